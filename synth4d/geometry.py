@@ -1,0 +1,185 @@
+"""Rigid geometry on numpy arrays: rotations, poses, cameras, oriented boxes, point-to-box distance.
+
+Conventions as in types.py. Products of 3×3 and 4×4 matrices are written with einsum-free numpy sums where
+their bytes are committed, since BLAS results differ between processors.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from synth4d.types import F64
+
+
+# ---- Rotations and poses -------------------------------------------------------------------------
+
+
+def quat_mul(a: ArrayLike, b: ArrayLike) -> F64:
+    """Hamilton product of quaternions wxyz, (...,4)."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    aw, ax, ay, az = np.moveaxis(a, -1, 0)
+    bw, bx, by, bz = np.moveaxis(b, -1, 0)
+    return np.stack(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ],
+        -1,
+    )
+
+
+def quat_inv(q: ArrayLike) -> F64:
+    return np.asarray(q, float) * np.array([1.0, -1.0, -1.0, -1.0])
+
+
+def quat_from_axis_angle(axis: ArrayLike, angle: ArrayLike) -> F64:
+    """(...,3) unit axis, (...) radians → (...,4) wxyz."""
+    axis, half = np.asarray(axis, float), np.asarray(angle, float)[..., None] / 2
+    return np.concatenate([np.cos(half), np.sin(half) * axis], -1)
+
+
+def rotmat(q: ArrayLike) -> F64:
+    """(...,4) wxyz → (...,3,3)."""
+    w, x, y, z = np.moveaxis(np.asarray(q, float), -1, 0)
+    n = w * w + x * x + y * y + z * z
+    s = 2.0 / n
+    rows = [
+        [1 - s * (y * y + z * z), s * (x * y - w * z), s * (x * z + w * y)],
+        [s * (x * y + w * z), 1 - s * (x * x + z * z), s * (y * z - w * x)],
+        [s * (x * z - w * y), s * (y * z + w * x), 1 - s * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(r, -1) for r in rows], -2)
+
+
+def quat_from_rotmat(R: ArrayLike) -> F64:
+    """(3,3) → (4,) wxyz with w ≥ 0."""
+    R = np.asarray(R, float)
+    K = np.array(
+        [
+            [R[0, 0] + R[1, 1] + R[2, 2], 0, 0, 0],
+            [R[2, 1] - R[1, 2], R[0, 0] - R[1, 1] - R[2, 2], 0, 0],
+            [R[0, 2] - R[2, 0], R[1, 0] + R[0, 1], R[1, 1] - R[0, 0] - R[2, 2], 0],
+            [R[1, 0] - R[0, 1], R[2, 0] + R[0, 2], R[2, 1] + R[1, 2], R[2, 2] - R[0, 0] - R[1, 1]],
+        ]
+    )
+    values, vectors = np.linalg.eigh(K / 3.0)
+    q = vectors[:, int(np.argmax(values))]
+    return q if q[0] >= 0 else -q
+
+
+def rotate(q: ArrayLike, v: ArrayLike) -> F64:
+    """Rotate vectors (...,3) by quaternions (...,4)."""
+    R, v = rotmat(q), np.asarray(v, float)
+    return R[..., 0] * v[..., 0:1] + R[..., 1] * v[..., 1:2] + R[..., 2] * v[..., 2:3]
+
+
+def apply_pose(pose: ArrayLike, points: ArrayLike) -> F64:
+    """Map points (...,3) from the body frame by poses (...,7) xyz + wxyz."""
+    pose = np.asarray(pose, float)
+    return rotate(pose[..., 3:], points) + pose[..., :3]
+
+
+def invert_pose(pose: ArrayLike) -> F64:
+    pose = np.asarray(pose, float)
+    q = quat_inv(pose[..., 3:])
+    return np.concatenate([-rotate(q, pose[..., :3]), q], -1)
+
+
+def compose(a: ArrayLike, b: ArrayLike) -> F64:
+    """Pose a∘b, (...,7): first b, then a."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    return np.concatenate([apply_pose(a, b[..., :3]), quat_mul(a[..., 3:], b[..., 3:])], -1)
+
+
+def pose_matrix(pose: ArrayLike) -> F64:
+    """(...,7) → (...,4,4)."""
+    pose = np.asarray(pose, float)
+    T = np.zeros((*pose.shape[:-1], 4, 4))
+    T[..., :3, :3], T[..., :3, 3], T[..., 3, 3] = rotmat(pose[..., 3:]), pose[..., :3], 1
+    return T
+
+
+def rigid_inverse(T: ArrayLike) -> F64:
+    """Inverse of rigid (...,4,4)."""
+    T = np.asarray(T, float)
+    out = np.zeros_like(T)
+    R = np.swapaxes(T[..., :3, :3], -1, -2)
+    t = T[..., :3, 3]
+    out[..., :3, :3] = R
+    out[..., :3, 3] = -(R[..., 0] * t[..., 0:1] + R[..., 1] * t[..., 1:2] + R[..., 2] * t[..., 2:3])
+    out[..., 3, 3] = 1
+    return out
+
+
+# ---- Cameras -------------------------------------------------------------------------------------
+
+
+def look_at(eye: ArrayLike, target: ArrayLike) -> F64:
+    """T_world_cam of a camera at eye that looks at target with world +z up, OpenCV axes."""
+    eye, target = np.asarray(eye, float), np.asarray(target, float)
+    z = target - eye
+    z = z / np.linalg.norm(z)
+    x = np.cross(z, [0.0, 0.0, 1.0])
+    x = x / np.linalg.norm(x)
+    T = np.eye(4)
+    T[:3, 0], T[:3, 1], T[:3, 2], T[:3, 3] = x, np.cross(z, x), z, eye
+    return T
+
+
+def intrinsics(width: int, height: int, fov_x: float) -> F64:
+    """Pinhole K for a horizontal field of view in radians; centre in the middle of the frame."""
+    f = 0.5 * width / np.tan(0.5 * fov_x)
+    return np.array([[f, 0, width / 2], [0, f, height / 2], [0, 0, 1.0]])
+
+
+def project(K: ArrayLike, T_world_cam: ArrayLike, points: ArrayLike) -> tuple[F64, F64]:
+    """World points (N,3) → pixels (N,2) and z-depth (N,). Points with z ≤ 0 give meaningless pixels."""
+    K, T, p = np.asarray(K, float), rigid_inverse(T_world_cam), np.asarray(points, float)
+    c = p[..., 0:1] * T[:3, 0] + p[..., 1:2] * T[:3, 1] + p[..., 2:3] * T[:3, 2] + T[:3, 3]
+    z = np.where(np.abs(c[..., 2]) < 1e-9, 1e-9, c[..., 2])
+    return np.stack([K[0, 0] * c[..., 0] / z + K[0, 2], K[1, 1] * c[..., 1] / z + K[1, 2]], -1), c[..., 2]
+
+
+def unproject(K: ArrayLike, T_world_cam: ArrayLike, pixels: ArrayLike, depth_z: ArrayLike) -> F64:
+    """Pixels (N,2) (centres at half-integers) with z-depth (N,) → world points (N,3)."""
+    K, T = np.asarray(K, float), np.asarray(T_world_cam, float)
+    p, z = np.asarray(pixels, float), np.asarray(depth_z, float)
+    x = (p[..., 0] - K[0, 2]) / K[0, 0] * z
+    y = (p[..., 1] - K[1, 2]) / K[1, 1] * z
+    return x[..., None] * T[:3, 0] + y[..., None] * T[:3, 1] + z[..., None] * T[:3, 2] + T[:3, 3]
+
+
+# ---- Oriented boxes ------------------------------------------------------------------------------
+
+_SIGNS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
+
+
+def box_corners(box: ArrayLike, size: ArrayLike) -> F64:
+    """(...,7) centre + wxyz, (3,) extents → (...,8,3) world corners."""
+    box = np.asarray(box, float)
+    return apply_pose(box[..., None, :], _SIGNS * (np.asarray(size, float) / 2))
+
+
+def box_distance(box_a: ArrayLike, size_a: ArrayLike, box_b: ArrayLike, size_b: ArrayLike) -> float:
+    """Exact distance between two oriented boxes, metres; 0 when they touch or one is inside the other.
+
+    The closest points of two convex bodies solve a bounded least-squares problem in the boxes' own
+    coordinates: min |A u − B v + t|² with −1 ≤ u, v ≤ 1.
+    """
+    from scipy.optimize import lsq_linear
+
+    a, b = np.asarray(box_a, float), np.asarray(box_b, float)
+    A = rotmat(a[3:]) * (np.asarray(size_a, float) / 2)
+    B = rotmat(b[3:]) * (np.asarray(size_b, float) / 2)
+    solved = lsq_linear(np.hstack([A, -B]), b[:3] - a[:3], bounds=(-1, 1), method="bvls", tol=1e-12)
+    distance = float(np.sqrt(2 * solved.cost))
+    return 0.0 if distance < 1e-6 else distance
+
+
+def in_box(points: ArrayLike, box: ArrayLike, size: ArrayLike, slack: float = 0.0) -> F64:
+    """Which world points (N,3) lie in an oriented box grown by slack metres on each side: (N,) bool."""
+    local = apply_pose(invert_pose(box), points)
+    return np.all(np.abs(local) <= np.asarray(size, float) / 2 + slack, axis=-1)
