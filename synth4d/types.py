@@ -146,6 +146,48 @@ class Lamp:
     """The control that switches it; None = always on."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where props may stand: a box of free volume in a body's frame, standing on its lower face."""
+
+    name: str
+    body: int
+    """Id of the body it belongs to: the table it is on, the drawer it is in."""
+    inside: bool
+    """True: a prop here is *in* the body; False: *on* it."""
+    low: Vec3
+    high: Vec3
+    enter: Vec3
+    """Body-frame direction a prop comes from: (0,0,1) = from above, a cabinet's front otherwise."""
+    gate: int | None = None
+    """Id of the part (door, drawer) that must be open to reach it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A part that is worked by hand and turns a control on (joint at `open`) and off (at `closed`)."""
+
+    part: int
+    control: str
+    target: int
+    """Id of the body that lights up or glows."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraRules:
+    """Where a camera may stand and what an orbit looks like. Angles in radians."""
+
+    room_low: Vec3
+    room_high: Vec3
+    azimuth: tuple[float, float]
+    """Range of the eye's direction around +z, 0 = +x; an orbit stays inside."""
+    elevation: tuple[float, float]
+    distance: tuple[float, float]
+    fov_x: tuple[float, float]
+    sweep: tuple[float, float]
+    """How far one orbit turns, radians."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class World:
     """A scene made concrete by a seed: what there is before anything happens."""
@@ -160,6 +202,20 @@ class World:
     """The compiled physics model; physics.Sim opens it. Bodies and joints are found there by name."""
     rest_qpos: F64
     """The settled state everything starts from."""
+    start_levels: tuple[float, ...]
+    """Level of each control at the start."""
+    start_fill: tuple[float, ...]
+    """Filled share of each body that is a vessel at the start, NaN otherwise."""
+    places: tuple[Place, ...]
+    switches: tuple[Switch, ...]
+    event_weights: tuple[tuple[str, float], ...]
+    """How often each kind of event is chosen; kinds that are absent never happen."""
+    camera: CameraRules
+    floor_z: float = 0.0
+    free: tuple[str, ...] = ()
+    """Names of the bodies that can be carried (they have a free joint of their own name)."""
+    topples: tuple[str, ...] = ()
+    """Names of the free bodies that can be knocked over."""
 
 
 # ---- What happens --------------------------------------------------------------------------------
