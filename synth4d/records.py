@@ -77,6 +77,10 @@ class JointFact(Record):
     """Joint value when shut (rad or m)."""
     open: Finite
     """Joint value when fully open (rad or m)."""
+    closed_box: Vec7 | None = None
+    """The part's world 9-DoF box when shut: knowledge of the furniture, as a drawing would give it."""
+    face: Finite | None = None
+    """Slides: where the largest face that looks along the opening lies, from the box's centre that way, metres."""
 
 
 class ConeFact(Record):
