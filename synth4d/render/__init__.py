@@ -1,0 +1,1 @@
+"""Renderers: what a camera sees of Gaussians, radiance fields or meshes."""
