@@ -1,0 +1,81 @@
+"""Samples into tars: equal samples give equal bytes whatever the machine, the time, the number of workers.
+
+A tar is visible under its name only when it is whole. Reading is the business of dataset.py and stream.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from synth4d import disk, tar
+from synth4d.errors import ShardError
+from synth4d.records import ShardRow
+from synth4d.types import Sample
+
+
+def write_shard(path: Path, samples: Iterable[Sample]) -> ShardRow:
+    """Write samples, in the order of their keys, as one tar and its index beside it.
+
+    Samples are taken one at a time, so an iterator that loads them keeps memory flat. The tar appears when it
+    is whole. ShardError: a malformed, repeated or unsorted key, members unlike the first sample's, no sample.
+    """
+    split = _split(path)
+    keys: list[str] = []
+    suffixes: tuple[str, ...] = ()
+    sizes: list[list[int]] = []
+    total = hashlib.sha256()
+    with disk.atomic(path) as file:
+        for sample in samples:
+            names = tuple(sorted(sample.members))
+            _check(path, sample.key, names, keys[-1] if keys else None, suffixes or names)
+            block = _block(sample, names)
+            total.update(block)
+            file.write(block)
+            keys.append(sample.key)
+            suffixes = names
+            sizes.append([len(sample.members[name]) for name in names])
+        if not keys:
+            raise ShardError(f"no samples for {path}: an empty shard is not written")
+        index = tar.Index(tuple(keys), suffixes, np.array(sizes, np.int64))
+        trailer = bytes(index.end() - int(tar.steps(index.sizes).sum()))
+        total.update(trailer)
+        file.write(trailer)
+    sha256 = total.hexdigest()
+    disk.write_atomic(disk.index_path(path), tar.dump_index(index, sha256))
+    return ShardRow(
+        name=path.name, split=split, bytes=index.end(), sha256=sha256, samples=len(keys), keys=keys
+    )
+
+
+def _split(path: Path) -> str:
+    found = disk.TAR_NAME.fullmatch(path.name)
+    if not found:
+        raise ShardError(f"shard name {path.name!r} is not <split>-<six digits>.tar: use disk.tar_name")
+    return found[1]
+
+
+def _block(sample: Sample, names: tuple[str, ...]) -> bytes:
+    """A sample's part of the tar."""
+    parts: list[bytes] = []
+    for name in names:
+        data = sample.members[name]
+        parts += tar.header(f"{sample.key}.{name}", len(data)), data, bytes(-len(data) % tar.BLOCK)
+    return b"".join(parts)
+
+
+def _check(path: Path, key: str, names: tuple[str, ...], last: str | None, first: tuple[str, ...]) -> None:
+    if not tar.KEY.fullmatch(key):
+        raise ShardError(f"sample key {key!r} for {path} is malformed: keys are [a-z0-9_-], 1 to 100 long")
+    if last is not None and key <= last:
+        raise ShardError(f"sample key {key} after {last} in {path}: keys must increase; sort the samples")
+    if names != first or not names:
+        raise ShardError(f"sample {key} has members {names}, the first of {path} {first}: give all the same")
+    for name in names:
+        if not tar.SUFFIX.fullmatch(name):
+            raise ShardError(
+                f"member {name!r} of sample {key} is malformed: a suffix is [a-z0-9] with dots between"
+            )
