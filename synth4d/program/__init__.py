@@ -1,0 +1,52 @@
+"""Answer programs: small typed JSON trees over facts, the one place where an answer is computed.
+
+    parse(json)                      a checked Program, or ProgramError (one line: what, where, what is right)
+    execute(program, facts, camera)  a typed Value, or a Refusal: ambiguous, not visible, undefined
+    answer(value, facts)             the Answer record, worded in English and Chinese
+    compare(a, b)                    whether two witnesses' values agree
+    grammar()                        the language on one page
+
+Many programs on the same facts: make one View and `run` each.
+"""
+
+from synth4d.program import changes, objects, space, states, times  # noqa: F401  (declare the operations)
+from synth4d.program.agree import compare
+from synth4d.program.language import OPS, Program, ProgramError, evaluate, grammar, parse
+from synth4d.program.times import kind_of
+from synth4d.program.view import Reason, Refusal, Refused, Things, Value, View, refuse
+from synth4d.program.wording import answer, clause, coloured, thing_text, word
+from synth4d.records import CameraRecord, EventFact, Facts
+
+__all__ = [
+    "OPS", "Program", "ProgramError", "Reason", "Refusal", "Value", "View",
+    "answer", "clause", "coloured", "compare", "execute", "grammar", "parse", "run", "thing_text", "word",
+]  # fmt: skip
+
+
+def execute(program: Program | object, facts: Facts, camera: CameraRecord) -> Value | Refusal:
+    """Run a program (checked, or JSON to be checked) on one witness's facts."""
+    checked = program if isinstance(program, Program) else parse(program)
+    return run(checked, View(facts, camera))
+
+
+def run(program: Program, view: View) -> Value | Refusal:
+    """Run a checked program on a view of facts."""
+    try:
+        return _finish(evaluate(program, view), program, view)
+    except Refused as refused:
+        return refused.refusal
+
+
+def _finish(result: object, program: Program, view: View) -> Value:
+    if isinstance(result, Value):
+        return result
+    if isinstance(result, Things):
+        if result.unsure:
+            refuse("ambiguous", f"in doubt about {view.thing(result.unsure[0]).name}")
+        return Value("objects", sorted(result.sure))
+    if isinstance(result, EventFact):
+        return Value("choice", f"{kind_of(result)}:{view.thing(result.object).id}")
+    if isinstance(result, list):
+        return Value("objects", list(result), ordered=True)
+    assert isinstance(result, int), program.op.name
+    return Value("object", result)

@@ -1,0 +1,84 @@
+"""When two witnesses' answers to one program agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from synth4d import geometry
+from synth4d.program import margins
+from synth4d.program.view import Value
+
+
+def compare(a: Value, b: Value) -> bool:
+    """Whether two answers agree.
+
+    number: within max(15 % of the larger, 0.10 m · 5 cm · 10 deg · 0.75 s · 15 points of %), same unit
+    interval: IoU ≥ 0.5, or both ends within 0.75 s
+    box2d, box3d: IoU ≥ 0.5 · point2d: within 8 px · pose: within 0.10 m and 10 deg
+    everything else: equal
+    """
+    if a.type != b.type or a.unit != b.unit:
+        return False
+    x, y = a.value, b.value
+    if a.type == "number":
+        return within(x, y, a.unit or "m")
+    if a.type == "interval":
+        ends = max(abs(x[0] - y[0]), abs(x[1] - y[1])) <= margins.AGREE_S + 1e-9
+        return bool(ends) or interval_iou(x, y) >= margins.AGREE_IOU
+    if a.type == "box2d":
+        return box2d_iou(x, y) >= margins.AGREE_IOU
+    if a.type == "point2d":
+        return max(abs(p - q) for p, q in zip(x, y, strict=True)) <= margins.AGREE["px"]
+    if a.type == "box3d":
+        return box3d_iou(x, y) >= margins.AGREE_IOU
+    if a.type == "pose":
+        cosine = abs(sum(p * q for p, q in zip(x[3:], y[3:], strict=True)))
+        turn = float(np.degrees(2 * np.arccos(min(1.0, cosine))))
+        apart = float(np.hypot.reduce(np.subtract(x[:3], y[:3])))
+        return apart <= margins.AGREE["m"] and turn <= margins.AGREE["deg"]
+    return bool(x == y)
+
+
+def within(x: float, y: float, unit: str) -> bool:
+    return abs(x - y) <= max(margins.AGREE[unit], margins.AGREE_SHARE * max(abs(x), abs(y))) + 1e-9
+
+
+def interval_iou(x: Sequence[float], y: Sequence[float]) -> float:
+    common = min(x[1], y[1]) - max(x[0], y[0])
+    whole = max(x[1], y[1]) - min(x[0], y[0])
+    return max(0.0, common) / whole if whole > 0 else float(x == y)
+
+
+def box2d_iou(x: Sequence[float], y: Sequence[float]) -> float:
+    w = min(x[2], y[2]) - max(x[0], y[0])
+    h = min(x[3], y[3]) - max(x[1], y[1])
+    common = max(0.0, w) * max(0.0, h)
+    whole = (x[2] - x[0]) * (x[3] - x[1]) + (y[2] - y[0]) * (y[3] - y[1]) - common
+    return common / whole if whole > 0 else 0.0
+
+
+def box3d_iou(x: dict[str, list[float]], y: dict[str, list[float]]) -> float:
+    """Exact IoU of two oriented boxes: the volume of the intersection of their twelve half-spaces."""
+    from scipy.optimize import linprog
+    from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
+
+    spaces = np.vstack([_half_spaces(x), _half_spaces(y)])
+    # The centre of the largest ball inside both boxes: an interior point, or none.
+    inner = np.hstack([spaces[:, :3], np.ones((12, 1))])
+    found = linprog([0, 0, 0, -1], inner, -spaces[:, 3], bounds=[(None, None)] * 4)
+    if not found.success or found.x[3] <= 1e-6:
+        return 0.0
+    try:
+        common = float(ConvexHull(HalfspaceIntersection(spaces, found.x[:3]).intersections).volume)
+    except QhullError:
+        return 0.0
+    return common / (float(np.prod(x["size"])) + float(np.prod(y["size"])) - common)
+
+
+def _half_spaces(box: dict[str, list[float]]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """(6,4): n·p + d ≤ 0."""
+    R, centre, half = geometry.rotmat(box["quat_wxyz"]).T, np.array(box["center"]), np.array(box["size"]) / 2
+    normals = np.vstack([R, -R])
+    return np.hstack([normals, -(normals @ centre)[:, None] - np.tile(half, 2)[:, None]])

@@ -1,0 +1,219 @@
+"""The answer-program language: operations declared with types, programs parsed and checked before they run.
+
+A program is a JSON tree of operations, `{"op": NAME, FIELD: …}`. A field is another program, a list of
+programs, or a literal. `parse` checks names, fields, literals and types; `run` cannot fail after it, only
+refuse.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from synth4d.errors import SynthError
+from synth4d.program.view import View
+
+Run = TypeVar("Run", bound=Callable[..., Any])
+Type = Literal[
+    "bool", "int", "number", "choice", "interval", "object", "place", "things", "list",
+    "event", "events", "moment", "span",
+]  # fmt: skip
+WIDER: dict[str, str] = {"object": "place", "moment": "span"}
+"""An object is also a place, a moment also a span of time."""
+ANSWERS = ("bool", "int", "number", "choice", "interval", "object", "things", "list", "event")
+"""Types that a whole program may have: `things` and `list` answer as objects, `event` as a choice."""
+
+DEPTH, NODES, TEXT = 12, 64, 80
+"""Caps on a program, against hostile ones: depth of the tree, operations in it, characters of a literal."""
+
+
+class ProgramError(SynthError):
+    """A program that is not of the language."""
+
+
+# ---- Declaring operations ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sub:
+    """A field that holds a program of a type, or between `many` programs of it."""
+
+    type: Type
+    optional: bool = False
+    many: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A field that holds one of some words."""
+
+    among: tuple[str, ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A field that holds a name from the facts: a category, label or colour."""
+
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Num:
+    """A field that holds a finite number in a range."""
+
+    low: float
+    high: float
+    optional: bool = False
+
+
+Field = Sub | Word | Key | Num
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    name: str
+    result: Type
+    fields: dict[str, Field]
+    run: Callable[..., Any]
+    doc: str
+
+
+OPS: dict[str, Op] = {}
+
+
+def op(name: str, result: Type, **fields: Field) -> Callable[[Run], Run]:
+    """Declare an operation: its function takes the View and the fields' values."""
+
+    def declare(function: Run) -> Run:
+        assert name not in OPS
+        OPS[name] = Op(name, result, fields, function, (" ".join((function.__doc__ or "").split()))
+        return function
+
+    return declare
+
+
+# ---- Parsing -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A checked program."""
+
+    op: Op
+    fields: dict[str, Any]
+    """Program, list of Programs, literal, or None for a field left out."""
+
+    @property
+    def nodes(self) -> int:
+        """How many operations it takes."""
+        subs = [s for v in self.fields.values() for s in (v if isinstance(v, list) else [v])]
+        return 1 + sum(s.nodes for s in subs if isinstance(s, Program))
+
+
+def parse(program: object) -> Program:
+    """Check a JSON program; raises ProgramError that says what, where and what would be right."""
+    budget = [NODES]
+    parsed = _parse(program, "program", 1, budget)
+    if parsed.op.result not in ANSWERS:
+        wanted = ", ".join(ANSWERS)
+        raise ProgramError(f"program: ends in {parsed.op.result}, which is no answer; end in one of: {wanted}")
+    return parsed
+
+
+def _parse(node: object, where: str, depth: int, budget: list[int]) -> Program:
+    if not isinstance(node, dict):
+        raise ProgramError(f"{where}: expected {{'op': …}}, got {_short(node)}")
+    budget[0] -= 1
+    if depth > DEPTH or budget[0] < 0:
+        raise ProgramError(f"{where}: too large; at most {DEPTH} levels and {NODES} operations")
+    name = node.get("op")
+    if not isinstance(name, str) or name not in OPS:
+        near = difflib.get_close_matches(name[:TEXT], OPS, 3) if isinstance(name, str) else []
+        hint = f"did you mean {', '.join(near)}" if near else f"one of: {', '.join(sorted(OPS))}"
+        raise ProgramError(f"{where}.op: no operation {_short(name)}; {hint}")
+    declared = OPS[name]
+    for key in node:
+        if key != "op" and key not in declared.fields:
+            known = ", ".join(declared.fields) or "none"
+            raise ProgramError(f"{where}: {name} has no field {_short(key)}; its fields: {known}")
+    fields: dict[str, Any] = {}
+    for key, field in declared.fields.items():
+        if node.get(key) is None:
+            if not field.optional:
+                raise ProgramError(f"{where}: {name} needs the field {key!r}")
+            fields[key] = None
+        else:
+            fields[key] = _field(field, node[key], f"{where}.{key}", depth, budget)
+    return Program(declared, fields)
+
+
+def _field(field: Field, value: object, where: str, depth: int, budget: list[int]) -> Any:
+    if isinstance(field, Sub):
+        if field.many is None:
+            return _typed(field.type, value, where, depth, budget)
+        low, high = field.many
+        if not isinstance(value, list) or not low <= len(value) <= high:
+            raise ProgramError(f"{where}: expected a list of {low} to {high} programs, got {_short(value)}")
+        return [_typed(field.type, v, f"{where}[{i}]", depth, budget) for i, v in enumerate(value)]
+    if isinstance(field, Num):
+        if not isinstance(value, int | float) or isinstance(value, bool) or not field.low <= value <= field.high:
+            wanted = f"a number {field.low:g}..{field.high:g}"
+            raise ProgramError(f"{where}: expected {wanted}, got {_short(value)}")
+        return float(value)
+    if not isinstance(value, str) or not 0 < len(value) <= TEXT:
+        raise ProgramError(f"{where}: expected a word of at most {TEXT} characters, got {_short(value)}")
+    if isinstance(field, Word) and value not in field.among:
+        raise ProgramError(f"{where}: {value!r} is not one of: {', '.join(field.among)}")
+    return value
+
+
+def _typed(type: Type, value: object, where: str, depth: int, budget: list[int]) -> Program:
+    sub = _parse(value, where, depth + 1, budget)
+    if type not in (sub.op.result, WIDER.get(sub.op.result)):
+        raise ProgramError(f"{where}: expected {type}, but {sub.op.name} gives {sub.op.result}")
+    return sub
+
+
+def _short(value: object) -> str:
+    if isinstance(value, dict | list):
+        return f"a {'list' if isinstance(value, list) else 'program'} of {len(value)}"
+    if isinstance(value, int) and abs(value) > 10**15:
+        return "a huge number"
+    text = repr(value[:TEXT] if isinstance(value, str) else value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+# ---- Running -------------------------------------------------------------------------------------
+
+
+def evaluate(program: Program, view: View) -> Any:
+    """The value of a checked program; raises Refused."""
+    return program.op.run(view, **{k: _value(v, view) for k, v in program.fields.items()})
+
+
+def _value(field: Any, view: View) -> Any:
+    if isinstance(field, Program):
+        return evaluate(field, view)
+    if isinstance(field, list):
+        return [evaluate(f, view) for f in field]
+    return field
+
+
+def grammar() -> str:
+    """The language on one page: every operation, its fields, its result and what it says."""
+    return "\n".join(f"{o.name}({_fields(o)}) -> {o.result}: {o.doc}" for o in OPS.values())
+
+
+def _fields(declared: Op) -> str:
+    return ", ".join(f"{k}{'?' if f.optional else ''}: {_kind(f)}" for k, f in declared.fields.items())
+
+
+def _kind(field: Field) -> str:
+    if isinstance(field, Sub):
+        return field.type if field.many is None else f"[{field.type} × {field.many[0]}–{field.many[1]}]"
+    if isinstance(field, Word):
+        return "|".join(field.among)
+    return "name" if isinstance(field, Key) else f"number {field.low:g}..{field.high:g}"

@@ -1,0 +1,63 @@
+"""The margins that make an answer unambiguous, in one place. An operation that is inside one refuses.
+
+Sources: "VSI" = the rules of VSI-Bench as VLM-3R re-implements them, "VSTI" = VLM-3R's own temporal set;
+"ours" = chosen so that both witnesses and a careful viewer come to the same answer.
+"""
+
+VISIBLE_SHARE = 6e-4
+"""An instance is clearly visible from this share of the frame's pixels up (66 px at 384×288); ours."""
+VISIBLE_PIXELS = 40
+"""…and never below this many pixels; ours."""
+OCCLUDED = 0.8
+"""An instance hidden beyond this share of its silhouette is not clearly visible; ours."""
+
+DISTANCE_M = 0.2
+"""Shorter distances are not asked (VSI: ≥ 0.2 m after rounding); 0 is exact: touching or inside."""
+NEARER_M = 0.15
+"""The nearest must beat the second by this much (VSI: 0.15 m)…"""
+NEARER_SHARE = 0.15
+"""…and by this share of the second's distance; ours."""
+DEPTH_GAP_M = 0.15
+"""Whole boxes must be this far apart along the line of sight (VSTI)."""
+SIZE_SHARE = 0.20
+"""The larger must exceed the smaller by this share; ours."""
+SECTOR_DEG = 10.0
+"""Directions this near a sector's border, on either side, are refused (VSI has it on one side only)."""
+STRAY_CORNERS = 2
+"""At most this many of a box's eight corners may lie in another sector (VSI)."""
+PAIR_GAP_M = (0.3, 5.0)
+"""The three objects of a direction question are this far apart, pair by pair (VSI)."""
+UPRIGHT_DEG = 10.0
+"""A height is asked only of a box with an axis this near to the vertical; ours."""
+PICTURE_SHARE = 0.05
+"""'Leftmost' must lead the next by this share of the frame's width (or height); ours."""
+
+ORDER_S = 0.5
+"""Events and first appearances must be this far apart to be put in order: two frames at 4 fps; ours."""
+DURATION_S = 0.5
+"""Shorter events are not timed; ours."""
+
+OPEN_SHARE = 0.25
+"""'Open' from this share of the joint's range up…"""
+CLOSED_SHARE = 0.03
+"""…'closed' up to this; between them it is ambiguous; ours."""
+FULL_SHARE = 0.85
+EMPTY_SHARE = 0.05
+PARTLY_SHARE = (0.15, 0.75)
+"""'Partly full' is said only between these; ours."""
+
+MOVED_M = 0.12
+"""A thing has moved when its box's centre has, by this much…"""
+STILL_M = 0.05
+"""…and has not when it moved less than this; between them it is ambiguous; ours."""
+OPENED_SHARE = 0.15
+"""A part has been moved when its openness changed by this share of its range, not when by a third of it."""
+FILLED_SHARE = 0.15
+"""A vessel's level has changed when by this share of its volume, not when by a third of it."""
+
+AGREE_SHARE = 0.15
+"""Two witnesses' numbers agree within this share of the larger…"""
+AGREE = {"m": 0.10, "cm": 5.0, "deg": 10.0, "s": 0.75, "%": 15.0, "px": 8.0}
+"""…or within this much in the unit, whichever is wider."""
+AGREE_S = 0.75
+AGREE_IOU = 0.5

@@ -1,0 +1,183 @@
+"""How things, events and answers are said in English and Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from synth4d.program.times import kind_of
+from synth4d.program.view import ASKABLE, Value
+from synth4d.records import Answer, EventFact, Facts, ObjectFact, Text
+
+UNITS = {
+    "m": Text(en=" m", zh="米"),
+    "cm": Text(en=" cm", zh="厘米"),
+    "deg": Text(en=" degrees", zh="度"),
+    "s": Text(en=" s", zh="秒"),
+    "%": Text(en="%", zh="%"),
+    "px": Text(en=" px", zh="像素"),
+}
+CHOICES = {
+    "open": Text(en="Open", zh="开着"),
+    "closed": Text(en="Closed", zh="关着"),
+    "on": Text(en="On", zh="开着"),
+    "off": Text(en="Off", zh="关着"),
+    "full": Text(en="Full", zh="满的"),
+    "partly": Text(en="Partly full", zh="装了一部分"),
+    "empty": Text(en="Empty", zh="空的"),
+    "left": Text(en="To the left", zh="左边"),
+    "right": Text(en="To the right", zh="右边"),
+    "front": Text(en="In front", zh="前面"),
+    "behind": Text(en="Behind", zh="后面"),
+    "moved_left": Text(en="To the left", zh="向左"),
+    "moved_right": Text(en="To the right", zh="向右"),
+    "closer": Text(en="Towards the camera", zh="朝镜头这边"),
+    "farther": Text(en="Away from the camera", zh="往远离镜头的方向"),
+    "still": Text(en="It did not move", zh="它没有移动"),
+}
+"""Keys of `choice` answers; besides them `in:ID`, `on:ID` (a place) and `KIND:ID` (an event)."""
+NUMERALS = "零一两三四五六七八九十"
+
+
+# ---- Things --------------------------------------------------------------------------------------
+
+
+def alone(facts: Facts, thing: ObjectFact) -> bool:
+    """Whether the label alone, without a colour, names no other object."""
+    same = (o for o in facts.objects if o.role in ASKABLE and o.label.en == thing.label.en)
+    return all(o.id == thing.id for o in same)
+
+
+def coloured(thing: ObjectFact) -> Text:
+    """The label with its colour: red mug, 红色的马克杯."""
+    if thing.colour is None:
+        return Text(en=thing.label.en, zh=thing.label.zh)
+    return Text(en=f"{thing.colour.en} {thing.label.en}", zh=f"{thing.colour.zh}的{thing.label.zh}")
+
+
+def thing_text(facts: Facts, id: int) -> Text:
+    """How a thing is called in this clip: the mug, the red mug, or a red mug where there are more."""
+    thing = next(o for o in facts.objects if o.id == id)
+    if alone(facts, thing):
+        return Text(en=f"the {thing.label.en}", zh=thing.label.zh)
+    name = coloured(thing)
+    if thing.unique:
+        return Text(en=f"the {name.en}", zh=name.zh)
+    article = "an" if name.en[:1].lower() in "aeiou" else "a"
+    return Text(en=f"{article} {name.en}", zh=f"一{thing.label.measure}{name.zh}")
+
+
+def joined(texts: Sequence[Text], ordered: bool) -> Text:
+    """the mug and the bowl · 马克杯和碗; ordered: the mug, then the bowl · 先是马克杯,然后是碗."""
+    en, zh = [t.en for t in texts], [t.zh for t in texts]
+    if not texts:
+        return Text(en="nothing", zh="什么都没有")
+    if len(texts) == 1:
+        return texts[0]
+    if not ordered:
+        en_text = f"{', '.join(en[:-1])} and {en[-1]}"
+        return Text(en=en_text, zh="、".join(zh[:-1]) + "和" + zh[-1])
+    middle = ",".join("然后是" + z for z in zh[1:-1])
+    last = ("最后是" if len(zh) > 2 else "然后是") + zh[-1]
+    return Text(en=", then ".join(en), zh=",".join(p for p in ("先是" + zh[0], middle, last) if p))
+
+
+# ---- Events --------------------------------------------------------------------------------------
+
+CLAUSES = {
+    "open": ("{a} opens", "{a} is opening", "{a}被打开"),
+    "close": ("{a} closes", "{a} is closing", "{a}被关上"),
+    "turn_on": ("{a} is turned on", "{a} is being turned on", "{a}被打开"),
+    "turn_off": ("{a} is turned off", "{a} is being turned off", "{a}被关掉"),
+    "move": ("{a} is moved", "{a} is being moved", "{a}被移动"),
+    "knock_over": ("{a} is knocked over", "{a} is being knocked over", "{a}被碰倒"),
+    "drop": ("{a} drops", "{a} is dropping", "{a}掉落"),
+    "push": ("{a} is pushed", "{a} is being pushed", "{a}被推动"),
+    "motion": ("{a} moves", "{a} is moving", "{a}移动"),
+    "pour": ("{a} pours into {b}", "{a} is pouring into {b}", "{a}往{b}里倒{c}"),
+}
+
+
+def clause(facts: Facts, event: EventFact, going_on: bool = False) -> Text:
+    """What happens, as a clause: `the drawer opens` (going on: `is opening`) · 抽屉被打开."""
+    simple, continuous, zh = CLAUSES[event.kind]
+    a = thing_text(facts, event.object)
+    b = thing_text(facts, event.target) if event.target else Text(en="something", zh="别的东西")
+    liquids = {o.label.zh for o in facts.objects if o.role == "liquid"}
+    c = liquids.pop() if len(liquids) == 1 else "液体"
+    en = (continuous if going_on else simple).format(a=a.en, b=b.en)
+    return Text(en=en, zh=zh.format(a=a.zh, b=b.zh, c=c))
+
+
+def _event_text(facts: Facts, kind: str, id: int) -> Text:
+    for event in facts.events:
+        if event.object == id and kind in (event.kind, kind_of(event)):
+            return clause(facts, event)
+    simple, _, zh = CLAUSES[kind]
+    a = thing_text(facts, id)
+    return Text(en=simple.format(a=a.en, b="something"), zh=zh.format(a=a.zh, b="别的东西", c="液体"))
+
+
+# ---- Answers -------------------------------------------------------------------------------------
+
+
+def digits(value: float, unit: str) -> str:
+    """A number as people say it: 0.85 m, 1.3 m, 8.2 cm, 37 degrees, 2.5 s."""
+    if unit in ("deg", "%", "px"):
+        return f"{round(value)}"
+    if unit == "s" or (unit == "m" and abs(value) >= 1) or (unit == "cm" and abs(value) < 10):
+        return f"{value:.1f}"
+    return f"{value:.2f}" if unit == "m" else f"{round(value)}"
+
+
+def number_text(value: float, unit: str) -> Text:
+    said = digits(value, unit)
+    return Text(en=said + UNITS[unit].en, zh=said + UNITS[unit].zh)
+
+
+def count_text(value: int, measure: str) -> Text:
+    """3 · 三个; two is 两 before a measure word."""
+    if not measure or not 0 <= value <= 10:
+        return Text(en=str(value), zh=f"{value}{measure}")
+    return Text(en=str(value), zh=NUMERALS[value] + measure)
+
+
+def _capital(text: Text) -> Text:
+    return Text(en=text.en[:1].upper() + text.en[1:], zh=text.zh)
+
+
+def _choice(facts: Facts, key: str) -> Text:
+    if key in CHOICES:
+        return CHOICES[key]
+    kind, _, id = key.partition(":")
+    if kind in CLAUSES:
+        return _event_text(facts, kind, int(id))
+    place = thing_text(facts, int(id))
+    if kind == "in":
+        return Text(en=f"in {place.en}", zh=f"在{place.zh}里")
+    return Text(en=f"on {place.en}", zh=f"在{place.zh}上")
+
+
+def word(value: Value, facts: Facts) -> Text:
+    """An answer as a short phrase in both languages."""
+    v = value.value
+    if value.type == "bool":
+        return Text(en="Yes", zh="是") if v else Text(en="No", zh="否")
+    if value.type == "int":
+        return count_text(v, value.measure)
+    if value.type == "number":
+        return number_text(v, value.unit or "m")
+    if value.type == "choice":
+        return _capital(_choice(facts, v))
+    if value.type == "object":
+        return _capital(thing_text(facts, v))
+    if value.type == "objects":
+        return _capital(joined([thing_text(facts, id) for id in v], value.ordered))
+    if value.type == "interval":
+        a, b = (digits(x, "s") for x in v)
+        return Text(en=f"From {a} s to {b} s", zh=f"从{a}秒到{b}秒")
+    raise ValueError(f"no wording for answers of type {value.type}")
+
+
+def answer(value: Value, facts: Facts) -> Answer:
+    """The record of an answer, worded."""
+    return Answer(type=value.type, value=value.value, unit=value.unit, text=word(value, facts))
