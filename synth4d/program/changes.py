@@ -61,8 +61,8 @@ def _changeable(view: View) -> tuple[int, ...]:
 
 @op("changed", "things", of=Sub("things", optional=True), since=Sub("moment"), until=Sub("moment"))
 def changed(view: View, of: Things | None, since: Span, until: Span) -> Things:
-    """things otherwise at the second moment than at the first: place, openness, on/off or level. A thing the
-    witness did not see at one of the two is left out; one that changed a little, or had an event, is in doubt"""
+    """things whose place, openness, on/off or level is otherwise at the second moment; a thing not seen at one
+    of the two is left out, one that changed a little, or had an event all the same, is in doubt"""
     kept, unsure = [], list(of.unsure) if of else []
     busy = {e.object for e in view.facts.events if _touches(view, e.start_s, e.end_s, since, until)}
     for id in of.sure if of else _changeable(view):
@@ -91,7 +91,7 @@ def moved(view: View, object: int, since: Span, until: Span) -> Value:
 
 @op("movement", "choice", object=Sub("object"), **MOMENTS)
 def movement(view: View, object: int, since: Span, until: Span) -> Value:
-    """moved_left, moved_right, closer or farther, as the camera sees it at the first moment; `still` if it did not"""
+    """moved_left, moved_right, closer or farther as the camera sees it at first; `still` if it did not"""
     if not has_moved(view, object, since, until):
         return Value("choice", "still")
     shift = _shift(view, object, since, until)
@@ -118,7 +118,7 @@ def displacement(view: View, object: int, since: Span, until: Span) -> Value:
 
 @op("opening", "number", object=Sub("object"), **MOMENTS)
 def opening(view: View, object: int, since: Span, until: Span) -> Value:
-    """by how many degrees (hinge) or centimetres (slide) a part is wider open at the second moment; < 0: less"""
+    """degrees (hinge) or centimetres (slide) that a part is wider open at the second moment; < 0: less"""
     (a, full), (b, _) = opened(view, object, since[0]), opened(view, object, until[0])
     if not _amount(
         abs(b - a) / full, margins.OPENED_SHARE, margins.OPENED_SHARE / 3, view.thing(object).name

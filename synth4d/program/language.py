@@ -89,7 +89,8 @@ def op(name: str, result: Type, **fields: Field) -> Callable[[Run], Run]:
 
     def declare(function: Run) -> Run:
         assert name not in OPS
-        OPS[name] = Op(name, result, fields, function, (" ".join((function.__doc__ or "").split()))
+        doc = " ".join((function.__doc__ or "").split())
+        OPS[name] = Op(name, result, fields, function, doc)
         return function
 
     return declare
@@ -119,7 +120,7 @@ def parse(program: object) -> Program:
     parsed = _parse(program, "program", 1, budget)
     if parsed.op.result not in ANSWERS:
         wanted = ", ".join(ANSWERS)
-        raise ProgramError(f"program: ends in {parsed.op.result}, which is no answer; end in one of: {wanted}")
+        raise ProgramError(f"program: ends in {parsed.op.result}, no answer; end in one of: {wanted}")
     return parsed
 
 
@@ -159,10 +160,11 @@ def _field(field: Field, value: object, where: str, depth: int, budget: list[int
             raise ProgramError(f"{where}: expected a list of {low} to {high} programs, got {_short(value)}")
         return [_typed(field.type, v, f"{where}[{i}]", depth, budget) for i, v in enumerate(value)]
     if isinstance(field, Num):
-        if not isinstance(value, int | float) or isinstance(value, bool) or not field.low <= value <= field.high:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not field.low <= value <= field.high:  # type: ignore[operator]
             wanted = f"a number {field.low:g}..{field.high:g}"
             raise ProgramError(f"{where}: expected {wanted}, got {_short(value)}")
-        return float(value)
+        return float(value)  # type: ignore[arg-type]
     if not isinstance(value, str) or not 0 < len(value) <= TEXT:
         raise ProgramError(f"{where}: expected a word of at most {TEXT} characters, got {_short(value)}")
     if isinstance(field, Word) and value not in field.among:

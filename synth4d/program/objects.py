@@ -166,7 +166,7 @@ def inside(view: View, object: int, at: Span, of: Things | None) -> Things:
 
 
 def _held(view: View, relation: str, holder: int, frame: int, of: Things | None) -> Things:
-    """Things whose support or container is `holder`; in doubt are those in sight that the witness can't place."""
+    """Things that stand on or are in `holder`; in doubt are those in sight that the witness can't place."""
     base = of or Things(tuple(id for id in view.askable if view.thing(id).role == "prop"))
     kept, unsure = [], list(base.unsure)
     for id in base.sure:

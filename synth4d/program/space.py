@@ -43,7 +43,7 @@ def _gap(view: View, a: int, b: int, frame: int) -> float:
 
 @op("distance", "number", a=Sub("place"), b=Sub("place"), at=Sub("moment"))
 def distance(view: View, a: int, b: int, at: Span) -> Value:
-    """metres between the nearest points of two things, or of one and the camera, at a moment; 0 when inside"""
+    """metres between the nearest points of two things, or of one and the camera; 0 when inside"""
     metres = gap(view, a, b, at[0])
     if 0 < metres < margins.DISTANCE_M:
         refuse("ambiguous", f"only {metres:.2f} m apart")
