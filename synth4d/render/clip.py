@@ -1,0 +1,137 @@
+"""From a world and its timeline to what a camera sees: author, light, then splat every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synth4d.geometry import apply_pose, quat_mul
+from synth4d.render.author import Authored, author
+from synth4d.render.light import Light, Lit
+from synth4d.render.shade import Shade
+from synth4d.render.splat import Picture, Rasteriser
+from synth4d.render.tone import linear
+from synth4d.render.view import moving
+from synth4d.types import F32, F64, U8, U16, CameraPath, Clip, Gaussians, Timeline, World
+
+BACKGROUND = (0.16, 0.17, 0.19)
+"""sRGB behind everything."""
+_LIQUID_SRGB = {
+    "water": (0.55, 0.72, 0.82),
+    "milk": (0.95, 0.94, 0.90),
+    "juice": (0.95, 0.60, 0.12),
+    "coffee": (0.26, 0.15, 0.08),
+    "tea": (0.62, 0.33, 0.10),
+}
+_DROP_SIGMA = 0.6
+"""Standard deviation of a liquid particle's Gaussian in radii."""
+
+
+def render(
+    world: World, timeline: Timeline, camera: CameraPath, *, rng: np.random.Generator, threads: int = 1
+) -> Clip:
+    """The clip of a camera path; equal input gives equal bytes whatever the number of threads.
+
+    The picture is determined by world, timeline and camera; `rng` is accepted for renderers that draw.
+    """
+    frames = [
+        _quantise(picture)
+        for picture in pictures(world, timeline, camera, Rasteriser(threads=threads))
+    ]
+    rgb, depth, ids = (np.stack(part) for part in zip(*frames, strict=True))
+    return Clip(rgb, depth, ids, camera)
+
+
+def pictures(world: World, timeline: Timeline, camera: CameraPath, rasteriser: Rasteriser) -> Iterator[Picture]:
+    """Every frame as the rasteriser gives it."""
+    scene = _Stage(world, timeline, camera)
+    rasteriser.load(scene.gaussians(0))
+    for frame, T_world_cam in enumerate(camera.T_world_cam):
+        if frame:
+            scene.advance(rasteriser, frame)
+        yield rasteriser.render(camera.K, T_world_cam, camera.width, camera.height)
+
+
+class _Stage:
+    """The Gaussians of a clip: where they are and what colour they have at each frame."""
+
+    def __init__(self, world: World, timeline: Timeline, camera: CameraPath) -> None:
+        self.world, self.timeline, self.camera = world, timeline, camera
+        self.authored = author(world, timeline, camera)
+        moves = moving(timeline)
+        self.shade = Shade(world, timeline, self.authored, moves)
+        self.light = Light(world, timeline, self.authored.light, self.shade.lamps, moves)
+        self.rows = {int(b): _rows_of(self.authored, int(b)) for b in np.flatnonzero(moves)}
+        self.liquid = _liquid_albedo(world, timeline)
+        self.lit: Lit | None = None
+
+    def gaussians(self, frame: int) -> Gaussians:
+        """All of them at a frame; the particles last."""
+        a, timeline = self.authored, self.timeline
+        drops = len(timeline.particle_id)
+        pose = timeline.poses[frame][a.body]
+        means = apply_pose(pose, a.means).astype(np.float32)
+        quats = quat_mul(pose[:, 3:], a.quats).astype(np.float32)
+        sigma = np.float32(_DROP_SIGMA * timeline.particle_radius_m)
+        body_id = np.array([b.id for b in self.world.bodies], np.uint16)
+        return Gaussians(
+            np.concatenate([means, self._drops(frame)]),
+            np.concatenate([quats, np.tile(np.float32([1, 0, 0, 0]), (drops, 1))]),
+            np.concatenate([a.scales, np.full((drops, 3), sigma, np.float32)]),
+            np.concatenate([a.opacities, np.full(drops, 0.97, np.float32)]),
+            self._colours(frame),
+            np.concatenate([body_id[a.body], timeline.particle_id]),
+        )
+
+    def advance(self, rasteriser: Rasteriser, frame: int) -> None:
+        """Move what moved since the frame before, and recolour if the light changed."""
+        poses = self.timeline.poses
+        for body, rows in self.rows.items():
+            if np.any(poses[frame, body] != poses[frame - 1, body]):
+                pose, a = poses[frame, body], self.authored
+                means = apply_pose(pose, a.means[rows]).astype(np.float32)
+                rasteriser.update(rows, means, quat_mul(pose[3:], a.quats[rows]).astype(np.float32))
+        drops = self._drops(frame)
+        if len(drops):
+            rows = len(self.authored.body) + np.arange(len(drops))
+            rasteriser.update(rows, drops, np.tile(np.float32([1, 0, 0, 0]), (len(drops), 1)))
+        switched = np.any(self.timeline.levels[frame] != self.timeline.levels[frame - 1])
+        if switched or self.light.at(frame) is not self.lit:
+            rasteriser.recolour(self._colours(frame))
+
+    def _colours(self, frame: int) -> F32:
+        self.lit = self.light.at(frame)
+        levels = self.timeline.levels[frame]
+        return np.concatenate([self.shade.colours(self.lit, levels), self.shade.simple(self.liquid, levels)])
+
+    def _drops(self, frame: int) -> F32:
+        """(P,3) particles; those that are not in the world wait behind the camera."""
+        drops = self.timeline.particles[frame]
+        T = self.camera.T_world_cam[frame]
+        behind = (T[:3, 3] - T[:3, 2]).astype(np.float32)
+        return np.where(np.isnan(drops), behind, drops).astype(np.float32)
+
+
+def _rows_of(authored: Authored, body: int) -> NDArray[np.int64]:
+    return np.flatnonzero(authored.body == body)
+
+
+def _liquid_albedo(world: World, timeline: Timeline) -> F64:
+    """(P,3) linear colour of each particle, by the liquid it belongs to."""
+    colour = {}
+    for body in world.bodies:
+        if body.role == "liquid":
+            default = _LIQUID_SRGB.get(body.category, _LIQUID_SRGB["water"])
+            srgb = body.surfaces[0].material.srgb if body.surfaces else default
+            colour[body.id] = linear(np.array(srgb))
+    return np.array([colour[int(i)] for i in timeline.particle_id]).reshape(-1, 3)
+
+
+def _quantise(picture: Picture) -> tuple[U8, F32, U16]:
+    """8-bit colour over the background; depth where the picture is at least half opaque."""
+    solid = picture.alpha >= 0.5
+    rgb = picture.rgb + (1 - picture.alpha)[..., None] * np.float32(BACKGROUND)
+    u8 = np.floor(np.clip(rgb, 0, 1) * 255 + np.float32(0.5)).astype(np.uint8)
+    return u8, np.where(solid, picture.depth_z_m, np.float32(0)), np.where(solid, picture.ids, np.uint16(0))

@@ -1,0 +1,158 @@
+"""Display colours of Gaussians from the light on their surroundings, at one exposure for the whole clip."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synth4d.geometry import apply_pose
+from synth4d.render.author import Authored, LightMesh
+from synth4d.render.light import Light, Lit
+from synth4d.render.tone import display
+from synth4d.types import F32, F64, Lamp, Timeline, World
+
+Bool = NDArray[np.bool_]
+I64 = NDArray[np.int64]
+
+MIDDLE = 0.85
+"""Exposed irradiance of an average surface with every lamp on: 1 would show it in its own sRGB."""
+BOUNCE = 0.5
+"""Indirect light as a share of the mean direct light: ρ/(1−ρ) of a closed room of mean albedo 1/3."""
+_WHITE_BALANCE = 0.8
+_SHEEN_GAIN = 0.35
+_METER_POINTS = 400
+
+
+class Shade:
+    """Colours of authored Gaussians, lamp levels apart from light."""
+
+    def __init__(self, world: World, timeline: Timeline, authored: Authored, moves: Bool) -> None:
+        self.world, self.authored = world, authored
+        self.meter = Meter(world, timeline, moves)
+        self.lamps = shining(world.lamps, world, timeline)
+        self.lamps += shining(glow_lamps(world, timeline, self.meter.exposure), world, timeline)
+        self.rgb = np.array([lamp.rgb for lamp in self.lamps], np.float32).reshape(-1, 3)
+        self.column = [world.controls.index(lamp.control) if lamp.control else -1 for lamp in self.lamps]
+        skins = authored.skins
+        self.gloss = np.array([s.material.gloss for s in skins], np.float32)[authored.material]
+        self.glows = [
+            (world.controls.index(s.material.glow), np.array(s.material.emission, np.float32), rows)
+            for k, s in enumerate(skins)
+            if s.material.glow is not None and len(rows := np.flatnonzero(authored.material == k))
+        ]
+
+    def levels(self, controls: F64) -> F32:
+        """(L,) level of each lamp from the levels of all controls."""
+        return np.array([1.0 if c < 0 else controls[c] for c in self.column], np.float32)
+
+    def colours(self, lit: Lit, controls: F64) -> F32:
+        """(N,3) display values."""
+        a = self.authored
+        levels = self.levels(controls)
+        gain = self.meter.exposure
+        power = self.rgb * levels[:, None] * gain
+        open_rgb = gain * np.array(self.world.ambient_rgb, np.float32) + self.meter.indirect(self.lamps, power)
+        at_point = lit.ambient[:, None] * open_rgb
+        sheen = np.zeros_like(at_point)
+        for k in range(len(self.lamps)):
+            at_point += lit.lamps[:, k, None] * power[k]
+            sheen += lit.sheen[:, k, None] * power[k]
+        light = a.albedo * _between(at_point, a)
+        glossy = np.flatnonzero(self.gloss > 0)
+        if len(glossy):
+            light[glossy] += (_SHEEN_GAIN * self.gloss[glossy])[:, None] * _between(sheen, a, glossy)
+        for control, emission, rows in self.glows:
+            light[rows] += emission * np.float32(controls[control])
+        return display(light)
+
+    def simple(self, albedo: F64, controls: F64) -> F32:
+        """(…,3) display value of a matt thing in the open: for particles, which are lit without rays."""
+        power = self.rgb * self.levels(controls)[:, None] * self.meter.exposure
+        ambient = self.meter.exposure * np.array(self.world.ambient_rgb, np.float32)
+        indirect = self.meter.indirect(self.lamps, power)
+        direct = self.meter.direct(self.lamps, power)
+        return display((albedo * (ambient + indirect + 1.2 * direct)).astype(np.float32))
+
+
+class Meter:
+    """Mean light on the structure of a world, over points that depend on no camera."""
+
+    def __init__(self, world: World, timeline: Timeline, moves: Bool) -> None:
+        mesh = _meter_points(world, timeline, moves)
+        self.lamps = world.lamps
+        lit = Light(world, timeline, mesh, world.lamps, moves).at(0)
+        self.mean = lit.lamps.mean(0).astype(np.float32) if len(mesh.points) else np.zeros(len(world.lamps), np.float32)
+        open_share = lit.ambient.mean() if len(mesh.points) else 1.0
+        power = np.array([lamp.rgb for lamp in world.lamps], np.float32).reshape(-1, 3)
+        direct = (power * self.mean[:, None]).sum(0)
+        full = direct + open_share * (np.array(world.ambient_rgb, np.float32) + BOUNCE * direct)
+        level = np.float32(max(float(full.mean()), 1e-6))
+        balance = (level / np.maximum(full, 1e-6)) ** np.float32(_WHITE_BALANCE)
+        self.exposure: F32 = (np.float32(MIDDLE) / level * balance).astype(np.float32)
+
+    def direct(self, lamps: tuple[Lamp, ...], power: F32) -> F32:
+        """(3,) mean direct light of lamps with exposed power (L,3); lamps unknown to the meter give none."""
+        total = np.zeros(3, np.float32)
+        for lamp, rgb in zip(lamps, power, strict=True):
+            if lamp in self.lamps:
+                total += self.mean[self.lamps.index(lamp)] * rgb
+        return total
+
+    def indirect(self, lamps: tuple[Lamp, ...], power: F32) -> F32:
+        return np.float32(BOUNCE) * self.direct(lamps, power)
+
+
+def _meter_points(world: World, timeline: Timeline, moves: Bool) -> LightMesh:
+    corners, body = [np.zeros((0, 3, 3))], [np.zeros(0, np.int32)]
+    for i, b in enumerate(world.bodies):
+        if b.role in ("structure", "fixture") and not moves[i]:
+            for s in b.surfaces:
+                corners.append(np.asarray(s.vertices, float)[s.faces])
+                body.append(np.full(len(s.faces), i, np.int32))
+    c, owner = np.concatenate(corners), np.concatenate(body)
+    cross = np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0])
+    area = np.linalg.norm(cross, axis=1)
+    total = np.cumsum(area)
+    if not len(total) or total[-1] <= 0:
+        empty = np.zeros((0, 3))
+        return LightMesh(empty, empty, empty, owner[:0], np.zeros((0, 2), np.int64))
+    k = np.arange(_METER_POINTS)
+    row = np.minimum(np.searchsorted(total, (k + 0.5) / _METER_POINTS * total[-1]), len(total) - 1)
+    r, s = np.sqrt((k * 0.7548776662 + 0.5) % 1), (k * 0.5698402910 + 0.5) % 1
+    w = np.stack([1 - r, r * (1 - s), r * s], 1)
+    points = w[:, :1] * c[row, 0] + w[:, 1:2] * c[row, 1] + w[:, 2:] * c[row, 2]
+    normals = cross[row] / area[row, None]
+    return LightMesh(points, normals, np.zeros_like(points), owner[row], np.zeros((0, 2), np.int64))
+
+
+def _between(values: F32, authored: Authored, rows: I64 | slice = slice(None)) -> F32:
+    """(R,3) light-point values (V,3) interpolated at Gaussians."""
+    lit, bary = authored.lit[rows], authored.bary[rows]
+    mixed: F32 = bary[:, 0:1] * values[lit[:, 0]] + bary[:, 1:2] * values[lit[:, 1]] + bary[:, 2:3] * values[lit[:, 2]]
+    return mixed
+
+
+def glow_lamps(world: World, timeline: Timeline, exposure: F32) -> tuple[Lamp, ...]:
+    """What glowing surfaces throw on their surroundings, as lamps a hand's breadth off the surface."""
+    named = {lamp.control for lamp in world.lamps}
+    out = []
+    for i, body in enumerate(world.bodies):
+        for k, s in enumerate(body.surfaces):
+            glow = s.material.glow
+            if glow is None or glow in named or not len(s.faces):
+                continue
+            c = apply_pose(timeline.poses[0, i], np.asarray(s.vertices, float)[s.faces])
+            cross = np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]) / 2
+            area = np.linalg.norm(cross, axis=1)
+            center = (c.mean(1) * area[:, None]).sum(0) / max(area.sum(), 1e-9)
+            up = cross.sum(0) / max(float(np.linalg.norm(cross.sum(0))), 1e-9)
+            x, y, z = center + 0.04 * up
+            r, g, b = np.array(s.material.emission) / exposure * area.sum() / np.pi / 2
+            out.append(Lamp(f"{body.name}:{k}", (float(x), float(y), float(z)), 0.03, (float(r), float(g), float(b)), glow))
+    return tuple(out)
+
+
+def shining(lamps: tuple[Lamp, ...], world: World, timeline: Timeline) -> tuple[Lamp, ...]:
+    """Lamps that are on at some time of the clip."""
+    level = dict(zip(world.controls, timeline.levels.max(0), strict=True))
+    return tuple(lamp for lamp in lamps if lamp.control is None or level[lamp.control] > 0)
