@@ -1,0 +1,1 @@
+"""What there is: scenes, props and the worlds a seed makes of them."""

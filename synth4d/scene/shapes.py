@@ -1,0 +1,231 @@
+"""Mesh primitives that props are made of: lofts, lathes, tubes and rounded slabs.
+
+Every primitive is a loft: a strip of quads between successive rings. A ring that runs counter-clockwise
+about the direction of travel gives outward normals; a ring shrunk to a point closes the end. Vertices are
+rounded to a micrometre, so that the last bits of sin and cos, which differ between processors, never leave
+this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from synth4d.geometry import rotate
+from synth4d.types import F64, I32, Material, Surface, Vec3
+
+CREASE_DEG = 34.0
+"""Neighbouring strips that meet at a larger angle do not share vertices: the edge is shaded sharp."""
+Warp = Callable[[F64], F64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mesh:
+    """A triangle mesh: vertices (V,3) in metres, faces (F,3) counter-clockwise from outside."""
+
+    vertices: F64
+    faces: I32
+
+    def surface(self, material: Material, smooth: bool = True) -> Surface:
+        return Surface(self.vertices, self.faces, material, smooth)
+
+    def moved(self, offset: ArrayLike = (0.0, 0.0, 0.0), quat_wxyz: ArrayLike = (1.0, 0.0, 0.0, 0.0)) -> Mesh:
+        """The mesh rotated about the origin, then shifted."""
+        return Mesh(np.round(rotate(quat_wxyz, self.vertices) + np.asarray(offset, float), 6), self.faces)
+
+
+# ---- Curves --------------------------------------------------------------------------------------
+
+
+def fillet(corners: Sequence[Sequence[float]], step_deg: float = 30.0) -> F64:
+    """A polyline through corners (a, b) or (a, b, radius); a radius rounds its corner. Returns (P,2)."""
+    xy = np.array([c[:2] for c in corners], float)
+    out = [xy[:1]]
+    for i in range(1, len(corners) - 1):
+        radius = corners[i][2] if len(corners[i]) > 2 else 0.0
+        out.append(_arc(xy[i - 1], xy[i], xy[i + 1], radius, step_deg))
+    points = np.concatenate([*out, xy[-1:]])
+    step = np.abs(np.diff(points, axis=0)).max(-1)
+    return points[np.r_[True, step > 1e-6]]
+
+
+def _arc(before: F64, corner: F64, after: F64, radius: float, step_deg: float) -> F64:
+    u, v = corner - before, after - corner
+    room = 0.49 * min(np.hypot(*u), np.hypot(*v))
+    u, v = u / np.hypot(*u), v / np.hypot(*v)
+    cross = float(u[0] * v[1] - u[1] * v[0])
+    turn = abs(float(np.arctan2(cross, u[0] * v[0] + u[1] * v[1])))
+    if radius <= 0 or turn < 1e-3:
+        return corner[None]
+    length = min(radius * np.tan(turn / 2), room)
+    radius = length / np.tan(turn / 2)
+    side = np.sign(cross)
+    normal = side * np.array([-u[1], u[0]])
+    angle = np.linspace(0, turn, max(2, int(np.ceil(np.degrees(turn) / step_deg)) + 1))[:, None]
+    centre = corner - u * length + normal * radius
+    return np.asarray(centre + radius * (u * np.sin(angle) - normal * np.cos(angle)))
+
+
+def spline(points: ArrayLike, per_segment: int = 4) -> F64:
+    """A Catmull-Rom curve through the points (P,D), with per_segment steps between two of them."""
+    p = np.asarray(points, float)
+    p = np.concatenate([2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]])
+    t = (np.arange(per_segment) / per_segment)[:, None]
+    out = []
+    for a, b, c, d in zip(p[:-3], p[1:-2], p[2:-1], p[3:], strict=True):
+        cubic = (3 * b - 3 * c + d - a) * t**3 + (2 * a - 5 * b + 4 * c - d) * t**2 + (c - a) * t + 2 * b
+        out.append(cubic / 2)
+    return np.concatenate([*out, p[-2:-1]])
+
+
+def split_z(profile: F64, z: float) -> tuple[F64, F64]:
+    """Cut a profile (r, z) where it first rises past z; both halves hold the cut point."""
+    i = int(np.argmax((profile[:-1, 1] < z) & (profile[1:, 1] >= z)))
+    a, b = profile[i], profile[i + 1]
+    cut = (a + (b - a) * (z - a[1]) / (b[1] - a[1]))[None]
+    return np.concatenate([profile[: i + 1], cut]), np.concatenate([cut, profile[i + 1 :]])
+
+
+def split_rim(profile: F64) -> tuple[F64, F64]:
+    """Cut a hollow profile at the innermost of its highest points: (outside, inside)."""
+    i = int(np.flatnonzero(profile[:, 1] > profile[:, 1].max() - 1e-6)[-1])
+    return profile[: i + 1], profile[i:]
+
+
+# ---- Lofts ---------------------------------------------------------------------------------------
+
+
+def loft(rings: ArrayLike) -> Mesh:
+    """Join successive rings (R,N,3) by strips of triangles; rings of no extent become single points."""
+    r = np.round(np.asarray(rings, float), 6)
+    sharp = _sharp_rings(r)
+    vertices: list[F64] = []
+    faces: list[I32] = []
+    count = 0
+
+    def add(ring: F64) -> I32:
+        nonlocal count
+        point = np.ptp(ring, axis=0).max() < 2e-6
+        vertices.append(ring[:1] if point else ring)
+        ids = np.zeros(len(ring), np.int32) if point else np.arange(len(ring), dtype=np.int32)
+        count += len(vertices[-1])
+        return np.asarray(ids + (count - len(vertices[-1])), np.int32)
+
+    upper = add(r[0])
+    for i in range(len(r) - 1):
+        lower = add(r[i]) if sharp[i] else upper
+        upper = add(r[i + 1])
+        faces.append(_strip(lower, upper))
+    return Mesh(np.concatenate(vertices), np.concatenate(faces))
+
+
+def _strip(lower: I32, upper: I32) -> I32:
+    a, b, c, d = lower, np.roll(lower, -1), np.roll(upper, -1), upper
+    triangles = np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], 1).reshape(-1, 3)
+    same = (triangles == np.roll(triangles, 1, axis=1)).any(1)
+    return np.asarray(triangles[~same], np.int32)
+
+
+def _sharp_rings(rings: F64) -> list[bool]:
+    """Which rings lie on a crease: their two strips meet at more than CREASE_DEG somewhere."""
+    p, q = rings[:-1], rings[1:]
+    normal = np.cross(np.roll(q, -1, 1) - p, q - np.roll(p, -1, 1))
+    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-15)
+    cosine = (normal[1:] * normal[:-1]).sum(-1).min(-1)
+    return [False, *(bool(c) for c in cosine < np.cos(np.radians(CREASE_DEG)))]
+
+
+def lathe(profile: F64, segments: int = 32, warp: Warp | None = None) -> Mesh:
+    """Turn a profile (P,2) of (radius, z) about +z. Outside up, inside down, from axis to axis is closed."""
+    angle = 2 * np.pi * np.arange(segments) / segments
+    r, z = profile[:, :1], np.broadcast_to(profile[:, 1:2], (len(profile), segments))
+    rings = np.stack([r * np.cos(angle), r * np.sin(angle), z], -1)
+    return loft(rings if warp is None else warp(rings))
+
+
+def turned(
+    runs: Sequence[tuple[Material, F64]], segments: int = 32, warp: Warp | None = None
+) -> tuple[Surface, ...]:
+    """Lathe one profile whose successive stretches have different materials; together they are closed."""
+    return tuple(lathe(profile, segments, warp).surface(material) for material, profile in runs)
+
+
+def ellipsoid(radii: Vec3, centre: Vec3 = (0.0, 0.0, 0.0), segments: int = 20) -> Mesh:
+    angle = np.linspace(-np.pi / 2, np.pi / 2, segments // 2 + 1)
+    unit = np.stack([np.abs(np.cos(angle)), np.sin(angle)], -1)
+    unit[[0, -1], 0] = 0.0
+    return lathe(unit, segments, lambda v: v * np.asarray(radii) + np.asarray(centre))
+
+
+# ---- Tubes and slabs -----------------------------------------------------------------------------
+
+
+def tube_rings(path: F64, half: ArrayLike, across: Vec3, segments: int = 10) -> F64:
+    """Rings (P,N,3) around a plane curve (P,3). `across` is the unit normal of its plane; `half` (P,2) or
+    (2,) are the half-widths along `across` and within the plane."""
+    tangent = np.gradient(path, axis=0)
+    tangent /= np.linalg.norm(tangent, axis=-1, keepdims=True)
+    u = np.asarray(across, float)
+    w = np.cross(tangent, u)
+    w /= np.linalg.norm(w, axis=-1, keepdims=True)
+    size = np.broadcast_to(np.asarray(half, float), (len(path), 2))[:, None, :, None]
+    angle = 2 * np.pi * np.arange(segments)[:, None] / segments
+    ring = size[:, :, 0] * np.cos(angle) * u + size[:, :, 1] * np.sin(angle) * w[:, None]
+    return np.asarray(path[:, None] + ring)
+
+
+def capped(rings: F64, rounded: bool = False) -> F64:
+    """The rings with both ends closed, flat or by a dome."""
+    first, last = _end(rings[0], rings[1], rounded), _end(rings[-1], rings[-2], rounded)
+    return np.concatenate([first[::-1], rings, last])
+
+
+def _end(ring: F64, inner: F64, rounded: bool) -> F64:
+    centre, spread = ring.mean(0), ring - ring.mean(0)
+    if not rounded:
+        return np.broadcast_to(centre, (1, *ring.shape))
+    out = centre - inner.mean(0)
+    out = out / np.linalg.norm(out) * np.linalg.norm(spread, axis=-1).mean()
+    angle = np.radians([30.0, 60.0, 90.0])[:, None, None]
+    return np.asarray(centre + out * np.sin(angle) + spread * np.round(np.cos(angle), 9))
+
+
+def tube(path: F64, half: ArrayLike, across: Vec3, segments: int = 10, rounded: bool = False) -> Mesh:
+    return loft(capped(tube_rings(path, half, across, segments), rounded))
+
+
+def rounded_rectangle(sx: float, sy: float, radius: float, steps: int = 3) -> F64:
+    """Outline (N,2) of a rectangle with full sizes sx, sy about the origin, counter-clockwise."""
+    radius = min(radius, 0.499 * sx, 0.499 * sy)
+    angle = np.radians(np.linspace(0, 90, steps + 1))
+    arc = radius * np.stack([np.cos(angle), np.sin(angle)], -1)
+    x, y = sx / 2 - radius, sy / 2 - radius
+    out = []
+    for cx, cy in ((x, y), (-x, y), (-x, -y), (x, -y)):
+        out.append(arc + (cx, cy))
+        arc = np.stack([-arc[:, 1], arc[:, 0]], -1)
+    return np.concatenate(out)
+
+
+def slab(size: Vec3, corner: float, bevel: float = 0.0, centre: tuple[float, float] = (0.0, 0.0), z: float = 0.0) -> Mesh:
+    """An extruded rounded rectangle of full sizes (x, y, height) standing at z, its edges bevelled."""
+    sx, sy, height = size
+    levels = [(0.0, bevel), (bevel * 0.3, bevel * 0.3), (bevel, 0.0)] if bevel > 0 else [(0.0, 0.0)]
+    levels += [(height - dz, inset) for dz, inset in reversed(levels)]
+    rings = []
+    for dz, inset in levels:
+        outline = rounded_rectangle(sx - 2 * inset, sy - 2 * inset, max(corner - inset, 1e-4))
+        rings.append(np.column_stack([outline + centre, np.full(len(outline), z + dz)]))
+    return loft(capped(np.stack(rings)))
+
+
+def prism(outline: F64, z0: float, z1: float, bevel: float = 0.0) -> Mesh:
+    """An outline (N,2), star-shaped about its mean, counter-clockwise, extruded from z0 to z1."""
+    levels = [(z0, 1.0), (z1, 1.0)]
+    if bevel > 0:
+        inset = 1 - bevel / float(np.linalg.norm(outline, axis=-1).max())
+        levels = [(z0, inset), (z0 + bevel, 1.0), (z1 - bevel, 1.0), (z1, inset)]
+    return loft(capped(np.stack([np.column_stack([outline * s, np.full(len(outline), z)]) for z, s in levels])))
