@@ -1,0 +1,118 @@
+"""Facts from the pixels alone: what a careful viewer of the clip could know. Unknown is null, never a guess.
+
+A viewer is given who is in the clip (the id table, sizes, drawings of furniture), the camera, and the id,
+depth and colour images. Nothing of what happened.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synth4d.annotate import pixels_events, pixels_place, pixels_scene, pixels_state, tracks
+from synth4d.annotate.identity import openness, strip
+from synth4d.annotate.pixels_cloud import clouds
+from synth4d.annotate.pixels_scene import Track
+from synth4d.annotate.visible import visible
+from synth4d.records import Facts, ObjectFact
+from synth4d.types import F64, Clip
+
+Ids = list[int | None]
+
+
+def facts(identity: Facts, clip: Clip) -> Facts:
+    """The facts that the clip shows; of `identity` only what `strip` leaves is read."""
+    things = strip(identity).objects
+    table = [o.id for o in things]
+    counts, seen = visible(clip.ids, table)
+    boxes = {id: seen[:, k] for k, id in enumerate(table)}
+    yaw = pixels_scene.headings(things)
+    seen_tracks = [
+        pixels_scene.track(clip, o, p, yaw.get(o.id)) for o, p in zip(things, clouds(clip, table), strict=True)
+    ]
+    places = _places(clip, seen_tracks, boxes)
+    states = _states(clip, seen_tracks)
+    objects = [
+        _object(t, counts[:, k], seen[:, k], places[t.thing.id], states[t.thing.id]) for k, t in enumerate(seen_tracks)
+    ]
+    changes = pixels_events.settle(_changes(seen_tracks, places, states))
+    return identity.model_copy(
+        update={
+            "witness": "pixels",
+            "objects": objects,
+            "events": [pixels_events.record(i, c, clip.camera.fps) for i, c in enumerate(changes)],
+        }
+    )
+
+
+def _places(clip: Clip, all_tracks: list[Track], boxes: dict[int, F64]) -> dict[int, tuple[Ids, Ids]]:
+    """(support, inside) by id; both unknown for what is no prop."""
+    known = {t.thing.id for t in all_tracks if t.thing.role != "liquid"}
+    containers = [t for t in all_tracks if t.thing.cavity is not None]
+    out: dict[int, tuple[Ids, Ids]] = {t.thing.id: ([None], [None]) for t in all_tracks}
+    for t in all_tracks:
+        if t.thing.role == "prop":
+            inside = pixels_place.inside(t, containers, boxes)
+            out[t.thing.id] = (pixels_place.support(clip, t, known, inside, boxes[t.thing.id]), inside)
+    return out
+
+
+State = tuple[list[bool | None] | None, list[float | None] | None]
+
+
+def _states(clip: Clip, all_tracks: list[Track]) -> dict[int, State]:
+    """(on, fill) by id; None where there is no such state."""
+    room = pixels_state.lit(clip, [t.points for t in all_tracks if t.thing.role in ("fixture", "part") and not t.thing.switchable])
+    liquid = [t.points for t in all_tracks if t.thing.role == "liquid"]
+    out: dict[int, State] = {}
+    for t in all_tracks:
+        on = pixels_state.is_on(t.thing, clip, t.points, room) if t.thing.switchable else None
+        fill = None if t.thing.vessel is None else [_fill(t, f, liquid) for f in range(len(clip.ids))]
+        out[t.thing.id] = (on, fill)
+    return out
+
+
+def _fill(track: Track, frame: int, liquid: list) -> float | None:  # type: ignore[type-arg]
+    rest = next((r for r in track.rests if r.run.first <= frame <= r.run.last), None)
+    if rest is None or rest.box is None or rest.fallen or not rest.run.resting:
+        return None
+    wet = [p.within(frame, frame).world for p in liquid]
+    own = track.points.within(frame, frame).world
+    return pixels_state.fill(track.thing, rest.box, own, np.concatenate([*wet, np.zeros((0, 3))]))
+
+
+def _changes(
+    all_tracks: list[Track], places: dict[int, tuple[Ids, Ids]], states: dict[int, State]
+) -> list[pixels_events.Change]:
+    out: list[pixels_events.Change] = []
+    vessels = [t for t in all_tracks if t.thing.vessel is not None]
+    for t in all_tracks:
+        on, fill = states[t.thing.id]
+        if t.thing.joint is not None:
+            out += pixels_events.openings(t)
+        elif t.thing.role == "prop":
+            out += pixels_events.moves(t, *places[t.thing.id])
+        if on is not None:
+            out += pixels_events.switchings(t.thing.id, on)
+        if fill is not None:
+            out += pixels_events.pourings(t.thing.id, fill, vessels)
+    return out
+
+
+def _object(track: Track, counts: F64, seen: F64, places: tuple[Ids, Ids], state: State) -> ObjectFact:
+    thing = track.thing
+    on, fill = state
+    opened = None if thing.joint is None else tracks.numbers(openness(thing.joint, track.value), 2)
+    poses = [track.pose(t) for t in range(len(track.box))] if thing.joint is not None else []
+    return thing.model_copy(
+        update={
+            "box": tracks.poses(np.round(track.box, 4)),
+            "pose": tracks.poses(np.array([np.full(7, np.nan) if p is None else p for p in poses])) if poses else [None],
+            "visible2d": tracks.vectors(seen),
+            "pixels": tracks.collapse([int(n) for n in counts]),
+            "openness": opened,
+            "on": None if on is None else tracks.collapse(on),
+            "fill": None if fill is None else tracks.collapse([None if v is None else round(v, 3) for v in fill]),
+            "support": tracks.collapse(places[0]),
+            "inside": tracks.collapse(places[1]),
+        }
+    )

@@ -1,0 +1,120 @@
+"""The 3D points that a clip shows of each object: a sample of its pixels, lifted by depth, with what borders them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synth4d.types import F64, Clip
+
+I64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+SAMPLES = 240
+"""At most so many points an object and frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Points of one object, ordered by frame. All arrays (M,)."""
+
+    frame: I64
+    x: I64
+    y: I64
+    depth: F64
+    world: F64
+    """(M,3)"""
+    slope: F64
+    """Largest step in depth to a neighbouring pixel of the same object, metres."""
+    border: Bools
+    """It has a neighbour that is something else, or the frame's edge."""
+    cut: Bools
+    """That neighbour stands before it, or is the frame's edge: the object goes on unseen."""
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def pick(self, which: NDArray[np.generic]) -> Points:
+        return Points(*(getattr(self, name)[which] for name in self.__slots__))
+
+    def within(self, first: int, last: int) -> Points:
+        """The points of frames first..last."""
+        a, b = np.searchsorted(self.frame, [first, last + 1])
+        return self.pick(np.arange(a, b))
+
+    def thinned(self, most: int) -> Points:
+        return self if len(self) <= most else self.pick(np.linspace(0, len(self) - 1, most).astype(np.int64))
+
+
+def clouds(clip: Clip, table: list[int]) -> list[Points]:
+    """One Points for each id of `table`."""
+    frame, obj, flat = _sample(clip, table)
+    H, W = clip.ids.shape[1:]
+    y, x = np.divmod(flat, W)
+    depth = clip.depth_z_m[frame, y, x].astype(float)
+    slope, border, cut, smooth = _edges(clip, frame, x, y, depth)
+    keep = smooth & (depth > 0)
+    frame, obj, x, y, depth = frame[keep], obj[keep], x[keep], y[keep], depth[keep]
+    world = lift(clip, frame, x, y, depth)
+    whole = Points(frame, x, y, depth, world, slope[keep], border[keep], cut[keep])
+    order = np.argsort(obj, kind="stable")
+    ends = np.searchsorted(obj[order], np.arange(len(table) + 1))
+    return [whole.pick(order[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+
+def lift(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> F64:
+    """World points (M,3) of pixels with z-depth."""
+    K, T = clip.camera.K, clip.camera.T_world_cam
+    u = ((x + 0.5 - K[0, 2]) / K[0, 0] * depth)[:, None]
+    v = ((y + 0.5 - K[1, 2]) / K[1, 1] * depth)[:, None]
+    R, t = T[:, :3, :3], T[:, :3, 3]
+    return np.asarray(u * R[frame, :, 0] + v * R[frame, :, 1] + depth[:, None] * R[frame, :, 2] + t[frame])
+
+
+def pixel_m(clip: Clip, depth: F64) -> F64:
+    """What one pixel spans at a depth, metres."""
+    return np.asarray(depth / clip.camera.K[0, 0])
+
+
+def _sample(clip: Clip, table: list[int]) -> tuple[I64, I64, I64]:
+    """Frame, position in `table` and flat pixel of the sampled pixels, ordered by frame."""
+    n = len(table)
+    rank = np.full(65536, n, np.uint16)
+    rank[table] = np.arange(n)
+    frames, objects, pixels = [], [], []
+    for t, ids in enumerate(clip.ids):
+        ranks = rank[ids].ravel()
+        order = np.argsort(ranks, kind="stable")
+        ends = np.searchsorted(ranks[order], np.arange(n + 1))
+        for k in np.flatnonzero(np.diff(ends)):
+            count = min(int(ends[k + 1] - ends[k]), SAMPLES)
+            picks = np.linspace(ends[k], ends[k + 1] - 1, count).astype(np.int64)
+            pixels.append(order[picks])
+            objects.append(np.full(count, k))
+            frames.append(np.full(count, t))
+    if not frames:
+        none = np.zeros(0, np.int64)
+        return none, none, none
+    return np.concatenate(frames), np.concatenate(objects), np.concatenate(pixels)
+
+
+def _edges(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> tuple[F64, Bools, Bools, Bools]:
+    """slope, border, cut as in Points, and whether the depth agrees with a neighbour of the same object."""
+    H, W = clip.ids.shape[1:]
+    own = clip.ids[frame, y, x]
+    before = np.maximum(0.02, 4 * pixel_m(clip, depth))
+    slope, border, cut = np.zeros(len(x)), np.zeros(len(x), bool), np.zeros(len(x), bool)
+    nearest = np.full(len(x), np.inf)
+    for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+        nx, ny = x + dx, y + dy
+        outside = (nx < 0) | (nx >= W) | (ny < 0) | (ny >= H)
+        nx, ny = np.clip(nx, 0, W - 1), np.clip(ny, 0, H - 1)
+        other = clip.ids[frame, ny, nx] != own
+        z = clip.depth_z_m[frame, ny, nx].astype(float)
+        step = np.abs(z - depth)
+        border |= other | outside
+        cut |= outside | (other & (z > 0) & (z < depth - before))
+        slope = np.where(other | outside, slope, np.maximum(slope, step))
+        nearest = np.where(other | outside, nearest, np.minimum(nearest, step))
+    return slope, border, cut, nearest < np.maximum(0.015, 3 * pixel_m(clip, depth))

@@ -1,0 +1,135 @@
+"""What things stand on and what they are in, from the picture: the surface that is seen around a foot, and
+the cavity of a container whose box is known. What is put away and no longer seen is still where it was put."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synth4d.annotate.pixels_cloud import lift
+from synth4d.annotate.pixels_scene import Track
+from synth4d.geometry import apply_pose, invert_pose, quat_mul, rotmat
+from synth4d.types import F64, Clip
+
+Ids = list[int | None]
+RINGS = ((0.012, 0.02), (0.025, 0.05))
+"""A surface holds a thing when it is seen within (height, distance) metres of its foot; tried in turn."""
+VOTES, MAJORITY = 6, 0.65
+SLACK_M = 0.015
+SEEN = 8
+"""A thing is seen in a frame that shows this many of its points."""
+_HALF_TURN = np.array([0.0, 0.0, 0.0, 1.0])
+
+
+# ---- Standing on ---------------------------------------------------------------------------------
+
+
+def support(clip: Clip, track: Track, known: set[int], inside: Ids, boxes: F64) -> Ids:
+    """(T,) id of what a prop stands on while it rests; `boxes` (T,4) = its visible boxes."""
+    out: Ids = [None] * len(clip.ids)
+    for rest in track.rests:
+        if rest.box is None or not rest.run.resting:
+            continue
+        frames = np.unique(track.points.within(rest.run.first, rest.run.last).frame)
+        picks = sorted({int(frames[0]), int(frames[len(frames) // 2]), int(frames[-1])})
+        around = [_around(clip, t, boxes[t], track.thing.id, rest.box) for t in picks]
+        found = _holder(np.concatenate([p for p, _ in around]), np.concatenate([i for _, i in around]), track, rest.box)
+        for t in range(rest.run.first, rest.run.last + 1):
+            held = found if found is None or found in known else 0
+            out[t] = inside[t] if held is None and inside[t] else held
+    return out
+
+
+def _around(clip: Clip, t: int, seen: F64, own: int, box: F64) -> tuple[F64, F64]:
+    """World points (M,3) and ids (M,) of what is seen around a thing."""
+    _, H, W = clip.ids.shape
+    depth = float(((box[:3] - clip.camera.T_world_cam[t, :3, 3]) * clip.camera.T_world_cam[t, :3, 2]).sum())
+    grow = int(np.ceil(0.05 * clip.camera.K[0, 0] / max(depth, 0.1))) + 2
+    x0, y0 = np.maximum(seen[:2].astype(int) - grow, 0)
+    x1, y1 = min(int(seen[2]) + grow, W), min(int(seen[3]) + grow, H)
+    step = max(1, int(np.sqrt((x1 - x0) * (y1 - y0) / 2000)))
+    x, y = (g.ravel() for g in np.meshgrid(np.arange(x0, x1, step), np.arange(y0, y1, step)))
+    ids, z = clip.ids[t, y, x], clip.depth_z_m[t, y, x].astype(float)
+    ok = (ids != own) & (z > 0)
+    return lift(clip, np.full(int(ok.sum()), t), x[ok], y[ok], z[ok]), ids[ok].astype(float)
+
+
+def _holder(points: F64, ids: F64, track: Track, box: F64) -> int | None:
+    half = np.asarray(track.thing.size) / 2
+    R = np.abs(rotmat(box[3:]))
+    foot = box[2] - float((R[2] * half).sum())
+    local = np.abs(apply_pose(invert_pose(box), points)) - half
+    upright = int(np.argmax(R[2]))
+    sides = [k for k in range(3) if k != upright]
+    away = np.hypot(np.maximum(local[:, sides[0]], 0), np.maximum(local[:, sides[1]], 0))
+    for height, distance in RINGS:
+        near = (np.abs(points[:, 2] - foot) <= height) & (away <= distance)
+        if near.sum() >= VOTES:
+            votes = np.bincount(ids[near].astype(int))
+            best = int(np.argmax(votes))
+            return best if votes[best] >= MAJORITY * votes.sum() else None
+    return None
+
+
+# ---- Being in ------------------------------------------------------------------------------------
+
+
+def inside(track: Track, containers: list[Track], boxes: dict[int, F64]) -> Ids:
+    """(T,) id of the container a prop is in, 0 = none; `boxes` = visible boxes (T,4) of everything by id."""
+    T = len(track.box)
+    out: Ids = [None] * T
+    counts = np.bincount(track.points.frame, minlength=T)
+    others = [c for c in containers if c.thing.id != track.thing.id]
+    for t in range(T):
+        if counts[t] >= SEEN:
+            out[t] = _container(track, others, boxes, t)
+        elif t and out[t - 1]:
+            out[t] = out[t - 1]
+    return out
+
+
+def _container(track: Track, containers: list[Track], boxes: dict[int, F64], t: int) -> int | None:
+    points = track.points.within(t, t).world
+    found, doubt = [], False
+    for c in containers:
+        if not _touch(boxes[track.thing.id][t], boxes[c.thing.id][t]):
+            continue
+        verdict = _holds(c, points, track.box[t, :3], t)
+        if verdict:
+            found.append(c)
+        doubt |= verdict is None
+    if found:
+        return min(found, key=lambda c: float(np.prod(c.thing.size))).thing.id
+    return None if doubt else 0
+
+
+def _touch(a: F64, b: F64, slack: float = 3.0) -> bool:
+    """Whether two visible boxes (4,) meet; an unseen one meets nothing."""
+    return bool(np.all(a[:2] <= b[2:] + slack) and np.all(b[:2] <= a[2:] + slack))
+
+
+def _holds(container: Track, points: F64, centre: F64, t: int) -> bool | None:
+    """Whether the points, and the centre where it is known, are in the container's cavity. A box says which
+    way a thing stands but for half a turn: both must agree, unless a drawing tells."""
+    pose, cavity = container.pose(t), container.thing.cavity
+    assert cavity is not None
+    if pose is None:
+        return None
+    poses = [pose]
+    if container.thing.joint is None:
+        R = rotmat(pose[3:])
+        offset = np.asarray(container.thing.box_offset)
+        turned = (R * (offset * [-1, -1, 1])).sum(axis=1)
+        poses.append(np.concatenate([container.box[t, :3] - turned, quat_mul(pose[3:], _HALF_TURN)]))
+    verdicts = {_in_cavity(p, np.asarray(cavity.low), np.asarray(cavity.high), points, centre) for p in poses}
+    return verdicts.pop() if len(verdicts) == 1 else None
+
+
+def _in_cavity(pose: F64, low: F64, high: F64, points: F64, centre: F64) -> bool:
+    """The middle of what is in a bowl may stand a little above its rim."""
+    ceiling = np.array([SLACK_M, SLACK_M, 0.03])
+    local = apply_pose(invert_pose(pose), points)
+    share = ((local >= low - SLACK_M) & (local <= high + ceiling)).all(axis=1).mean()
+    if np.isnan(centre[0]):
+        return bool(share >= 0.8)
+    middle = apply_pose(invert_pose(pose), centre)
+    return bool((middle >= low - SLACK_M).all() and (middle <= high + ceiling).all() and share >= 0.3)

@@ -1,0 +1,131 @@
+"""Where a thing of known size stands, from the points that are seen of it.
+
+Along each axis of the box the seen extent is weighed against the known one: both ends seen, the middle;
+one end seen (the near face, or an outline that nothing covers), half the known size from it; else unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from synth4d.annotate.pixels_cloud import Points
+from synth4d.geometry import quat_from_axis_angle, quat_from_rotmat, quat_mul
+from synth4d.types import F64
+
+FEW = 25
+"""Fewer points than this tell nothing about where a thing is."""
+TRIM = 1.5
+"""Percent of the points left out at each end of an extent."""
+_UP = np.array([0.0, 0.0, 1.0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """A box that explains the points."""
+
+    box: F64
+    """(7,) world centre + wxyz"""
+    fallen: bool
+    """It lies: its own z axis is level."""
+
+
+def fit(points: Points, eye: F64, size: F64, yaw: float | None = None) -> Fit | None:
+    """The box of `size` (3,) that explains the points; `eye` (3,) is where they were seen from, on average.
+
+    `yaw` fixes the heading where it is known. None where the points do not tell.
+    """
+    points = points.thinned(900)
+    if len(points) < FEW:
+        return None
+    low, high = np.percentile(points.world[:, 2], [TRIM, 100 - TRIM])
+    for axes in _standings(size, float(high - low), yaw is not None):
+        found = _stand(points, eye, size[list(axes)], yaw)
+        if found is not None:
+            centre, heading = found
+            return Fit(np.concatenate([centre, _turned(axes, heading)]), axes[2] != 2)
+    return None
+
+
+def _standings(size: F64, tall: float, known: bool) -> list[tuple[int, int, int]]:
+    """Which body axes may be (along, across, up): upright, then lying for what is tall; as the seen height allows."""
+    upright, lying = (0, 1, 2), ((2, 0, 1) if size[1] <= size[0] else (1, 2, 0))
+    may_lie = not known and size[2] > 1.25 * size[lying[2]]
+    tries = [upright, lying] if may_lie else [upright]
+    return [axes for axes in tries if tall <= 1.1 * size[axes[2]] + 0.02]
+
+
+def _turned(axes: tuple[int, int, int], heading: float) -> F64:
+    """Quaternion of a body whose axes (along, across, up) are the world's turned by `heading` about +z."""
+    R = np.zeros((3, 3))
+    R[[0, 1, 2], list(axes)] = 1.0
+    base = np.array([1.0, 0, 0, 0]) if axes == (0, 1, 2) else quat_from_rotmat(R)
+    return quat_mul(quat_from_axis_angle(_UP, np.array(heading)), base)
+
+
+def _stand(points: Points, eye: F64, size: F64, yaw: float | None) -> tuple[F64, float] | None:
+    """Centre and heading of an upright box with extents `size` (along, across, up)."""
+    heading = _heading(points.world[:, :2], size) if yaw is None else yaw
+    c, s = np.cos(heading), np.sin(heading)
+    axes = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]])
+    toward = eye - points.world.mean(axis=0)
+    toward = toward / np.linalg.norm(toward)
+    centre = np.zeros(3)
+    for axis, known in zip(axes, size, strict=True):
+        along = points.world[:, 0] * axis[0] + points.world[:, 1] * axis[1] + points.world[:, 2] * axis[2]
+        middle = _middle(along, points, float(known), float((toward * axis).sum()))
+        if middle is None:
+            return None
+        inside = np.abs(along - middle) <= known / 2 + 0.015 + 0.05 * known
+        if inside.mean() < 0.95:
+            return None
+        centre += middle * axis
+    return centre, heading
+
+
+def _middle(along: F64, points: Points, known: float, facing: float) -> float | None:
+    """Where the middle of an extent of `known` length is. `facing` = cosine between this axis and the way
+    to the camera: its sign says which end is the near one."""
+    low, high = np.percentile(along, [TRIM, 100 - TRIM])
+    seen = high - low
+    if seen >= known - max(0.012, 0.08 * known):
+        return float(low + high) / 2
+    low_end, high_end = _free(along, points, low, known), _free(-along, points, -high, known)
+    near_free = high_end if facing > 0 else low_end
+    if abs(facing) > 0.3 and near_free:
+        return float(high - known / 2) if facing > 0 else float(low + known / 2)
+    if seen < 0.6 * known:
+        return None
+    if low_end and high_end:
+        return float(low + high) / 2
+    if low_end or high_end:
+        return float(low + known / 2) if low_end else float(high - known / 2)
+    return None
+
+
+def _free(along: F64, points: Points, low: float, known: float) -> bool:
+    """Whether nothing covers the object at the low end of `along`."""
+    band = along <= low + max(0.008, 0.08 * known)
+    cut = int(points.cut[band].sum())
+    return cut <= 0.2 * max(int(band.sum()), 1)
+
+
+def _heading(plan: F64, size: F64) -> float:
+    """Heading in [0, π) at which the points' extents fit the known ones best with the least area."""
+    plan = plan[:: max(1, len(plan) // 300)]
+    coarse = np.arange(0, np.pi, np.pi / 60)
+    best = float(coarse[np.argmin(_misfit(plan, size, coarse))])
+    fine = best + np.radians(np.arange(-3, 3.1, 0.5))
+    return float(fine[np.argmin(_misfit(plan, size, fine))]) % np.pi
+
+
+def _misfit(plan: F64, size: F64, headings: F64) -> F64:
+    c, s = np.cos(headings)[:, None], np.sin(headings)[:, None]
+    cost = np.zeros(len(headings))
+    area = np.ones(len(headings))
+    for along, known in ((plan[:, 0] * c + plan[:, 1] * s, size[0]), (plan[:, 1] * c - plan[:, 0] * s, size[1])):
+        low, high = np.percentile(along, [TRIM, 100 - TRIM], axis=1)
+        cost += np.maximum(high - low - known, 0.0) / known * 10 + 0.1 * np.abs(high - low - known) / known
+        area *= (high - low) / known
+    return np.asarray(cost + area)

@@ -1,0 +1,123 @@
+"""Boxes of everything over time, from the points: a thing at rest has one box, however little each frame shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from synth4d.annotate import pixels_joint, pixels_pose
+from synth4d.annotate.pixels_cloud import Points
+from synth4d.annotate.pixels_rest import Run, runs
+from synth4d.geometry import apply_pose, rotmat
+from synth4d.records import ObjectFact
+from synth4d.types import F64, Clip
+
+SAME_M = 0.03
+"""Two rests whose boxes are this near are one place."""
+SAME_JOINT = {"hinge": 0.035, "slide": 0.008}
+"""Likewise for joint values (rad, m)."""
+DIM = 12
+"""A rest that shows fewer points a frame than this, on average, is not joined with what came before."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rest:
+    """What is known of a run of frames."""
+
+    run: Run
+    box: F64 | None
+    """(7,)"""
+    value: float | None
+    """Joint value."""
+    fallen: bool
+    points: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """One object over the clip, as far as the picture tells."""
+
+    thing: ObjectFact
+    points: Points
+    rests: list[Rest]
+    box: F64
+    """(T,7) NaN = unknown"""
+    value: F64
+    """(T,) joint value, NaN = unknown or none"""
+    still: F64
+    """(T,) bool: in this frame it is seen, or was and will be, at rest."""
+
+    def pose(self, t: int) -> F64 | None:
+        """(7,) of the body frame where the box is known."""
+        if np.isnan(self.box[t, 0]):
+            return None
+        R = rotmat(self.box[t, 3:])
+        offset = np.asarray(self.thing.box_offset)
+        return np.concatenate([self.box[t, :3] - (R * offset).sum(axis=1), self.box[t, 3:]])
+
+
+def track(clip: Clip, thing: ObjectFact, points: Points, heading: float | None) -> Track:
+    """`heading` = the yaw of a fixture whose parts' drawings tell it."""
+    T = len(clip.ids)
+    part = pixels_joint.drawing(thing)
+    moves = thing.role == "prop" or part is not None
+    rests = [_rest(clip, thing, part, points.within(r.first, r.last), r, heading) for r in runs(clip, points, moves)]
+    rests = _joined(rests, part)
+    box, value, still = np.full((T, 7), np.nan), np.full(T, np.nan), np.zeros(T, bool)
+    for rest in rests:
+        span = slice(rest.run.first, rest.run.last + 1) if moves else slice(None)
+        box[span] = np.nan if rest.box is None else rest.box
+        value[span] = np.nan if rest.value is None else rest.value
+        still[span] = rest.run.resting
+    return Track(thing, points, rests, box, value, still)
+
+
+def headings(things: list[ObjectFact]) -> dict[int, float]:
+    """Yaw of each fixture that has a jointed part: the part's drawing is square with its furniture."""
+    out: dict[int, float] = {}
+    for thing in things:
+        part = pixels_joint.drawing(thing)
+        if part is not None and thing.part_of is not None:
+            x = apply_pose(np.concatenate([np.zeros(3), part.box[3:]]), np.array([1.0, 0.0, 0.0]))
+            if np.hypot(x[0], x[1]) > 0.99:
+                out[thing.part_of] = float(np.arctan2(x[1], x[0]))
+    return out
+
+
+def _rest(
+    clip: Clip, thing: ObjectFact, part: pixels_joint.Drawing | None, points: Points, run: Run, heading: float | None
+) -> Rest:
+    box, value, fallen = None, None, False
+    if part is not None:
+        value = pixels_joint.joint_value(part, points)
+        box = None if value is None else part.box_at(value)
+    elif thing.role in ("prop", "fixture", "part"):
+        eye = clip.camera.T_world_cam[np.unique(points.frame), :3, 3].mean(axis=0)
+        found = pixels_pose.fit(points, eye, np.asarray(thing.size), heading)
+        if found is not None:
+            box, fallen = found.box, found.fallen
+    return Rest(run, box, value, fallen, len(points))
+
+
+def _joined(rests: list[Rest], part: pixels_joint.Drawing | None) -> list[Rest]:
+    """Neighbouring rests at one place become one; what was hidden between them is known by it."""
+    out: list[Rest] = []
+    for rest in rests:
+        before = out[-1] if out else None
+        if before is None or not (before.run.resting and rest.run.resting and _same(before, rest, part)):
+            out.append(rest)
+            continue
+        best = before if before.points >= rest.points else rest
+        run = Run(before.run.first, rest.run.last, True)
+        out[-1] = Rest(run, best.box, best.value, best.fallen, before.points + rest.points)
+    return out
+
+
+def _same(a: Rest, b: Rest, part: pixels_joint.Drawing | None) -> bool:
+    if a.box is None or b.box is None:
+        return False
+    if part is not None:
+        assert a.value is not None and b.value is not None
+        return abs(a.value - b.value) < SAME_JOINT[part.joint.type]
+    return a.fallen == b.fallen and float(np.abs(a.box[:3] - b.box[:3]).max()) < SAME_M

@@ -1,0 +1,137 @@
+"""On or off, and how full, from the pixels alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synth4d.annotate.pixels_cloud import Points
+from synth4d.records import ConeFact, ObjectFact
+from synth4d.types import F64, Clip
+
+GLOW = 0.25
+"""A burner glows when its redness, (R − (G+B)/2) / 255, exceeds this…"""
+DARK = 0.08
+"""…and does not when it is below this; between them it does when its redness has grown by half of GLOW."""
+SHINES, DULL = 0.9, 0.6
+"""A lamp whose own luma (0..1) is above the one is on, below the other it is off."""
+STEP = 0.05
+"""A switched light changes the brightness of a fixture by this much within two frames."""
+LUMINAIRES = ("lamp", "light")
+"""What has one of these words in its category lights the room; other switchable things glow."""
+
+
+# ---- On or off -----------------------------------------------------------------------------------
+
+
+def is_on(thing: ObjectFact, clip: Clip, points: Points, room: list[bool | None]) -> list[bool | None]:
+    """(T,) of a switchable thing; `room` is what `lit` says of the clip."""
+    if not any(word in thing.category for word in LUMINAIRES):
+        return _glows(clip, points)
+    if room[0] is not None:
+        return room
+    luma = _upper_mean(_luma(clip.rgb[points.frame, points.y, points.x]), points, len(clip.ids))
+    return [True if v > SHINES else False if v < DULL else None for v in luma]
+
+
+def lit(clip: Clip, walls: list[Points]) -> list[bool | None]:
+    """(T,) whether the room's light is on: known where it is seen to be switched in the clip, else all null.
+
+    Judged by the blue of the fixtures (`walls`), which a glowing burner does not change: at least two of
+    them must change together, and by nearly all of their change within two frames.
+    """
+    T = len(clip.ids)
+    jumps = [j for j in (_switch(clip, p) for p in walls) if j is not None]
+    frames = [abs(j) for j in jumps]
+    best = max(sorted(set(frames)), key=frames.count, default=0)
+    agree = [j for j in jumps if abs(abs(j) - best) <= 1]
+    ups = sum(j > 0 for j in agree)
+    if len(agree) < 2 or ups not in (0, len(agree)):
+        return [None] * T
+    return [(t > best) == bool(ups) for t in range(T)]
+
+
+def _switch(clip: Clip, points: Points) -> int | None:
+    """The frame before which its blue jumps up (negative: down) and stays; None where there is no such frame."""
+    T = len(clip.ids)
+    blue = np.full(T, np.nan)
+    values = clip.rgb[points.frame, points.y, points.x, 2] / 255
+    for t in np.unique(points.frame):
+        own = values[points.frame == t]
+        blue[t] = own.mean() if len(own) >= 20 else np.nan
+    if T < 5 or np.isnan(blue).any():
+        return None
+    spread = float(blue.max() - blue.min())
+    jump = blue[2:] - blue[:-2]
+    at = int(np.argmax(np.abs(jump)))
+    if spread < STEP or abs(jump[at]) < 0.75 * spread:
+        return None
+    return (at + 1) if jump[at] > 0 else -(at + 1)
+
+
+def _glows(clip: Clip, points: Points) -> list[bool | None]:
+    redness = _upper_mean(_redness(clip, points), points, len(clip.ids))
+    known = redness[np.isfinite(redness)]
+    least = float(known.min()) if len(known) else 0.0
+    return [
+        None if np.isnan(v) else True if v > GLOW else False if v < DARK else True if v - least > GLOW / 2 else None
+        for v in redness
+    ]
+
+
+def _luma(rgb: NDArray[np.uint8]) -> F64:
+    """(...,3) → (...) in 0..1, Rec. 709 weights on display values."""
+    return np.asarray((rgb[..., 0] * 0.2126 + rgb[..., 1] * 0.7152 + rgb[..., 2] * 0.0722) / 255)
+
+
+def _redness(clip: Clip, points: Points) -> F64:
+    rgb = clip.rgb[points.frame, points.y, points.x].astype(float) / 255
+    return np.asarray(rgb[:, 0] - (rgb[:, 1] + rgb[:, 2]) / 2)
+
+
+def _upper_mean(values: F64, points: Points, frames: int) -> F64:
+    """(T,) mean of the upper half of an object's values in each frame; NaN where it has fewer than 8."""
+    out = np.full(frames, np.nan)
+    for t in np.unique(points.frame):
+        own = np.sort(values[points.frame == t])
+        if len(own) >= 8:
+            out[t] = own[len(own) // 2 :].mean()
+    return out
+
+
+# ---- How full ------------------------------------------------------------------------------------
+
+
+def share(cone: ConeFact, level: float) -> float:
+    """Filled share of a vessel's volume when its liquid stands at body z `level`."""
+    tall = cone.top_z - cone.bottom_z
+    t = min(max((level - cone.bottom_z) / tall, 0.0), 1.0)
+    r0, r1 = cone.bottom_radius, cone.top_radius
+    rt = r0 + (r1 - r0) * t
+    return float(t * (r0 * r0 + r0 * rt + rt * rt) / (r0 * r0 + r0 * r1 + r1 * r1))
+
+
+def fill(thing: ObjectFact, box: F64, own: F64, liquid: F64) -> float | None:
+    """Filled share of an upright vessel whose box (7,) is known, from its own points (M,3) and the liquid's
+    (L,3) of one frame; 0 where its empty bottom is seen; None where neither is."""
+    cone = thing.vessel
+    assert cone is not None
+    axis = box[:2]
+    base = box[2] - thing.box_offset[2]
+    wet = _within(liquid, axis, base, cone, 0.015)
+    if len(wet) >= 4:
+        return share(cone, float(np.percentile(wet[:, 2], 75) - base))
+    dry = _within(own, axis, base, cone, -0.3 * cone.bottom_radius)
+    low = dry[:, 2] - base < cone.bottom_z + 0.15 * (cone.top_z - cone.bottom_z) + 0.006
+    return 0.0 if low.sum() >= 4 and not len(wet) else None
+
+
+def _within(points: F64, axis: F64, base: float, cone: ConeFact, slack: float) -> F64:
+    """The points inside the vessel's cone grown by `slack`."""
+    if not len(points):
+        return points
+    r = np.hypot(points[:, 0] - axis[0], points[:, 1] - axis[1])
+    z = points[:, 2] - base
+    t = np.clip((z - cone.bottom_z) / (cone.top_z - cone.bottom_z), 0, 1)
+    wide = cone.bottom_radius + (cone.top_radius - cone.bottom_radius) * t + slack
+    return points[(r < wide) & (z > cone.bottom_z - 0.02) & (z < cone.top_z + 0.01)]
