@@ -94,7 +94,7 @@ def _changes(
         if on is not None:
             out += pixels_events.switchings(t.thing.id, on)
         if fill is not None:
-            out += pixels_events.pourings(t.thing.id, fill, vessels)
+            out += pixels_events.pourings(t, fill, vessels)
     return out
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from synth4d.annotate.identity import openness
-from synth4d.annotate.pixels_scene import Rest, Track
+from synth4d.annotate.pixels_scene import SAME_JOINT, Rest, Track
+from synth4d.annotate.pixels_pose import FEW
 from synth4d.records import EventFact
 
 OPENED = {"hinge": 6.0, "slide": 2.5}
@@ -42,43 +43,69 @@ def openings(track: Track) -> list[Change]:
         was, now = (float(openness(joint, np.array(r.value))) for r in (a, b))
         if abs(now - was) >= OPENED[joint.type]:
             kind = "open" if now > was else "close"
-            out.append(Change(kind, track.thing.id, a.run.last, b.run.first, start_value=was, end_value=now))
+            first, last = _span(track, a, b)
+            out.append(Change(kind, track.thing.id, first, last, start_value=was, end_value=now))
     return out
+
+
+def _span(track: Track, a: Rest, b: Rest) -> tuple[int, int]:
+    """Between two rests, the last frame at the first value and the first frame at the second."""
+    assert track.thing.joint is not None and a.value is not None and b.value is not None
+    near = SAME_JOINT[track.thing.joint.type]
+    first, last = a.run.last, b.run.first
+    values = track.value[first : last + 1]
+    at_a, at_b = np.abs(values - a.value) <= near, np.abs(values - b.value) <= near
+    away = np.flatnonzero(~at_a & np.isfinite(values))
+    start = first + max(int(away[0]) - 1, 0) if len(away) else first
+    there = np.flatnonzero(~at_b & np.isfinite(values))
+    return start, min(first + int(there[-1]) + 1, last) if len(there) else last
 
 
 def moves(track: Track, support: list[int | None], inside: list[int | None]) -> list[Change]:
     """A prop is somewhere else, or lies where it stood."""
-    out = []
-    known = [r for r in track.rests if r.box is not None]
-    stops = [r for r in known if r.run.resting]
-    for a, b in zip(stops[:-1], stops[1:], strict=True):
-        between = [r for r in known if a.run.last < r.run.first < b.run.first]
-        change = _moved(track, a, b, between, support, inside)
-        if change is not None:
-            out.append(change)
-    return out
+    known = [r for r in track.rests if r.box is not None or inside[r.run.first] is not None]
+    stops = [r for r in known if r.run.resting and (r.box is not None or r.points >= FEW)]
+    changes = [
+        _moved(track, a, b, [r for r in known if a.run.last < r.run.first < b.run.first], support, inside)
+        for a, b in zip(stops[:-1], stops[1:], strict=True)
+    ]
+    return [c for c in changes if c is not None]
 
 
 def _moved(
     track: Track, a: Rest, b: Rest, between: list[Rest], support: list[int | None], inside: list[int | None]
 ) -> Change | None:
-    assert a.box is not None and b.box is not None
     first, last = a.run.last, b.run.first
     was, now = inside[first], inside[last]
-    step = b.box[:3] - a.box[:3]
-    if (was and was == now) or (float(np.linalg.norm(step)) < MOVED_M and a.fallen == b.fallen):
+    if was and was == now:
         return None
-    peak = max((float(r.box[2]) for r in between if r.box is not None), default=-np.inf)
-    lifted = peak > max(a.box[2], b.box[2]) + LIFTED_M
-    if b.fallen and not a.fallen:
-        kind = "knock_over"
-    elif step[2] < -DROPPED_M and not lifted and not now:
-        kind = "drop"
-    else:
-        kind = "push" if not lifted and abs(step[2]) < LIFTED_M and not now and not was else "move"
+    kind = _motion(a, b, between)
+    if kind is None:
+        # Where it is, is not known to the centimetre; that it went in or came out, is.
+        kind = "move" if was is not None and now is not None and was != now else None
+    if kind is None:
+        return None
+    if was or now:
+        kind = "move"
     source, target = (v or s for v, s in ((was, support[first]), (now, support[last])))
-    held = kind in ("move", "drop")
-    return Change(kind, track.thing.id, first, last, source if held else None, target if held else None, bool(now))
+    return Change(kind, track.thing.id, first, last, source or None, target or None, bool(now))
+
+
+def _motion(a: Rest, b: Rest, between: list[Rest]) -> str | None:
+    """What happened to a prop between two rests, by how high it was lifted; None: nothing, or nothing known."""
+    if a.box is None or b.box is None:
+        return None
+    step = b.box[:3] - a.box[:3]
+    if float(np.sqrt((step**2).sum())) < MOVED_M and a.fallen == b.fallen:
+        return None
+    if b.fallen and not a.fallen:
+        return "knock_over"
+    peak = max((float(r.box[2]) for r in between if r.box is not None), default=-np.inf)
+    if peak > max(a.box[2], b.box[2]) + LIFTED_M:
+        return "move"
+    if step[2] < -DROPPED_M:
+        return "drop"
+    return "push" if abs(step[2]) < LIFTED_M else "move"
 
 
 def switchings(id: int, on: list[bool | None]) -> list[Change]:
@@ -91,19 +118,28 @@ def switchings(id: int, on: list[bool | None]) -> list[Change]:
     return out
 
 
-def pourings(id: int, fill: list[float | None], pourers: list[Track]) -> list[Change]:
-    """A vessel's level rises: the pouring vessel is the one that was off its place meanwhile."""
+def pourings(target: Track, fill: list[float | None], vessels: list[Track]) -> list[Change]:
+    """A vessel's level rises: the pouring vessel is the one that is held over it meanwhile."""
     known = [(t, v) for t, v in enumerate(fill) if v is not None]
     if len(known) < 2 or known[-1][1] - known[0][1] < FILLED:
         return []
     low, high = known[0][1], max(v for _, v in known)
-    slack = 0.15 * (high - low)
-    first = max(t for t, v in known if v <= low + slack and all(w <= low + slack for u, w in known if u <= t))
+    slack = 0.1 * (high - low)
     last = min(t for t, v in known if v >= high - slack)
-    by = [p.thing.id for p in pourers if p.thing.id != id and not p.still[first : last + 1].all()]
-    if len(by) != 1 or last <= first:
-        return []
-    return [Change("pour", by[0], first, last, target=id, start_value=low, end_value=high)]
+    first = max(t for t, v in known if t < last and v <= low + slack)
+    by = [v.thing.id for v in vessels if v is not target and _held_over(v, target, first, last)]
+    return [Change("pour", by[0], first, last, None, target.thing.id, False, low, high)] if len(by) == 1 else []
+
+
+def _held_over(vessel: Track, target: Track, first: int, last: int) -> bool:
+    """Whether in most frames that show both, all of a vessel is above the middle of another, and near it."""
+    over = []
+    for t in range(first, last + 1):
+        points = vessel.points.within(t, t).world
+        if len(points) >= 8 and np.isfinite(target.box[t, 0]):
+            away = float(np.hypot(*(points[:, :2].mean(axis=0) - target.box[t, :2])))
+            over.append(float(np.percentile(points[:, 2], 3)) > target.box[t, 2] and away < 0.35)
+    return len(over) > 0 and sum(over) > len(over) / 2
 
 
 def settle(changes: list[Change]) -> list[Change]:
@@ -117,7 +153,7 @@ def settle(changes: list[Change]) -> list[Change]:
 
 
 def record(i: int, change: Change, fps: float) -> EventFact:
-    c = replace(change)
+    c = change
     return EventFact(
         id=i,
         kind=c.kind,  # type: ignore[arg-type]

@@ -24,8 +24,8 @@ _HALF_TURN = np.array([0.0, 0.0, 0.0, 1.0])
 
 
 def support(clip: Clip, track: Track, known: set[int], inside: Ids, boxes: F64) -> Ids:
-    """(T,) id of what a prop stands on while it rests; `boxes` (T,4) = its visible boxes."""
-    out: Ids = [None] * len(clip.ids)
+    """(T,) id of what a prop stands on while it rests, 0 where it is in something; `boxes` (T,4) = its visible boxes."""
+    out: Ids = [0 if c else None for c in inside]
     for rest in track.rests:
         if rest.box is None or not rest.run.resting:
             continue
@@ -34,8 +34,8 @@ def support(clip: Clip, track: Track, known: set[int], inside: Ids, boxes: F64) 
         around = [_around(clip, t, boxes[t], track.thing.id, rest.box) for t in picks]
         found = _holder(np.concatenate([p for p, _ in around]), np.concatenate([i for _, i in around]), track, rest.box)
         for t in range(rest.run.first, rest.run.last + 1):
-            held = found if found is None or found in known else 0
-            out[t] = inside[t] if held is None and inside[t] else held
+            if not inside[t]:
+                out[t] = found if found is None or found in known else 0
     return out
 
 

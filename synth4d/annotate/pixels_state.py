@@ -120,7 +120,7 @@ def fill(thing: ObjectFact, box: F64, own: F64, liquid: F64) -> float | None:
     base = box[2] - thing.box_offset[2]
     wet = _within(liquid, axis, base, cone, 0.015)
     if len(wet) >= 4:
-        return share(cone, float(np.percentile(wet[:, 2], 75) - base))
+        return share(cone, float(np.median(wet[:, 2]) - base))
     dry = _within(own, axis, base, cone, -0.3 * cone.bottom_radius)
     low = dry[:, 2] - base < cone.bottom_z + 0.15 * (cone.top_z - cone.bottom_z) + 0.006
     return 0.0 if low.sum() >= 4 and not len(wet) else None
