@@ -1,0 +1,139 @@
+"""The typed configuration of a run, read from pipelines/*.yaml and `--set key=value`.
+
+Every error is one line that names the file and line (or the option), the value and the choices.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from synth4d import yamlfile
+from synth4d.errors import ConfigError
+
+Options = dict[tuple[str | int, ...], str]
+"""Path of a value in the config to the option of the command line that set it."""
+Split = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,15}$")]
+Side = Annotated[int, Field(ge=16, le=4096, multiple_of=2)]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Mix(Part):
+    """How many of each kind of shot there are in one round; rounds repeat over the plan."""
+
+    dynamic: Annotated[int, Field(ge=0, le=100)] = 4
+    twin: Annotated[int, Field(ge=0, le=100)] = 2
+    static: Annotated[int, Field(ge=0, le=100)] = 1
+    control: Annotated[int, Field(ge=0, le=100)] = 1
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if self.dynamic + self.static + self.control == 0:
+            raise ValueError("needs at least one dynamic, static or control shot")
+        if self.twin > self.dynamic:
+            raise ValueError(
+                f"twin ({self.twin}) may not exceed dynamic ({self.dynamic}): each has one sibling"
+            )
+        return self
+
+
+class Limits(Part):
+    """What a shot may cost before it is given up. Not part of the plan: raising one resumes a run."""
+
+    shot_seconds: Annotated[int, Field(ge=1, le=86400)] = 600
+    memory_mb: Annotated[int, Field(ge=256)] = 3072
+    """Memory one worker may allocate beyond what it has at its start."""
+
+
+class RunConfig(Part):
+    """Everything a dataset follows from, apart from code and scene files."""
+
+    scenes: list[Annotated[str, Field(min_length=1, max_length=4096)]] = []
+    """Names in scenes/, or paths of scene.yaml files."""
+    shots: Annotated[int, Field(ge=1, le=10_000_000)] = 16
+    """Shots in all, dealt out to the scenes in turn."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    frames: Annotated[int, Field(ge=1, le=4096)] = 24
+    fps: Annotated[float, Field(ge=0.25, le=120, allow_inf_nan=False)] = 4.0
+    width: Side = 384
+    height: Side = 288
+    renderer: Literal["auto", "splat"] = "auto"
+    author: Literal["template"] = "template"
+    questions: Annotated[int, Field(ge=1, le=1000)] = 24
+    """Questions asked of each shot, before the filter."""
+    mix: Mix = Mix()
+    splits: dict[Split, Annotated[float, Field(ge=0, le=1)]] = {"train": 0.8, "val": 0.1, "test": 0.1}
+    """Share of the layouts that falls to each split."""
+    shard_samples: Annotated[int, Field(ge=1, le=100_000)] = 16
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    """How often a shot whose events can't be carried out is planned anew."""
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        if abs(sum(self.splits.values()) - 1) > 1e-6:
+            raise ValueError(f"splits must add up to 1, not {sum(self.splits.values()):g}")
+        return self
+
+
+# ---- From a file and options to a config ---------------------------------------------------------
+
+
+def load(path: Path | None, overrides: dict[str, Any], sets: tuple[str, ...] = ()) -> RunConfig:
+    """The config of a file (None: all defaults), then of the options given, then of `--set key=value`."""
+    document = yamlfile.read(path) if path is not None else yamlfile.Document(Path("config"), {}, {})
+    data = document.data if document.data is not None else {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{document.path}:1: must be a map of keys to values")
+    options: Options = {}
+    for key, value in overrides.items():
+        data[key] = value
+        options[(key,)] = f"--{key}"
+    for text in sets:
+        _set(data, options, text)
+    try:
+        return RunConfig.model_validate(data)
+    except ValidationError as e:
+        raise ConfigError(_explain(e, document, options)) from None
+
+
+def _set(data: dict[str, Any], options: Options, text: str) -> None:
+    key, equals, raw = text.partition("=")
+    if not equals or not re.fullmatch(r"[a-z_0-9]+(\.[a-z_0-9]+)*", key):
+        raise ConfigError(f"--set {text!r}: must be key=value, e.g. --set mix.twin=0")
+    path = tuple(key.split("."))
+    for part in path[:-1]:
+        data = data.setdefault(part, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"--set {text!r}: {part!r} has no keys of its own")
+    data[path[-1]] = yamlfile.parse(raw.encode(), Path(f"--set {key}")).data
+    options.update({path[:n]: f"--set {key}" for n in range(1, len(path) + 1)})
+
+
+def _explain(error: ValidationError, document: yamlfile.Document, options: Options) -> str:
+    """One line for the first of pydantic's errors."""
+    first = error.errors()[0]
+    loc = tuple(first["loc"])
+    given = next((options[loc[:n]] for n in range(len(loc), 0, -1) if loc[:n] in options), None)
+    place = given or (document.where(loc) if document.lines else str(document.path))
+    name = ".".join(map(str, loc))
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return f"{place}: unknown key {name!r}; choices: {', '.join(_choices(loc[:-1]))}{more}"
+    message = first["msg"].removeprefix("Value error, ")
+    value = first["input"]
+    got = "" if isinstance(value, dict | BaseModel) else f", not {str(value)[:60]!r}"
+    return f"{place}: {name + ': ' if name else ''}{message[0].lower()}{message[1:]}{got}{more}"
+
+
+def _choices(path: tuple[str | int, ...]) -> list[str]:
+    model: type[BaseModel] = RunConfig
+    for part in path:
+        model = model.model_fields[str(part)].annotation or model
+    return sorted(model.model_fields)

@@ -1,0 +1,48 @@
+"""A box: named parts in one file that appears whole or not at all and proves its own bytes.
+
+Layout: `synth4d-box 1 <sha256>\\n`, then a JSON line {"head": …, "parts": [[name, size], …]}, then the parts.
+The sha256 covers everything after the first line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from synth4d import disk
+from synth4d.records import JSON, dump
+
+MAGIC = b"synth4d-box 1 "
+
+
+def write(path: Path, head: JSON, parts: dict[str, bytes]) -> None:
+    names = sorted(parts)
+    body = [
+        dump({"head": head, "parts": [[n, len(parts[n])] for n in names]}),
+        b"\n",
+        *(parts[n] for n in names),
+    ]
+    digest = hashlib.sha256()
+    for chunk in body:
+        digest.update(chunk)
+    with disk.atomic(path) as file:
+        file.writelines([MAGIC + digest.hexdigest().encode() + b"\n", *body])
+
+
+def read(path: Path) -> tuple[JSON, dict[str, bytes]] | None:
+    """Head and parts, or None when there is no such file or its bytes are not what was written."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    first, _, body = raw.partition(b"\n")
+    if first != MAGIC + hashlib.sha256(body).hexdigest().encode():
+        return None
+    line, _, payload = body.partition(b"\n")
+    table = json.loads(line)
+    parts, at = dict[str, bytes](), 0
+    for name, size in table["parts"]:
+        parts[name] = payload[at : at + size]
+        at += size
+    return table["head"], parts

@@ -1,0 +1,247 @@
+"""Where jobs run: Ray tasks, or this process. The only module that imports ray.
+
+Ray is a guest here: an own local cluster unless an address is given, an own short temporary folder that is
+swept at exit, no dashboard, a small object store (paths travel, not frames), and no retries of its own: its
+memory monitor would otherwise retry for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Protocol
+
+from synth4d.errors import ConfigError, SynthError
+from synth4d.run.work import Job, Result, one_line, overdue_path, perform
+
+OBJECT_STORE_BYTES = 80 << 20
+"""Ray's least is 75 MiB; only jobs and results of a few kB pass through it."""
+REACH_SECONDS = 10.0
+THREADS = {
+    name: "1"
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+}
+"""BLAS results differ with the number of threads, and one frame per core is the fastest split anyway."""
+MARK = "SYNTH4D_SESSION"
+"""Carried by every process of our own cluster, so that none is left behind and no other is touched."""
+GUEST = {
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_task_oom_retries": "0",
+}
+
+
+class Pool(Protocol):
+    """Takes jobs, gives back results in any order."""
+
+    width: int
+    """How many jobs may be under way at once."""
+
+    def submit(self, job: Job) -> None: ...
+    def next(self, seconds: float) -> Result | None:
+        """A finished job, or None after that time."""
+
+    def close(self) -> None: ...
+
+
+class Here:
+    """All jobs in this process, one after another; no limits on time and memory. For debugging."""
+
+    width = 1
+
+    def __init__(self) -> None:
+        self._jobs: deque[Job] = deque()
+
+    def submit(self, job: Job) -> None:
+        self._jobs.append(job)
+
+    def next(self, seconds: float) -> Result | None:
+        return perform(self._jobs.popleft(), bounded=False) if self._jobs else None
+
+    def close(self) -> None:
+        self._jobs.clear()
+
+
+class Cluster:
+    """Jobs as Ray tasks of one CPU each."""
+
+    def __init__(self, workers: int, address: str | None) -> None:
+        self._running: dict[Any, Job] = {}
+        self._ray: Any = None
+        self._temporary = _own_folder() if address is None else None
+        try:
+            workers = self._start(workers, address)
+        except BaseException:
+            self.close()
+            raise
+        self.width = 2 * workers
+        self._task = self._ray.remote(num_cpus=1, max_retries=0)(perform)
+
+    def _start(self, workers: int, address: str | None) -> int:
+        """Start or join a cluster; how many CPUs it has for us."""
+        # Ray's core reads RAY_AUTH_MODE once, when it is imported.
+        token = {} if "ray" in sys.modules else {"RAY_AUTH_MODE": "token"}
+        with _environment(THREADS | GUEST | token | {MARK: str(self._temporary)}):
+            self._ray = _import_ray()
+            common = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+            if address is None:
+                self._ray.init(
+                    address="local",
+                    num_cpus=workers,
+                    include_dashboard=False,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    _temp_dir=str(self._temporary),
+                    **common,
+                )
+            else:
+                _reach(address)
+                self._ray.init(address=address, runtime_env={"env_vars": THREADS}, **common)
+                workers = int(self._ray.cluster_resources().get("CPU", 1))
+        return max(1, workers)
+
+    def submit(self, job: Job) -> None:
+        self._running[self._task.remote(job)] = job
+
+    def next(self, seconds: float) -> Result | None:
+        if not self._running:
+            return None
+        try:
+            ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=seconds)
+        except SystemError as e:  # how Ray's core passes on what a signal handler raised within it
+            raise (e.__cause__ or e) from None
+        if not ready:
+            return None
+        job = self._running.pop(ready[0])
+        errors = self._ray.exceptions
+        try:
+            result: Result = self._ray.get(ready[0])
+            return result
+        except errors.LocalRayletDiedError:
+            raise SynthError(
+                "Ray's node process died; run the same command again, it goes on where it was"
+            ) from None
+        except errors.RayTaskError as e:
+            # `perform` itself never raises: the code or the job could not be loaded there.
+            raise SynthError(f"the workers can't run this code: {one_line(e.cause)[:200]}") from None
+        except errors.RayError as e:
+            return Result(job.shot.key, "died", _why_died(job, e))
+
+    def close(self) -> None:
+        """End every worker, whatever it is doing, and leave nothing behind."""
+        self._running.clear()
+        if self._ray is not None:
+            with contextlib.suppress(Exception):
+                self._ray.shutdown()
+        if self._temporary is not None:
+            _end_processes(self._temporary)
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def open_pool(workers: int, address: str | None) -> Pool:
+    """Workers of an own local cluster (0: this process), or all CPUs of the cluster at an address."""
+    if address is None and workers == 0:
+        os.environ.update(THREADS)
+        return Here()
+    return Cluster(workers, address)
+
+
+def _import_ray() -> Any:
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError as e:
+        raise SynthError(f"ray can't be imported ({e}); run `make setup`, or use --workers 0") from None
+    return ray
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Any:
+    """Set variables for the processes started within; what the user has set himself for Ray stays."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update({k: v for k, v in values.items() if k in THREADS or k not in os.environ})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _why_died(job: Job, error: BaseException) -> str:
+    overdue = overdue_path(job)
+    if overdue.exists() and overdue.stat().st_size:
+        return f"took longer than {job.config.limits.shot_seconds} s (limits.shot_seconds)"
+    if type(error).__name__ == "OutOfMemoryError":
+        return "the machine ran out of memory; use fewer --workers"
+    return f"its worker died ({type(error).__name__})"
+
+
+def _reach(address: str) -> None:
+    """Fail in seconds, not minutes, where nobody listens."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    if not host or not port.isdigit():
+        raise ConfigError(f"--ray-address {address!r}: must be host:port, ray://host:port or auto")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_SECONDS).close()
+    except OSError as e:
+        raise SynthError(f"--ray-address {address}: nobody answers there ({e.strerror or e})") from None
+
+
+# ---- Leaving nothing behind ----------------------------------------------------------------------
+
+
+def _own_folder() -> Path:
+    """A temporary folder short enough for Ray's socket names (107 bytes in all), named by its owner's pid."""
+    root = Path(tempfile.gettempdir())
+    if len(str(root)) > 24 or not str(root).isascii():
+        root = Path("/tmp")
+    _sweep(root)
+    return Path(tempfile.mkdtemp(prefix=f"s4d-{os.getpid()}-", dir=root))
+
+
+def _sweep(root: Path) -> None:
+    """Remove the folders of runs that were killed and could not do it themselves."""
+    for folder in root.glob("s4d-*-*"):
+        pid = folder.name.split("-")[1]
+        if pid.isdigit() and folder.stat().st_uid == os.getuid() and not Path(f"/proc/{pid}").exists():
+            _end_processes(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_processes(folder: Path, seconds: float = 5.0) -> None:
+    """End Ray's processes of one session, known by the mark in their environment."""
+    deadline = time.monotonic() + seconds
+    mark = f"{MARK}={folder}".encode()
+    while alive := [pid for pid in _pids() if mark in _read(f"/proc/{pid}/environ").split(b"\0")]:
+        late = time.monotonic() > deadline
+        for pid in alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, 9)
+        if late:
+            print(f"warning: processes {alive} of {folder} would not end", file=sys.stderr)
+            return
+        time.sleep(0.05)
+
+
+def _pids() -> list[int]:
+    return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and int(p.name) != os.getpid()]
+
+
+def _read(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""

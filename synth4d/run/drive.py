@@ -1,0 +1,204 @@
+"""The run: plan, keep the workers busy, commit in plan order, publish. Stops and goes on at any point."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from synth4d import disk
+from synth4d.config import RunConfig
+from synth4d.errors import SynthError
+from synth4d.records import DatasetRecord, dump
+from synth4d.run import cluster, commit, publish, stages
+from synth4d.run.folder import Folder, opened
+from synth4d.run.plan import SceneRef, make
+from synth4d.run.progress import Display, Tally, display
+from synth4d.run.work import Job, Make, Result, Totals, finished, give_up
+from synth4d.types import Shot
+
+ERROR_TRIES = 2
+"""An exception of a stage is tried once more, for what was the machine's fault."""
+DEATH_TRIES = 3
+"""A worker may be killed by anybody; a shot that kills three is given up."""
+BEAT_SECONDS = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run ended with."""
+
+    out: Path
+    record: DatasetRecord
+    redone: int
+    """Shots that this run made; the others were there already."""
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        return 3 if self.record.quarantined else 0
+
+
+class Stopped(BaseException):
+    """A signal asked the run to stop."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signum).name}; the same command goes on from here")
+        self.exit_code = 128 + signum
+
+
+def dataset(
+    config: RunConfig,
+    out: Path,
+    *,
+    workers: int,
+    ray_address: str | None = None,
+    work: Make = stages.make,
+    scenes: tuple[SceneRef, ...] | None = None,
+    quiet: bool = False,
+) -> Outcome:
+    """Make the dataset of a config in a folder, or finish the one that was begun there.
+
+    The digest depends on the config, the scenes and the code alone: not on workers, order, signals or kills.
+    `work` and `scenes` stand in for the stages and their scenes in tests.
+    """
+    start = time.monotonic()
+    plan = make(config, scenes if scenes is not None else stages.scenes(config.scenes))
+    with _stoppable(), opened(out.absolute(), plan) as folder:
+        record, redone = folder.finished(), 0
+        if record is None:
+            folder.begin()
+            run = _Run(folder, work, display(len(plan), quiet))
+            try:
+                run.shots(workers, ray_address)
+            finally:
+                run.display.close()
+            record, totals = commit.publish(folder, run.committer.names)
+            redone = run.redone
+            wall = round(time.monotonic() - start, 3)
+            cost = publish.RunRecord(
+                seconds=wall,
+                workers=workers,
+                cpus=publish.cpus(),
+                made=redone,
+                totals=totals,
+                failures=run.failures,
+            )
+            publish.write(folder.out, record, cost)
+            disk.write_atomic(folder.out / disk.DATASET, dump(record) + b"\n")
+        folder.clear()
+        return Outcome(out, record, redone, time.monotonic() - start)
+
+
+@dataclass
+class _Run:
+    """The state of one run: what is on its way, and what became of the rest."""
+
+    folder: Folder
+    work: Make
+    display: Display
+    tally: Tally = field(init=False)
+    committer: commit.Committer = field(init=False)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    tries: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    """Traces of the shots that were given up, for run.json."""
+    redone: int = 0
+
+    def __post_init__(self) -> None:
+        self.tally = Tally(len(self.folder.plan), self.folder.work / "stages.log")
+        self.committer = commit.Committer(self.folder, self.tally)
+
+    def shots(self, workers: int, address: str | None) -> None:
+        """Finish every shot of the plan."""
+        missing = self._missing()
+        first = next(missing, None)
+        if first is None:
+            return
+        with _pool(workers, address) as pool:
+            self._submit(pool, first)
+            more = True
+            while self.jobs or more:
+                while more and len(self.jobs) < pool.width:
+                    shot = next(missing, None)
+                    more = shot is not None
+                    if shot is not None:
+                        self._submit(pool, shot)
+                result = pool.next(BEAT_SECONDS)
+                if result is not None:
+                    self._take(pool, result)
+                self.tally.tick()
+                self.display.update(self.tally)
+
+    def _missing(self) -> Iterator[Shot]:
+        """The shots that no run has finished yet, in plan order; what is found finished is committed."""
+        plan = self.folder.plan
+        for shot in plan:
+            if self.committer.deal(shot) is None:
+                continue
+            end = finished(self._job(shot).path, plan.digest)
+            if end is None:
+                yield shot
+            else:
+                self.tally.known(end.stats, int(end.quarantine is not None))
+                self.committer.finish(shot.key)
+        self.committer.all_dealt()
+
+    def _job(self, shot: Shot) -> Job:
+        plan = self.folder.plan
+        scene = next(s.path for s in plan.scenes if s.name == shot.scene)
+        return Job(shot, plan.config, scene, plan.digest, self.folder.work, self.work)
+
+    def _submit(self, pool: cluster.Pool, shot: Shot) -> None:
+        self.jobs[shot.key] = self._job(shot)
+        pool.submit(self.jobs[shot.key])
+
+    def _take(self, pool: cluster.Pool, result: Result) -> None:
+        job = self.jobs[result.key]
+        if result.end == "fatal":
+            raise SynthError(result.reason)
+        if result.end != "done":
+            tries = self.tries[result.key] = self.tries.get(result.key, 0) + 1
+            if tries < (DEATH_TRIES if result.end == "died" else ERROR_TRIES):
+                pool.submit(job)
+                return
+            self.failures[result.key] = result.trace or result.reason
+            give_up(job, result.reason, tries, {}).save(job.path, job.plan)
+        del self.jobs[result.key]
+        self.tries.pop(result.key, None)
+        self.redone += 1
+        self.tally.add(result.stats or Totals(), int(result.stats is None))
+        self.committer.finish(result.key)
+
+
+@contextmanager
+def _pool(workers: int, address: str | None) -> Iterator[cluster.Pool]:
+    pool = cluster.open_pool(workers, address)
+    with _stoppable():  # Ray has put a handler of its own in place of ours
+        try:
+            yield pool
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(
+                    number, signal.SIG_IGN
+                )  # closing is bounded; a second Ctrl-C must not orphan workers
+            pool.close()
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into Stopped."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise Stopped(signum)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

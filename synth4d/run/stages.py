@@ -1,0 +1,55 @@
+"""The straight way of one shot: scene → simulate → render → annotate → ask → filter. Runs in a worker."""
+
+from __future__ import annotations
+
+from synth4d import seeds
+from synth4d.config import RunConfig
+from synth4d.records import CameraRecord, dump
+from synth4d.run.plan import SceneRef
+from synth4d.run.work import Clock, Made
+from synth4d.types import Shot
+
+
+def scenes(names: list[str]) -> tuple[SceneRef, ...]:
+    """Load every scene once, here, so that what is wrong with one is said before any work begins."""
+    from synth4d.scene.load import find, load
+
+    loaded = [(load(name), find(name)) for name in names]
+    return tuple(SceneRef(scene.name, scene.digest, str(path)) for scene, path in loaded)
+
+
+def make(shot: Shot, config: RunConfig, scene_path: str, attempt: int, clock: Clock) -> Made:
+    """All stages of a shot; raises CannotHappen where its events can't be carried out.
+
+    The witnesses and the facts see the clip as it comes back from its own bytes: what is committed is what
+    was judged.
+    """
+    from synth4d import codec
+    from synth4d.annotate import identity, pixels, world as world_facts
+    from synth4d.ask import ask
+    from synth4d.filter import sift
+    from synth4d.motion import camera, simulate
+    from synth4d.render import clip as renderer
+    from synth4d.scene import build, load
+
+    def rng(purpose: str):
+        return seeds.rng(shot.run_seed, shot.scene, shot.key, attempt, purpose)
+
+    with clock.stage("simulate"):
+        scene = load.load(scene_path)
+        world = build.build(scene, shot)
+        timeline = simulate.simulate(scene, world, shot, attempt=attempt)
+        path = camera.film(world, timeline, shot)
+    with clock.stage("render"):
+        members = codec.encode(renderer.render(world, timeline, path, rng=rng("render"), threads=1))
+        clip = codec.decode(members)
+    with clock.stage("annotate"):
+        seen = CameraRecord.model_validate_json(members["camera.json"])
+        facts = world_facts.facts(shot, world, timeline, clip)
+        viewed = pixels.facts(identity.strip(facts), clip)
+    with clock.stage("ask"):
+        questions = ask.ask(facts, seen, rng=rng("ask"), total=config.questions)
+    with clock.stage("filter"):
+        kept, rejected = sift.sift(questions, facts, viewed, seen)
+    members |= {"facts.json": dump(facts), "qa.json": dump(kept)}
+    return Made(members, rejected, shot.frames, len(kept))

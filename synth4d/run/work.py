@@ -1,0 +1,229 @@
+"""One shot through all stages, in a worker; what it makes, or why it can't be made, ends as a box on disk."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import resource
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from synth4d.config import RunConfig
+from synth4d.errors import CannotHappen, ShardError
+from synth4d.records import Question, Quarantine, Record, Reject, dump
+from synth4d.run import box
+from synth4d.types import Shot
+
+STAGES = ("simulate", "render", "annotate", "ask", "filter")
+
+
+class Totals(Record):
+    """What shots took and gave, one or many; for people, outside every digest."""
+
+    shots: int = 0
+    """Samples; a quarantined shot counts none, only its seconds."""
+    attempts: int = 0
+    frames: int = 0
+    kept: int = 0
+    rejected: int = 0
+    seconds: dict[str, float] = {}
+
+    def plus(self, other: Totals) -> Totals:
+        stages = sorted(self.seconds.keys() | other.seconds.keys())
+        return Totals(
+            shots=self.shots + other.shots,
+            attempts=self.attempts + other.attempts,
+            frames=self.frames + other.frames,
+            kept=self.kept + other.kept,
+            rejected=self.rejected + other.rejected,
+            seconds={s: round(self.seconds.get(s, 0.0) + other.seconds.get(s, 0.0), 4) for s in stages},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the stages make of a shot."""
+
+    members: dict[str, bytes]
+    """All members of the sample, by suffix."""
+    rejects: list[Question]
+    frames: int
+    kept: int
+
+
+class Clock:
+    """Seconds per stage, and a line in a file at the end of each for the driver's progress bars."""
+
+    def __init__(self, log: Path) -> None:
+        self.seconds: dict[str, float] = {}
+        self._log = log
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        first = name not in self.seconds
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+        if first:
+            with self._log.open("ab", buffering=0) as f:
+                f.write(f"{name}\n".encode())
+
+
+Make = Callable[[Shot, RunConfig, str, int, Clock], Made]
+"""(shot, config, path of its scene, attempt, clock) → Made; raises CannotHappen to be called with the next attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A shot on its way to a worker."""
+
+    shot: Shot
+    config: RunConfig
+    scene: str
+    plan: str
+    folder: Path
+    make: Make
+
+    @property
+    def path(self) -> Path:
+        return self.folder / f"{self.shot.key}.shot"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a job ended. `done`: a box lies at Job.path. `failed`: an error that may be the shot's own.
+    `died`: the worker's process ended. `fatal`: nothing can be written; the run must stop."""
+
+    key: str
+    end: Literal["done", "failed", "died", "fatal"]
+    reason: str = ""
+    trace: str = ""
+    stats: Totals | None = None
+    """Of a sample that was made; None where there is none."""
+
+
+# ---- The box of a finished shot ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of a shot: its sample's members, or its quarantine."""
+
+    stats: Totals
+    members: dict[str, bytes] = field(default_factory=dict)
+    rejects: bytes = b""
+    """Rows of rejects.jsonl."""
+    quarantine: Quarantine | None = None
+
+    def save(self, path: Path, plan: str) -> None:
+        parts = {f"member/{k}": v for k, v in self.members.items()} | {"rejects": self.rejects}
+        if self.quarantine is not None:
+            parts["quarantine"] = dump(self.quarantine)
+        box.write(path, {"plan": plan, "stats": self.stats.model_dump(mode="json")}, parts)
+
+
+def finished(path: Path, plan: str) -> Finished | None:
+    """The box at a path; None when it is missing, damaged or of another plan, and the shot must be made anew."""
+    found = box.read(path)
+    if found is None or found[0]["plan"] != plan:
+        return None
+    head, parts = found
+    return Finished(
+        Totals.model_validate(head["stats"]),
+        {k.removeprefix("member/"): v for k, v in parts.items() if k.startswith("member/")},
+        parts["rejects"],
+        Quarantine.model_validate_json(parts["quarantine"]) if "quarantine" in parts else None,
+    )
+
+
+def give_up(job: Job, reason: str, attempts: int, seconds: dict[str, float]) -> Finished:
+    """The end of a shot that can't be made."""
+    row = Quarantine(key=job.shot.key, scene=job.shot.scene, reason=reason[:500], attempts=attempts)
+    return Finished(Totals(attempts=attempts, seconds=seconds), quarantine=row)
+
+
+# ---- In the worker -------------------------------------------------------------------------------
+
+
+def perform(job: Job, bounded: bool = True) -> Result:
+    """Make a shot and leave its box at job.path. Never raises but for what ends the process."""
+    clock = Clock(job.folder / "stages.log")
+    try:
+        with _bounded(job) if bounded else nullcontext():
+            end = _attempts(job, clock)
+    except Exception as e:
+        if isinstance(e, OSError) and str(e.filename or "").startswith(str(job.folder)):
+            return Result(
+                job.shot.key, "fatal", f"can't write {e.filename}: {e.strerror}; mend that and run again"
+            )
+        return Result(job.shot.key, "failed", one_line(e), traceback.format_exc())
+    try:
+        end.save(job.path, job.plan)
+    except ShardError as e:
+        return Result(job.shot.key, "fatal", one_line(e))
+    return Result(job.shot.key, "done", stats=None if end.quarantine else end.stats)
+
+
+def _attempts(job: Job, clock: Clock) -> Finished:
+    reason = ""
+    for attempt in range(job.config.max_attempts):
+        try:
+            made = job.make(job.shot, job.config, job.scene, attempt, clock)
+        except CannotHappen as e:
+            reason = one_line(e)
+            continue
+        rows = [dump(Reject(key=job.shot.key, question=q)) + b"\n" for q in made.rejects]
+        stats = Totals(
+            shots=1,
+            attempts=attempt + 1,
+            seconds={k: round(v, 4) for k, v in clock.seconds.items()},
+            frames=made.frames,
+            kept=made.kept,
+            rejected=len(made.rejects),
+        )
+        return Finished(stats, made.members, b"".join(rows))
+    return give_up(job, f"can't happen: {reason}", job.config.max_attempts, clock.seconds)
+
+
+@contextmanager
+def _bounded(job: Job) -> Iterator[None]:
+    """Bound the time and memory of a shot.
+
+    The watchdog is a thread of the interpreter's core that ends the process even inside a C loop; it leaves
+    a stack trace in `<key>.overdue`, which tells the driver why the worker died.
+    """
+    limits, overdue = job.config.limits, overdue_path(job)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    used = next(int(line.split()[1]) for line in _status() if line.startswith("VmData")) * 1024
+    bound = used + limits.memory_mb * (1 << 20)
+    if before[1] != resource.RLIM_INFINITY:
+        bound = min(bound, before[1])
+    with overdue.open("wb") as trace:
+        resource.setrlimit(resource.RLIMIT_DATA, (bound, before[1]))
+        faulthandler.dump_traceback_later(limits.shot_seconds, exit=True, file=trace)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            resource.setrlimit(resource.RLIMIT_DATA, before)
+    overdue.unlink(missing_ok=True)
+
+
+def overdue_path(job: Job) -> Path:
+    return job.folder / f"{job.shot.key}.overdue"
+
+
+def _status() -> list[str]:
+    return Path(f"/proc/{os.getpid()}/status").read_text().splitlines()
+
+
+def one_line(e: BaseException) -> str:
+    """An error as one line; the class is named unless it is one of ours."""
+    text = " ".join(str(e).split())[:400]
+    ours = type(e).__module__.startswith("synth4d.")
+    return text if ours and text else f"{type(e).__name__}: {text}" if text else type(e).__name__

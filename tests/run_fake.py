@@ -1,0 +1,26 @@
+"""A run with the stand-in for the stages, as a process of its own: python run_fake.py OUT WORKERS [KEY=VALUE…]."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import fake_work
+
+from synth4d import config, run
+from synth4d.errors import SynthError
+from synth4d.run import plan
+
+if __name__ == "__main__":
+    plan.code_versions = fake_work.versions
+    out, workers, *sets = sys.argv[1:]
+    settings = config.load(None, {"scenes": ["toy"]}, ("shard_samples=4", *sets))
+    try:
+        end = run.dataset(
+            settings, Path(out), workers=int(workers), work=fake_work.make, scenes=fake_work.SCENES
+        )
+    except (SynthError, run.Stopped) as e:
+        print(f"error: {e}", file=sys.stderr)
+        sys.exit(e.exit_code)
+    print(f"{end.record.digest} {end.redone}")
+    sys.exit(end.exit_code)
