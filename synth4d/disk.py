@@ -108,7 +108,7 @@ def read_bytes(path: Path) -> bytes:
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object; ShardError where it is none."""
-    return _object(read_bytes(path), str(path))
+    return parse_object(read_bytes(path), str(path))
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -116,10 +116,10 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     data = read_bytes(path)
     if data and not data.endswith(b"\n"):
         raise ShardError(f"{path} ends within a line: it is cut off; make the dataset again")
-    return [_object(line, f"{path} line {i}") for i, line in enumerate(data.split(b"\n")[:-1], 1)]
+    return [parse_object(line, f"{path} line {i}") for i, line in enumerate(data.split(b"\n")[:-1], 1)]
 
 
-def _object(data: bytes, where: str) -> dict[str, Any]:
+def parse_object(data: bytes, where: str) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:

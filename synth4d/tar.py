@@ -28,7 +28,7 @@ KEY = re.compile(r"[a-z0-9_-]{1,100}")
 SUFFIX = re.compile(r"[a-z0-9]+(?:\.[a-z0-9]+)*")
 BLOCK, RECORD = 512, 10240
 _MID = b"0000644\0" + b"0000000\0" * 2
-_TAIL = b" 0" + b"\0" * 100 + b"ustar\x0000" + b"\0" * 64 + b"0000000\0" * 2
+_TAIL = b" 0" + b"\0" * 100 + b"ustar\x0000"
 # A checksum counts its own eight bytes as spaces: six digits, NUL, space.
 _FIXED = sum(_MID) + 11 * ord("0") + sum(_TAIL) + 7 * ord(" ")
 _ZEROS = bytes(BLOCK)
