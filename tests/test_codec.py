@@ -132,6 +132,26 @@ def test_bytes_do_not_depend_on_the_process(env: dict[str, str]) -> None:
     assert done.stdout.strip() == _digest(MEMBERS)
 
 
+OLD_PROCESSOR = """
+import ctypes, hashlib, re, sys
+sys.path.insert(0, "tests")
+import av
+maps = open("/proc/self/maps").read()
+ctypes.CDLL(re.search(r"\\S*libavutil\\S*", maps)[0]).av_force_cpu_flags(0)
+from synth4d import codec
+print(hashlib.sha256(codec.decode_video(sys.stdin.buffer.read())).hexdigest())
+"""
+
+
+def test_decoded_pixels_do_not_depend_on_the_processor() -> None:
+    """Facts are read from decoded pixels; libav is told that it has no vector instructions."""
+    command = [sys.executable, "-c", OLD_PROCESSOR]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parent.parent, input=MEMBERS["mp4"], capture_output=True, check=True
+    )
+    assert done.stdout.decode().strip() == hashlib.sha256(codec.decode_video(MEMBERS["mp4"])).hexdigest()
+
+
 @pytest.mark.parametrize("level", ["0", "sse2", "avx"])
 def test_bytes_do_not_depend_on_the_processor(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codec, "X264", codec.X264 + f":asm={level}")
