@@ -155,18 +155,20 @@ def write_model(bodies: list[RawBody]) -> bytes:
     for body in bodies:
         children.setdefault(body.parent, []).append(body)
     assets: list[str] = []
+    free_below: dict[str, bool] = {"": False}
+    for body in bodies:
+        free_below[body.name] = free_below[body.parent] or (body.joint is not None and body.joint.type == "free")
 
     def emit(body: RawBody) -> str:
+        free = free_below[body.name]
         joint = "" if body.joint is None else _joint_xml(body.joint)
-        geoms = "".join(_geom_xml(body, i, g, assets) for i, g in enumerate(body.collision))
+        geoms = "".join(_geom_xml(body, i, g, assets, free) for i, g in enumerate(body.collision))
         below = "".join(emit(c) for c in children.get(body.name, []))
-        # Mass properties never depend on which contact shapes are drawn: MuJoCo derives them from the geoms
-        # and scales to the total mass through each geom's share.
-        inertial = "" if body.collision else '<inertial pos="0 0 0" mass="0.1" diaginertia="1e-3 1e-3 1e-3"/>'
+        inertial = "" if body.collision else '<inertial pos="0 0 0" mass="1e-6" diaginertia="1e-9 1e-9 1e-9"/>'
         return f"<body name={quoteattr(body.name)} {_pose_xml(body.pose)}>{joint}{inertial}{geoms}{below}</body>"
 
     tree = "".join(emit(b) for b in children.get("", []))
-    option = f'<option timestep="{TIMESTEP_S}" integrator="implicitfast" cone="elliptic" impratio="5" iterations="30"/>'
+    option = f'<option timestep="{TIMESTEP_S}" integrator="implicitfast" cone="elliptic" impratio="5" iterations="30"><flag sleep="enable"/></option>'
     xml = (
         f'<mujoco><compiler angle="radian" autolimits="true"/>{option}<size memory="64M"/>'
         '<default><geom condim="4" solref="0.006 1" solimp="0.95 0.99 0.001"/></default>'
@@ -184,10 +186,13 @@ def _joint_xml(joint: Hinge) -> str:
     )
 
 
-def _geom_xml(body: RawBody, index: int, geom: Geom, assets: list[str]) -> str:
+def _geom_xml(body: RawBody, index: int, geom: Geom, assets: list[str], free: bool) -> str:
+    # Furniture meets only what is carried: a door and its own frame overlap in most model files.
+    mask = 'contype="2" conaffinity="3"' if free else 'contype="1" conaffinity="2"'
     volume = sum(_volume(g) for g in body.collision)
     mass = body.mass * _volume(geom) / volume
-    slip = f'friction="{body.friction} 0.005 {body.rolling}"'
+    condim = 6 if body.rolling > 0.001 else 4  # rolling friction acts in contacts of dimension 6 only
+    slip = f'condim="{condim}" friction="{body.friction} 0.005 {body.rolling}"'
     if geom.type == "mesh":
         assert geom.vertices is not None
         name = f"{body.name}:{index}"
@@ -195,7 +200,7 @@ def _geom_xml(body: RawBody, index: int, geom: Geom, assets: list[str]) -> str:
         shape = f'type="mesh" mesh={quoteattr(name)}'
     else:
         shape = f'type="{geom.type}" size="{_nums(geom.size)}"'
-    return f'<geom {shape} {_pose_xml(geom.pose)} mass="{mass:.9g}" {slip}/>'
+    return f'<geom {shape} {_pose_xml(geom.pose)} mass="{mass:.9g}" {slip} {mask}/>'
 
 
 def _volume(geom: Geom) -> float:
@@ -236,6 +241,15 @@ class Sim:
     @property
     def qpos(self) -> F64:
         return np.array(self.data.qpos)
+
+    @property
+    def time(self) -> float:
+        return float(self.data.time)
+
+    def lock(self, name: str, locked: bool) -> None:
+        """Joints nobody works are held by friction (N or N·m), so that contact can't drift them."""
+        dof = self.model.jnt_dofadr[self._joint[name]]
+        self.model.dof_frictionloss[dof] = 25.0 if locked else 0.0
 
     def reset(self, qpos: F64) -> None:
         self._mj.mj_resetData(self.model, self.data)
@@ -292,10 +306,34 @@ class Sim:
         q = self.data.qvel[v : v + 6]
         return float(np.linalg.norm(q[:3]) + 0.05 * np.linalg.norm(q[3:]))
 
-    def kick(self, body: str, velocity: F64) -> None:
-        """Add a spatial velocity to a free body."""
+    def turn_about(self, body: str, pivot: F64, rate: F64) -> None:
+        """Set a free body's velocity to a rotation about a world point at an angular velocity (world)."""
+        v, i = self.model.jnt_dofadr[self._joint[body]], self._body[body]
+        self.data.qvel[v : v + 3] = np.cross(rate, self.data.xpos[i] - pivot)
+        self.data.qvel[v + 3 : v + 6] = self.data.xmat[i].reshape(3, 3).T @ rate
+
+    def first_collision(self, body: str, poses: F64) -> str:
+        """Name of what a free body would touch first at any of the poses (N,7), nothing else moving; '' = nothing."""
+        saved = np.array(self.data.qpos), np.array(self.data.qvel)
+        hit = ""
+        for pose in poses:
+            self.place(body, pose)
+            self._mj.mj_kinematics(self.model, self.data)
+            self._mj.mj_comPos(self.model, self.data)
+            self._mj.mj_collision(self.model, self.data)
+            touched = self.touching(body)
+            if touched:
+                hit = touched[0][0]
+                break
+        self.data.qpos[:], self.data.qvel[:] = saved
+        self._mj.mj_forward(self.model, self.data)
+        return hit
+
+    def steer(self, body: str, velocity: F64) -> None:
+        """Set the horizontal velocity (2,) of a free body and stop it turning."""
         v = self.model.jnt_dofadr[self._joint[body]]
-        self.data.qvel[v : v + 6] += velocity
+        self.data.qvel[v : v + 2] = velocity
+        self.data.qvel[v + 3 : v + 6] = 0
 
     def touching(self, body: str) -> list[tuple[str, F64]]:
         """Names of the bodies in contact with this one, with the contact normal pointing towards it."""
@@ -315,12 +353,18 @@ class Sim:
 
     def ray(self, start: F64, direction: F64, *, ignore: str | None = None) -> float:
         """Distance to the first contact shape along a unit direction, or inf."""
+        return self.first_hit(start, direction, ignore=ignore)[0]
+
+    def first_hit(self, start: F64, direction: F64, *, ignore: str | None = None) -> tuple[float, str]:
+        """Distance to the first contact shape along a unit direction and the body it is on; inf and ''."""
         skip = self._body[ignore] if ignore else -1
         hit = np.zeros(1, np.int32)
         distance = self._mj.mj_ray(
             self.model, self.data, np.asarray(start, float), np.asarray(direction, float), None, 1, skip, hit
         )
-        return float("inf") if distance < 0 else float(distance)
+        if distance < 0:
+            return float("inf"), ""
+        return float(distance), str(self.model.body(int(self.model.geom_bodyid[hit[0]])).name)
 
 
 def relative(pose: F64, frame: F64) -> F64:

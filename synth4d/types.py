@@ -211,7 +211,8 @@ class World:
     event_weights: tuple[tuple[str, float], ...]
     """How often each kind of event is chosen; kinds that are absent never happen."""
     camera: CameraRules
-    floor_z: float = 0.0
+    liquid: int | None = None
+    """Id of the one liquid in this world, if any."""
     free: tuple[str, ...] = ()
     """Names of the bodies that can be carried (they have a free joint of their own name)."""
     topples: tuple[str, ...] = ()

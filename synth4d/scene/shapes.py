@@ -89,10 +89,11 @@ def split_z(profile: F64, z: float) -> tuple[F64, F64]:
     return np.concatenate([profile[: i + 1], cut]), np.concatenate([cut, profile[i + 1 :]])
 
 
-def split_rim(profile: F64) -> tuple[F64, F64]:
-    """Cut a hollow profile at the innermost of its highest points: (outside, inside)."""
-    i = int(np.flatnonzero(profile[:, 1] > profile[:, 1].max() - 1e-6)[-1])
-    return profile[: i + 1], profile[i:]
+def split_rim(profile: F64, lip: float = 0.004) -> tuple[F64, F64]:
+    """Cut a hollow profile (outside, inside) a little below its rim on the inside, so that the lip is one piece."""
+    top = int(np.argmax(profile[:, 1]))
+    inside, outside = split_z(profile[top:][::-1], profile[top, 1] - lip)
+    return np.concatenate([profile[:top], outside[::-1]]), inside[::-1]
 
 
 # ---- Lofts ---------------------------------------------------------------------------------------

@@ -202,8 +202,8 @@ def solid_wall(
     return out
 
 
-def glazed(srgb: Vec3, rng: np.random.Generator, plain: float = 0.7) -> Material:
+def glazed(srgb: Vec3, rng: np.random.Generator, plain: float = 0.75) -> Material:
     """Ceramic of a colour: glossy, now and then speckled."""
     if chance(rng, plain):
         return Material(srgb, gloss=0.35)
-    return Material(srgb, "speckle", texture_size_m=0.05, gloss=0.2)
+    return Material(srgb, "speckle", texture_size_m=0.12, gloss=0.2)

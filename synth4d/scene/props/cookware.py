@@ -15,7 +15,7 @@ BLACK_GRIP = Material(DARK, gloss=0.15)
 
 
 def _enamel(srgb: Vec3, rng: np.random.Generator) -> Material:
-    return Material(srgb, "speckle", texture_size_m=0.06, gloss=0.3) if chance(rng, 0.2) else Material(srgb, gloss=0.4)
+    return Material(srgb, "speckle", texture_size_m=0.12, gloss=0.3) if chance(rng, 0.2) else Material(srgb, gloss=0.4)
 
 
 def _kettle_wall(r: float, h: float, foot: float) -> tuple[F64, F64]:
@@ -27,7 +27,7 @@ def _kettle_wall(r: float, h: float, foot: float) -> tuple[F64, F64]:
 
 def _lining(srgb: Vec3, rng: np.random.Generator) -> Material:
     """The inside of a pot or pan: its own enamel, paler or deeper, so that its colour shows from above."""
-    return Material(lighter(srgb, 0.12) if chance(rng, 0.5) else darker(srgb, 0.25), gloss=0.3)
+    return Material(lighter(srgb, 0.1) if chance(rng, 0.5) else darker(srgb, 0.15), gloss=0.3)
 
 
 def pot(srgb: Vec3, rng: np.random.Generator) -> PropShape:
@@ -120,7 +120,7 @@ def sponge(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     foam = slab((sx, sy, soft + 0.002), 0.008, 0.003, z=rough - 0.002)
     dark = darker(srgb, 0.45) if max(srgb) > 0.2 else lighter(srgb, 0.3)
     return prop(
-        [foam.surface(Material(srgb, "speckle", texture_size_m=0.03), False),
-         scour.surface(Material(dark, "speckle", texture_size_m=0.02), False)],
+        [foam.surface(Material(srgb, "speckle", texture_size_m=0.16), False),
+         scour.surface(Material(dark, "speckle", texture_size_m=0.12), False)],
         [solid_box((sx, sy, soft + rough), (0, 0, (soft + rough) / 2))], vary(rng, 0.03),
     )

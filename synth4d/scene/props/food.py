@@ -33,13 +33,18 @@ def _lobed(rng: np.random.Generator, lobes: int, depth: float, squeeze: float = 
     return warp
 
 
+def _leafy(srgb: Vec3) -> Vec3:
+    """Green of fruit leans to yellow; other colours stay."""
+    return mix(srgb, (0.72, 0.78, 0.22), 0.35) if srgb[1] > 1.5 * max(srgb[0], srgb[2]) else srgb
+
+
 def apple(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     r, tall = vary(rng, 0.038), vary(rng, 1.0, 0.06)
     k = r * tall
     foot = np.array([(0, 0.14 * k), (0.2 * r, 0.04 * k), (0.4 * r, 0.0), (0.74 * r, 0.24 * k), (0.96 * r, 0.72 * k)])
     head = np.array([(r, 1.1 * k), (0.92 * r, 1.5 * k), (0.66 * r, 1.76 * k), (0.34 * r, 1.74 * k), (0.12 * r, 1.6 * k),
                      (0, 1.5 * k)])
-    skin = Material(srgb, "speckle" if chance(rng, 0.4) else "plain", texture_size_m=0.04, gloss=0.3)
+    skin = Material(_leafy(srgb), "peel" if chance(rng, 0.6) else "plain", texture_size_m=0.12, gloss=0.3)
     profile = spline(np.concatenate([foot, head]), 2)
     surfaces = [lathe(profile, 26, _lobed(rng, 5, 0.018)).surface(skin), _stem((0, 0, 1.48 * k), 0.55 * r, 0.2 * r)]
     if chance(rng, 0.4):
@@ -84,7 +89,7 @@ def pear(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     r, h = vary(rng, 0.036), vary(rng, 0.1)
     profile = spline(np.array([(0, 0.05 * h), (0.4 * r, 0.0), (0.82 * r, 0.13 * h), (r, 0.34 * h), (0.8 * r, 0.57 * h),
                                (0.5 * r, 0.75 * h), (0.41 * r, 0.88 * h), (0.22 * r, 0.985 * h), (0, 0.985 * h)]), 2)
-    skin = Material(srgb, "speckle", texture_size_m=0.03, gloss=0.15)
+    skin = Material(_leafy(srgb), "peel", texture_size_m=0.06, gloss=0.15)
     surfaces = [lathe(profile, 26, _lobed(rng, 3, 0.015)).surface(skin), _stem((0, 0, 0.97 * h), 0.18 * h, 0.006)]
     body = solid_ellipsoid((r, r, 0.35 * h), (0, 0, 0.36 * h))
     stem = solid_cylinder(0.0025, h, 1.13 * h, 0.003)
@@ -126,7 +131,7 @@ def banana(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     surfaces = [
         loft(np.concatenate([ends[0], rings[:2]])).surface(Material(darker(BARK, 0.2))),
         loft(rings[1:4]).surface(stalk),
-        loft(rings[3:18]).surface(Material(srgb, "speckle" if chance(rng, 0.3) else "plain", 0.05, 0.15)),
+        loft(rings[3:18]).surface(Material(srgb, "peel" if chance(rng, 0.5) else "plain", 0.1, 0.15)),
         loft(np.concatenate([rings[17:], ends[1]])).surface(Material(darker(BARK, 0.3))),
     ]
     keys = [1, 5, 8, 11, 14, 17]
@@ -140,7 +145,7 @@ def donut(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     big, small = vary(rng, 0.029, 0.08), vary(rng, 0.0175, 0.08)
     angle = np.radians(np.linspace(-90, 270, 21))
     ring = np.column_stack([big + small * np.cos(angle), 0.85 * small * (1 + np.sin(angle))])
-    dough, iced = Material((0.78, 0.54, 0.28)), Material(srgb, "speckle" if chance(rng, 0.6) else "plain", 0.02, 0.4)
+    dough, iced = Material((0.78, 0.54, 0.28)), Material(srgb, "speckle" if chance(rng, 0.6) else "plain", 0.15, 0.4)
     swell = lathe(ring[6:15], 26).surface(iced)
     low = [lathe(part, 26).surface(dough) for part in (ring[:7], ring[14:])]
     box = solid_cylinder(big + small * 0.93, 0, 1.7 * small)
@@ -163,4 +168,5 @@ def carrot(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     thick = solid_capsule((-length * 0.2, 0, r), (length * 0.42, 0, r), r)
     thin = solid_capsule((-length * 0.46, 0, r), (0, 0, r), 0.45 * r)
     tuft = solid_box((0.05, 0.03, 0.016), (x0 + 0.026, 0, r + 0.006))
-    return prop(surfaces, [thick, thin, tuft], vary(rng, 0.09))
+    foot = solid_box((length * 0.4, 1.1 * r, 0.3 * r), (length * 0.2, 0, 0.15 * r))
+    return prop(surfaces, [thick, thin, tuft, foot], vary(rng, 0.09))

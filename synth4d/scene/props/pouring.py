@@ -23,7 +23,7 @@ def xz(points: F64) -> F64:
 def jug(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     """A pitcher; it pours along +x, its handle is at -x."""
     h, r = vary(rng, 0.2), vary(rng, 0.062)
-    mouth, foot, wall, floor, lip = r * 0.82, r * 0.86, 0.004, 0.007, 0.026
+    mouth, foot, wall, floor, lip = r * 0.82, r * 0.86, 0.005, 0.007, 0.026
     side = [(foot, 0, 0.006), (r, h * 0.28, 0.09), (mouth * 0.94, h * 0.74, 0.12), (mouth, h, wall * 0.48)]
     inner = [(max(a - wall, 0.0), z, *rest) for a, z, *rest in side[1:][::-1]]
     profile = fillet([(0, 0), *side, *inner, (foot - wall, floor, 0.006), (0, floor)])
@@ -100,7 +100,7 @@ def bottle(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     corners = [(0, 0), (r, 0, 0.005), (r, shoulder, 0.035), (neck, shoulder + 0.055, 0.03), (neck, h - 0.03)]
     cap = [(neck, h - 0.03), (neck + 0.0025, h - 0.03), (neck + 0.0025, h, 0.003), (0, h)]
     shell = Material(srgb, gloss=0.6)
-    low, high = shoulder * 0.28, shoulder * 0.76
+    low, high = shoulder * 0.3, shoulder * 0.7
     paper = Material(CREAM if max(srgb) < 0.9 or min(srgb) < 0.5 else (0.85, 0.72, 0.45), "label", texture_size_m=0.07)
     runs = banded(fillet(corners), shell, low, high, paper)
     return prop(

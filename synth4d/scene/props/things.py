@@ -18,7 +18,7 @@ TURN_X = (float(np.sqrt(0.5)), float(np.sqrt(0.5)), 0.0, 0.0)
 def book(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     """It lies flat, its spine at -x."""
     sx, sy, h, board = vary(rng, 0.145), vary(rng, 0.205), vary(rng, 0.03, 0.25), 0.003
-    cloth = Material(srgb, "weave" if chance(rng, 0.3) else "plain", texture_size_m=0.02, gloss=0.1)
+    cloth = Material(srgb, "weave" if chance(rng, 0.3) else "plain", texture_size_m=0.1, gloss=0.1)
     back = slab((sx - 0.004, sy, board), 0.002, centre=(0.002, 0))
     front = slab((sx - 0.004, sy, board), 0.002, centre=(0.002, 0), z=h - board)
     spine = slab((0.008, sy, h), 0.0035, 0.002, centre=(-sx / 2 + 0.004, 0))
@@ -28,7 +28,7 @@ def book(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     title = slab((sx * 0.62, sy * 0.16, 0.002), 0.002, centre=(0.006, sy * 0.2), z=h - 0.0012)
     mark = contrast(srgb)
     surfaces = [m.surface(cloth, False) for m in (back, front, spine)]
-    surfaces += [pages.surface(Material((0.95, 0.93, 0.86), "stripes", texture_size_m=0.004), False),
+    surfaces += [pages.surface(Material((0.95, 0.93, 0.86)), False),
                  title.surface(Material(mark, "label", texture_size_m=0.05), False)]
     if chance(rng, 0.6):
         stripe = slab((sx * 0.62, sy * 0.05, 0.002), 0.001, centre=(0.006, -sy * 0.3), z=h - 0.0012)
@@ -41,7 +41,7 @@ def box(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     """A closed cardboard box with an overlapping lid."""
     sx, sy, h, lid = vary(rng, 0.17), vary(rng, 0.125), vary(rng, 0.09), vary(rng, 0.03)
     card = Material(srgb, "stripes" if chance(rng, 0.2) else "plain", texture_size_m=0.06)
-    cover = Material(lighter(srgb, 0.22) if chance(rng, 0.5) else darker(srgb, 0.22))
+    cover = Material(lighter(srgb, 0.12) if chance(rng, 0.5) else darker(srgb, 0.13))
     body = slab((sx - 0.005, sy - 0.005, h - 0.004), 0.002)
     top = slab((sx, sy, lid), 0.003, 0.0015, z=h - lid)
     surfaces = [body.surface(card, False), top.surface(cover, False)]
@@ -56,7 +56,7 @@ def toy_block(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     """A painted wooden cube with a paler panel in each face."""
     a = vary(rng, 0.05)
     paint = Material(srgb, gloss=0.2)
-    pale = Material(lighter(srgb, 0.3) if max(srgb) > 0.2 else lighter(srgb, 0.35), "wood", texture_size_m=0.06)
+    pale = Material(lighter(srgb, 0.18), gloss=0.1)
     cube = slab((a, a, a), 0.006, 0.004)
     surfaces = [cube.surface(paint, False)]
     panel = slab((a * 0.6, a * 0.6, 0.003), 0.004)
@@ -68,17 +68,15 @@ def toy_block(srgb: Vec3, rng: np.random.Generator) -> PropShape:
 
 
 def ball(srgb: Vec3, rng: np.random.Generator) -> PropShape:
-    """A rubber ball, plain or with a band around its middle."""
+    """A rubber ball with a band, broad about the middle or narrow above it."""
     r = vary(rng, 0.037)
     angle = np.linspace(-np.pi / 2, np.pi / 2, 17)
     profile = np.column_stack([r * np.abs(np.cos(angle)), r * (1 + np.sin(angle))])
     profile[[0, -1], 0] = 0.0
     rubber = Material(srgb, gloss=0.3)
-    runs = [(rubber, profile)]
-    if chance(rng, 0.6):
-        low, high = (6, 10) if chance(rng, 0.5) else (10, 12)
-        band = Material(contrast(srgb), gloss=0.3)
-        runs = [(rubber, profile[: low + 1]), (band, profile[low : high + 1]), (rubber, profile[high:])]
+    low, high = (6, 10) if chance(rng, 0.5) else (10, 12)
+    band = Material(contrast(srgb), gloss=0.3)
+    runs = [(rubber, profile[: low + 1]), (band, profile[low : high + 1]), (rubber, profile[high:])]
     return prop(turned(runs, 28), [Primitive("sphere", (round(r, 6),), (0.0, 0.0, round(r, 6)))], vary(rng, 0.09),
                 rolls=True)
 

@@ -59,7 +59,7 @@ def glass(srgb: Vec3, rng: np.random.Generator) -> PropShape:
 
 
 def bowl(srgb: Vec3, rng: np.random.Generator) -> PropShape:
-    r, h, wall = vary(rng, 0.078, 0.08), vary(rng, 0.066), 0.004
+    r, h, wall = vary(rng, 0.078, 0.08), vary(rng, 0.066), 0.005
     foot, floor = r * 0.5, 0.009
     corners = [(0, 0.002), (foot - 0.005, 0.002), (foot - 0.004, 0, 0.001), (foot, 0, 0.001), (foot, 0.006, 0.002),
                (r * 0.82, h * 0.36, 0.04), (r, h, wall * 0.48), (r - wall, h - 0.0005, wall * 0.48),
@@ -70,11 +70,11 @@ def bowl(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     if chance(rng, 0.4):
         below, rim = split_z(outside, h * 0.87)
         runs = [(glaze, below), (Material(contrast(srgb), gloss=0.35), rim)]
-    inner = Material(lighter(srgb, 0.3 if chance(rng, 0.3) else 0.1), gloss=0.35)
+    inner = Material(lighter(srgb, 0.16 if chance(rng, 0.4) and max(srgb) > 0.2 else 0.06), gloss=0.35)
     bottom = solid_cylinder(foot, 0, floor)
     lower = solid_wall((foot + 0.004, 0.006), (r * 0.84, h * 0.4), 0.006)
     upper = solid_wall((r * 0.84, h * 0.38), (r, h), 0.006)
-    q, brim = (r - wall) * 0.7, float(outside[-1, 1])
+    q, brim = (r - wall) * 0.7, float(outside[:, 1].max())
     return prop(
         turned([*runs, (inner, inside)], 34), [bottom, *lower, *upper], vary(rng, 0.4),
         vessel=Vessel(floor, brim - 0.006, foot * 0.95, r - wall - 0.003),
@@ -91,7 +91,7 @@ def plate(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     profile = fillet(corners)
     edge = int(np.argmax(profile[:, 1]))
     step_at = edge + int(np.argmax(profile[edge:, 0] < well * 1.12))
-    glaze, pale = glazed(srgb, rng), Material(lighter(srgb, 0.3), gloss=0.35)
+    glaze, pale = glazed(srgb, rng), Material(lighter(srgb, 0.2), gloss=0.35)
     look = int(rng.integers(3))
     runs: Runs = [
         (glaze, profile[: edge + 1]),

@@ -1,0 +1,1 @@
+"""What happens: a script of events is drawn, carried out by physics, checked, and filmed."""

@@ -1,0 +1,174 @@
+"""Where the camera stands: orbits that stay in free space and keep what happens in view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from synth4d import seeds
+from synth4d.errors import CannotHappen
+from synth4d.geometry import compose, intrinsics, look_at, project
+from synth4d.motion.moves import smooth
+from synth4d.physics import Sim
+from synth4d.types import Body, CameraPath, F64, Shot, Timeline, World
+
+CANDIDATES = 72
+BODY_M = 0.13
+"""Free space around the eye."""
+MIN_SEEN = 0.55
+"""Least share of an event's samples that must be visible; below it no question about it would be fair."""
+FILL = 0.80
+"""Share of the frame's half-height that the focus may fill."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Focus:
+    """What to look at: points with the frame in which each matters."""
+
+    frames: tuple[int, ...]
+    points: F64
+    """(N,3) world"""
+    bodies: tuple[str, ...]
+    """The body each point lies on."""
+    radii: F64
+    """(N,) how far a hit may be in front of the point and still count as seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orbit:
+    azimuth: float
+    sweep: float
+    elevation: float
+    distance: float
+    fov_x: float
+
+
+def film(world: World, timeline: Timeline, shot: Shot) -> CameraPath:
+    """The camera path of a shot; a twin shares its sibling's draws. Raises CannotHappen when nothing sees it."""
+    rng = seeds.rng(shot.run_seed, shot.scene, shot.layout, "camera")
+    focus = _focus(world, timeline, rng)
+    centre = (focus.points.min(0) + focus.points.max(0)) / 2
+    radius = float(np.linalg.norm(focus.points - centre, axis=1).max())
+    sim = Sim(world.model)
+    orbits = [_draw(world, radius, shot, rng) for _ in range(CANDIDATES)]
+    views = [o for o in orbits if _roomy(world, o, centre)]
+    scores = _scores(world, timeline, shot, sim, views, centre, focus)
+    best = int(np.argmax(scores)) if len(scores) else -1
+    if best < 0 or scores[best] < MIN_SEEN:
+        raise CannotHappen(f"no camera sees the events (best {scores[best]:.0%})" if best >= 0 else "no room for a camera")
+    path = np.stack([look_at(e, centre) for e in _eyes(views[best], centre, shot.frames)])
+    return CameraPath(shot.width, shot.height, intrinsics(shot.width, shot.height, views[best].fov_x), path, shot.fps)
+
+
+# ---- What to look at -----------------------------------------------------------------------------
+
+
+def _focus(world: World, timeline: Timeline, rng: np.random.Generator) -> Focus:
+    by_id = {b.id: (i, b) for i, b in enumerate(world.bodies)}
+    wanted: list[tuple[int, int]] = []
+    for event in timeline.events:
+        first, last = (int(np.clip(round(t * (len(timeline.times_s) - 1) / timeline.times_s[-1]), 0, len(timeline.times_s) - 1))
+                       for t in (event.start_s, event.end_s))  # fmt: skip
+        for id in (event.object, event.target if event.kind in ("pour", "move") else None):
+            if id:
+                wanted += [(id, f) for f in sorted({first, (first + last) // 2, last})]
+    if not wanted:
+        wanted = [(b.id, 0) for b in _cluster(world, timeline, rng)]
+    frames, points, bodies, radii = [], [], [], []
+    for id, frame in wanted:
+        index, body = by_id[id]
+        box = compose(timeline.poses[frame, index], np.array([*body.box_center, 1, 0, 0, 0]))
+        frames.append(frame)
+        points.append(box[:3])
+        bodies.append(body.name)
+        radii.append(float(np.linalg.norm(body.box_size)) / 2 + 0.02)
+    return Focus(tuple(frames), np.array(points), tuple(bodies), np.array(radii))
+
+
+def _cluster(world: World, timeline: Timeline, rng: np.random.Generator) -> list[Body]:
+    """For a still shot: a prop that stands in the open and its nearest few neighbours."""
+    index = {b.name: i for i, b in enumerate(world.bodies)}
+    props = [b for b in world.bodies if b.name in world.free and not timeline.inside[0, index[b.name]]]
+    if not props:
+        return [b for b in world.bodies if b.role == "fixture"][:2]
+    place = {b.name: timeline.poses[0, index[b.name], :3] for b in props}
+    seed = place[props[int(rng.integers(len(props)))].name]
+    return sorted(props, key=lambda b: (float(np.linalg.norm(place[b.name] - seed)), b.id))[:5]
+
+
+# ---- Orbits --------------------------------------------------------------------------------------
+
+
+def _draw(world: World, radius: float, shot: Shot, rng: np.random.Generator) -> Orbit:
+    c = world.camera
+    fov = rng.uniform(*c.fov_x)
+    fov_y = 2 * np.arctan(np.tan(fov / 2) * shot.height / shot.width)
+    fit = (radius + 0.12) / np.tan(fov_y / 2 * FILL)
+    distance = float(np.clip(fit * rng.uniform(0.95, 1.35), *c.distance))
+    sweep = rng.uniform(*c.sweep) * (1 if rng.random() < 0.5 else -1)
+    low, high = c.azimuth[0] + max(0.0, -sweep), c.azimuth[1] - max(0.0, sweep)
+    return Orbit(float(rng.uniform(low, max(low, high))), float(sweep), float(rng.uniform(*c.elevation)), distance, float(fov))
+
+
+def _eyes(orbit: Orbit, centre: F64, count: int) -> F64:
+    """(count,3) eye positions: eased in and out."""
+    s = np.array([smooth(x) for x in np.linspace(0, 1, count)]) if count > 1 else np.zeros(1)
+    a = orbit.azimuth + orbit.sweep * s
+    flat = orbit.distance * np.cos(orbit.elevation)
+    up = np.full(count, orbit.distance * np.sin(orbit.elevation))
+    return centre + np.stack([flat * np.cos(a), flat * np.sin(a), up], 1)
+
+
+def _roomy(world: World, orbit: Orbit, centre: F64) -> bool:
+    eyes = _eyes(orbit, centre, 5)
+    return bool((eyes > np.array(world.camera.room_low)).all() and (eyes < np.array(world.camera.room_high)).all())
+
+
+# ---- Seeing --------------------------------------------------------------------------------------
+
+
+def pose_world(sim: Sim, world: World, timeline: Timeline, frame: int) -> None:
+    """Put a simulation into the state of a frame."""
+    for i, body in enumerate(world.bodies):
+        if body.joint:
+            sim.set_joint(body.joint.name, float(timeline.joints[frame, i]))
+        elif body.name in world.free:
+            sim.place(body.name, timeline.poses[frame, i])
+    sim.forward()
+
+
+def _scores(world: World, timeline: Timeline, shot: Shot, sim: Sim, views: list[Orbit], centre: F64, focus: Focus) -> F64:
+    """Share of the focus each orbit sees, plus a little for coming close; -1 where the eye is in a wall."""
+    scores = np.zeros(len(views))
+    for frame in sorted(set(focus.frames)):
+        pose_world(sim, world, timeline, frame)
+        picked = [k for k, f in enumerate(focus.frames) if f == frame]
+        for v, orbit in enumerate(views):
+            eye = _eyes(orbit, centre, shot.frames)[frame]
+            if scores[v] < 0 or not _free(sim, eye):
+                scores[v] = -1e3
+                continue
+            K, T = intrinsics(shot.width, shot.height, orbit.fov_x), look_at(eye, centre)
+            scores[v] += sum(_seen(sim, eye, K, T, shot, focus, k) for k in picked) / len(focus.frames)
+    return scores + np.array([0.02 / o.distance for o in views]) * (scores > 0)
+
+
+def _free(sim: Sim, eye: F64) -> bool:
+    around = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if x or y or z], float)
+    return all(sim.ray(eye, d / np.linalg.norm(d)) > BODY_M for d in around[::2])
+
+
+def _seen(sim: Sim, eye: F64, K: F64, T: F64, shot: Shot, focus: Focus, k: int) -> float:
+    """1 where a ray to the point ends on its body; 0 outside the frame or behind something."""
+    pixel, depth = project(K, T, focus.points[k])
+    margin = 0.04 * shot.width
+    if depth < 0.2 or not (margin < pixel[0] < shot.width - margin and margin < pixel[1] < shot.height - margin):
+        return 0.0
+    way = focus.points[k] - eye
+    length = float(np.linalg.norm(way))
+    distance, body = sim.first_hit(eye, way / length)
+    if body == focus.bodies[k]:
+        return 1.0
+    return 0.8 if distance > length - min(0.03, float(focus.radii[k])) else 0.0
+

@@ -1,0 +1,215 @@
+"""From a planned event to the moves that carry it out, given the state in which it starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synth4d.errors import CannotHappen
+from synth4d.geometry import apply_pose, invert_pose, quat_from_axis_angle, quat_mul, rotate
+from synth4d.motion.moves import Carry, Move, Servo, Shove, Topple, polyline, smooth
+from synth4d.motion.script import Planned
+from synth4d.motion.stage import UP, Stage, footprint
+from synth4d.types import Body, F64, Place
+
+CLEAR_M = 0.06
+"""How far a carried prop passes over what lies between."""
+RELEASE_M = 0.004
+DROP_FROM_M = 0.16
+TOPPLE_RATE = 3.0
+"""rad/s while tipping."""
+LEFT_M = 0.035
+"""A carried prop this far from both ends of its way touches nothing."""
+ROUTES = 8
+SPOT_TRIES = 40
+
+
+def begin(stage: Stage, planned: Planned, rng: np.random.Generator) -> list[Move]:
+    """The moves of an event. Raises CannotHappen where there is no room for it."""
+    if planned.kind in ("open", "close", "turn_on", "turn_off"):
+        return [_work(stage, planned)]
+    if planned.kind == "push":
+        return [_push(stage, planned, rng)]
+    if planned.kind == "knock_over":
+        return [_knock(stage, planned, rng)]
+    if planned.kind == "pour":
+        return [_tip(stage, planned)]
+    return [_carry(stage, planned, rng)]
+
+
+def _work(stage: Stage, planned: Planned) -> Servo:
+    part = planned.other if planned.other is not None else planned.object
+    joint = stage.bodies[part].joint
+    assert joint is not None
+    goal = planned.value if planned.value is not None else (joint.open if planned.kind == "turn_on" else joint.closed)
+    sim = stage.sim
+    return Servo(joint, sim.joint(joint.name), goal, planned.start_s, planned.end_s, sim.joint_inertia(joint.name))
+
+
+def _push(stage: Stage, planned: Planned, rng: np.random.Generator) -> Shove:
+    body = stage.bodies[planned.object]
+    here, pose = stage.place_of(planned.object), stage.pose(planned.object)
+    radius, height = footprint(body)
+    for _ in range(SPOT_TRIES):
+        angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0.12, 0.22)
+        way = np.array([np.cos(angle), np.sin(angle)])
+        goal = pose[:3] + np.array([*(way * reach), 0.0])
+        ends = goal + np.array([*(way * (radius + 0.02)), 0.0])
+        if here is None or not _within(stage, here, goal, radius * 0.5) or not _within(stage, here, ends, 0.0):
+            continue
+        if _clear(stage, body, pose, goal, radius, height):
+            return Shove(body.name, way * reach, planned.start_s, planned.end_s - 0.15)
+    raise CannotHappen(f"no room to push {body.name}")
+
+
+def _knock(stage: Stage, planned: Planned, rng: np.random.Generator) -> Topple:
+    body = stage.bodies[planned.object]
+    here, pose = stage.place_of(planned.object), stage.pose(planned.object)
+    radius, height = footprint(body)
+    for _ in range(SPOT_TRIES):
+        angle = rng.uniform(0, 2 * np.pi)
+        way = np.array([np.cos(angle), np.sin(angle), 0.0])
+        goal = pose[:3] + way * height
+        if here is not None and _within(stage, here, goal, 0.01) and _clear(stage, body, pose, goal, radius, 0.05):
+            balance = float(np.arctan2(radius, body.box_center[2]))
+            rate, pivot = np.cross(UP, way) * TOPPLE_RATE, pose[:3] + way * radius
+            return Topple(body.name, rate, pivot, balance + 0.12, planned.start_s)
+    raise CannotHappen(f"no room for {body.name} to fall")
+
+
+def _carry(stage: Stage, planned: Planned, rng: np.random.Generator) -> Carry:
+    body = stage.bodies[planned.object]
+    pose, place = stage.pose(planned.object), stage.places[str(planned.place)]
+    source = stage.place_of(planned.object)
+    if not stage.reachable(place) or (source is not None and not stage.reachable(source)):
+        raise CannotHappen(f"{body.name}: {place.name} is shut")
+    done = planned.end_s - (0.15 if planned.kind == "move" else 0.55)
+    hit = ""
+    for k in range(ROUTES):
+        goal = _spot(stage, body, place, rng)
+        clear, turn = CLEAR_M * (1 + 1.2 * (k % 4)), float(rng.uniform(-0.5, 0.5))
+        path = _route(stage, planned, pose, source, place, goal, clear, turn)
+        far = np.minimum(*(np.linalg.norm(path[:, :3] - path[e, :3], axis=1) for e in (0, -1))) > LEFT_M
+        hit = stage.sim.first_collision(body.name, path[far][::4])
+        if not hit:
+            return Carry(body.name, path, planned.start_s, done)
+    raise CannotHappen(f"no way for {body.name} to {place.name}: {hit.removeprefix('raw:')} is in between")
+
+
+def _route(
+    stage: Stage, planned: Planned, pose: F64, source: Place | None, place: Place, goal: F64, clear: float, turn: float
+) -> F64:
+    """Poses out of the source, over what lies between, and into the goal."""
+    out, into = _way_out(stage, source, pose), _way_out(stage, place, np.concatenate([goal, pose[3:]]))
+    top = max(out[-1][2], into[-1][2], pose[2] + clear, goal[2] + clear)
+    over = [np.array([*out[-1][:2], top]), np.array([*into[-1][:2], top])]
+    if planned.kind == "move":
+        return polyline([pose[:3], *out, *over, *reversed(into), goal + UP * RELEASE_M], turn, pose[3:])
+    return polyline([pose[:3], *out, *over, goal + UP * DROP_FROM_M], turn, pose[3:])
+
+
+def _way_out(stage: Stage, place: Place | None, pose: F64) -> list[F64]:
+    """From a spot to where a prop can travel freely: up, or a little up and then out through the front."""
+    if place is None or place.enter[2] > 0.5:
+        depth = (place.high[2] - place.low[2]) if place is not None and place.inside else 0.0
+        return [pose[:3] + UP * (CLEAR_M + depth)]
+    frame = stage.pose(place.body)
+    out = rotate(frame[3:], np.array(place.enter))
+    half = np.abs(np.subtract(place.high, place.low)) / 2
+    centre = apply_pose(frame, (np.array(place.low) + np.array(place.high)) / 2)
+    reach = float(np.dot(half, np.abs(np.array(place.enter)))) + float(np.dot(centre - pose[:3], out)) + 0.16
+    lifted = pose[:3] + UP * 0.012
+    return [lifted, lifted + out * reach]
+
+
+def _spot(stage: Stage, body: Body, place: Place, rng: np.random.Generator) -> F64:
+    """A free spot in a place for the foot of a prop, world."""
+    radius, height = footprint(body)
+    low, high, frame = np.array(place.low), np.array(place.high), stage.pose(place.body)
+    small = not place.inside and stage.bodies[place.body].role == "prop"
+    margin = np.minimum(radius if not small else 0.0, (high[:2] - low[:2]) / 2 - 1e-6)
+    in_prop = place.inside and stage.bodies[place.body].role == "prop"
+    for _ in range(SPOT_TRIES):
+        share = rng.random(2) if not (small or in_prop) else np.array([0.5, 0.5])
+        xy = low[:2] + margin + share * (high[:2] - low[:2] - 2 * margin)
+        foot = apply_pose(frame, np.array([*xy, low[2]]))
+        others = [b for b in stage.free if b.name != body.name and b.id != place.body]
+        apart = all(
+            np.hypot(*(stage.pose(b.id)[:2] - foot[:2])) > radius + footprint(b)[0] + 0.015
+            or stage.pose(b.id)[2] > foot[2] + height + 0.03
+            or stage.pose(b.id)[2] + footprint(b)[1] < foot[2] - 0.005
+            for b in others
+        )
+        if apart and (small or in_prop or _open_above(stage, foot, radius, height, body.name)):
+            return foot
+    raise CannotHappen(f"no room for {body.name} at {place.name}")
+
+
+def _open_above(stage: Stage, foot: F64, radius: float, height: float, name: str) -> bool:
+    """No furniture in the upright cylinder over a foot: rays up and outwards from a ring."""
+    base = foot + UP * 0.012
+    for angle in np.arange(8) * np.pi / 4:
+        side = np.array([np.cos(angle), np.sin(angle), 0.0])
+        if stage.sim.ray(base + side * radius, UP, ignore=name) < height:
+            return False
+        if stage.sim.ray(base, side, ignore=name) < radius + 0.004:
+            return False
+    return True
+
+
+def _within(stage: Stage, place: Place, point: F64, margin: float) -> bool:
+    local = apply_pose(invert_pose(stage.pose(place.body)), point)[:2]
+    return bool((local >= np.array(place.low[:2]) + margin).all() and (local <= np.array(place.high[:2]) - margin).all())
+
+
+def _clear(stage: Stage, body: Body, pose: F64, goal: F64, radius: float, height: float) -> bool:
+    """Nothing stands along a straight way over a surface."""
+    way = goal - pose[:3]
+    length = float(np.linalg.norm(way))
+    side = np.cross(UP, way / length) * radius
+    starts = [pose[:3] + UP * h + side * k for h in (0.012, height * 0.6) for k in (-1, 0, 1)]
+    return all(stage.sim.ray(s, way / length, ignore=body.name) > length + radius + 0.01 for s in starts)
+
+
+def _tip(stage: Stage, planned: Planned) -> Carry:
+    """Lift a pouring vessel, bring its spout over the target, tilt, hold, and put it back."""
+    body, cup = stage.bodies[planned.object], stage.bodies[int(planned.other or 0)]
+    assert body.vessel is not None and cup.vessel is not None
+    start, mouth = stage.pose(body.id), apply_pose(stage.pose(cup.id), np.array([0, 0, cup.vessel.top_z]))
+    spout = np.array(body.vessel.spout)
+    away = start[:2] - mouth[:2]
+    heading = np.arctan2(*(-away)[::-1]) - np.arctan2(spout[1], spout[0])
+    turned = quat_from_axis_angle(UP, float(heading))
+    axis = rotate(turned, np.cross(UP, np.array([*spout[:2], 0.0]) / np.hypot(*spout[:2])))
+    tilted = quat_mul(quat_from_axis_angle(axis, TILT), turned)
+    pour_at = mouth + UP * 0.045 - rotate(tilted, spout)
+    above = np.array([*(pour_at[:2] + away / np.linalg.norm(away) * 0.05), max(pour_at[2], start[2] + 0.12)])
+    keys = [
+        (0.0, start[:3], start[3:]), (0.12, start[:3] + UP * 0.10, _half(start[3:], turned)), (0.28, above, turned),
+        (0.40, pour_at, tilted), (0.68, pour_at, tilted), (0.80, above, turned),
+        (0.92, start[:3] + UP * 0.10, _half(start[3:], turned)), (1.0, start[:3] + UP * 0.003, start[3:]),
+    ]  # fmt: skip
+    return Carry(body.name, _keyed(keys), planned.start_s, planned.end_s - 0.1, linear=True)
+
+
+TILT = np.radians(62.0)
+POUR_SPAN = (0.40, 0.66)
+"""Share of a pour's path during which liquid runs."""
+
+
+def _half(a: F64, b: F64) -> F64:
+    b = b if float(np.dot(a, b)) >= 0 else -b
+    mid = a + b
+    return mid / np.linalg.norm(mid)
+
+
+def _keyed(keys: list[tuple[float, F64, F64]], count: int = 240) -> F64:
+    """(count,7) poses, eased between keys at given shares of the time."""
+    out = []
+    for s in np.linspace(0, 1, count):
+        i = max(k for k in range(len(keys) - 1) if keys[k][0] <= s + 1e-12)
+        (s0, p0, q0), (s1, p1, q1) = keys[i], keys[i + 1]
+        w = smooth((s - s0) / (s1 - s0))
+        q1 = q1 if float(np.dot(q0, q1)) >= 0 else -q1
+        q = q0 * (1 - w) + q1 * w
+        out.append(np.concatenate([p0 * (1 - w) + p1 * w, q / np.linalg.norm(q)]))
+    return np.array(out)

@@ -1,0 +1,234 @@
+"""Carry a script out under physics, watch what really happens, and refuse what did not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from synth4d import seeds
+from synth4d.errors import CannotHappen
+from synth4d.geometry import apply_pose, invert_pose
+from synth4d.motion import hands, liquid, script
+from synth4d.motion.moves import Carry, Move, Servo
+from synth4d.motion.script import Planned
+from synth4d.motion.stage import Stage
+from synth4d.physics import TIMESTEP_S, Sim
+from synth4d.types import Event, F64, Place, Shot, Timeline, World
+
+BUMP_M = 0.03
+"""A bystander that moved more than this was hit: the shot would show an event that has no label."""
+REST_SPEED = 0.03
+
+
+def simulate(world: World, shot: Shot, *, attempt: int = 0) -> Timeline:
+    """The timeline of a shot. Raises CannotHappen with the reason when the script can't be carried out."""
+    rng = seeds.rng(shot.run_seed, shot.scene, shot.key, "script", attempt)
+    sim = Sim(world.model)
+    sim.reset(world.rest_qpos)
+    stage = Stage(world, sim)
+    duration = (shot.frames - 1) / shot.fps
+    return _Run(stage, write_script(stage, shot, duration, rng), shot, rng).timeline()
+
+
+def write_script(stage: Stage, shot: Shot, duration: float, rng: np.random.Generator) -> list[Planned]:
+    """The events to come: none for still shots; for a twin, its sibling's first event with another outcome."""
+    if shot.kind in ("static", "control"):
+        return []
+    if shot.kind == "twin" and shot.twin_of:
+        sibling = script.draft(stage, duration, seeds.rng(shot.run_seed, shot.scene, shot.twin_of, "script", 0))
+        for planned in sibling:
+            other = script.variant(stage, planned, rng)
+            timed = script.schedule([other], duration, rng) if other else None
+            if timed:
+                return timed
+    return script.draft(stage, duration, rng)
+
+
+class _Run:
+    """One pass over the clip: drives the moves, records frames, then checks every event."""
+
+    def __init__(self, stage: Stage, planned: list[Planned], shot: Shot, rng: np.random.Generator) -> None:
+        self.stage, self.sim, self.shot, self.rng = stage, stage.sim, shot, rng
+        self.planned = planned
+        self.moves: dict[int, Move] = {}
+        self.sources: dict[int, Place | None] = {}
+        self.began: dict[int, F64] = {}
+        self.still_since: dict[int, float] = {}
+        self.levels = {c: v for c, v in zip(stage.world.controls, stage.world.start_levels, strict=True)}
+        for body in stage.world.bodies:
+            if body.joint:
+                self.sim.lock(body.joint.name, True)
+
+    def timeline(self) -> Timeline:
+        world, shot = self.stage.world, self.shot
+        times = np.arange(shot.frames) / shot.fps
+        start = {b.id: self._relative(b.id) for b in self.stage.free}
+        rows = []
+        for t in times:
+            self._advance(float(t))
+            rows.append(self._frame(float(t)))
+        self._check(start)
+        poses, joints, levels, support, inside = (np.array(c) for c in zip(*rows, strict=True))
+        pours = [self._flow(k, p) for k, p in enumerate(self.planned) if p.kind == "pour"]
+        particles, radius, fill = liquid.flow(world, times, poses, pours)
+        return Timeline(
+            times_s=times, poses=poses, joints=joints, levels=levels, fill=fill,
+            support=support.astype(np.uint16), inside=inside.astype(np.uint16), particles=particles,
+            particle_id=np.full(particles.shape[1], world.liquid or 0, np.uint16), particle_radius_m=radius,
+            events=tuple(self._event(k, p, fill, pours) for k, p in enumerate(self.planned)),
+        )  # fmt: skip
+
+    # ---- Moving ------------------------------------------------------------------------------
+
+    def _advance(self, until: float) -> None:
+        while self.sim.time < until - TIMESTEP_S / 2:
+            t = self.sim.time
+            for k, p in enumerate(self.planned):
+                if k not in self.moves and t >= p.start_s:
+                    self._begin(k, p)
+            for move in self.moves.values():
+                move.drive(self.sim, t)
+            self.sim.step()
+            if int(t / TIMESTEP_S) % 10 == 0:
+                self._watch(t)
+
+    def _begin(self, k: int, p: Planned) -> None:
+        self.sources[k] = self.stage.place_of(p.object)
+        self.began[k] = self._value(p)
+        (move,) = hands.begin(self.stage, p, self.rng)
+        if isinstance(move, Servo):
+            self.sim.lock(move.joint.name, False)
+        self.moves[k] = move
+
+    def _value(self, p: Planned) -> F64:
+        joint = self.stage.bodies[p.object].joint
+        return np.array(self.sim.joint(joint.name) if joint else 0.0)
+
+    def _watch(self, t: float) -> None:
+        """Switches follow their parts; a hand that hits something else is a failed shot."""
+        for part, switch in self.stage.switches.items():
+            self.levels[switch.control] = float(self.stage.openness(part) > 0.5)
+        if not self.sim.finite():
+            raise CannotHappen("the simulation became unstable")
+        for k, p in enumerate(self.planned):
+            move = self.moves.get(k)
+            if isinstance(move, Carry) and move.away(t) > hands.LEFT_M:
+                hit = [name for name, _ in self.sim.touching(move.body)]
+                if hit:
+                    raise CannotHappen(f"{move.body} hit {hit[0].removeprefix('raw:')} while it was carried")
+            if move is not None and p.kind in ("knock_over", "drop", "push"):
+                if self.sim.speed(self.stage.bodies[p.object].name) > REST_SPEED or k not in self.still_since:
+                    self.still_since[k] = t
+
+    # ---- Recording ---------------------------------------------------------------------------
+
+    def _frame(self, t: float) -> tuple[F64, F64, F64, F64, F64]:
+        world, sim = self.stage.world, self.sim
+        self._watch_levels()
+        poses = sim.poses([b.name for b in world.bodies])
+        joints = np.array([sim.joint(b.joint.name) if b.joint else np.nan for b in world.bodies])
+        held = {p.object for k, p in enumerate(self.planned) if k in self.moves and self._held(k, t)}
+        support, inside = np.zeros(len(world.bodies)), np.zeros(len(world.bodies))
+        standing = self.stage.standing()
+        for i, body in enumerate(world.bodies):
+            place = None if body.id in held else standing.get(body.id)
+            if place is not None:
+                (inside if place.inside else support)[i] = place.body
+        return poses, joints, np.array([self.levels[c] for c in world.controls]), support, inside
+
+    def _watch_levels(self) -> None:
+        for part, switch in self.stage.switches.items():
+            self.levels[switch.control] = float(self.stage.openness(part) > 0.5)
+
+    def _held(self, k: int, t: float) -> bool:
+        move = self.moves[k]
+        return isinstance(move, Carry) and move.start_s <= t < move.end_s
+
+    def _relative(self, id: int) -> F64:
+        """Where a prop is, seen from what it stands in: things in a drawer move with it and are not bumped."""
+        place = self.stage.place_of(id)
+        foot = self.stage.pose(id)[:3]
+        return foot if place is None else apply_pose(invert_pose(self.stage.pose(place.body)), foot)
+
+    # ---- Checking ----------------------------------------------------------------------------
+
+    def _check(self, start: dict[int, F64]) -> None:
+        touched = {i for p in self.planned for i in (p.object, p.other)}
+        moved_with = {p.object for p in self.planned}
+        for body in self.stage.free:
+            if body.id in touched:
+                continue
+            place = self.stage.place_of(body.id)
+            if place is not None and place.body in moved_with and place.inside:
+                continue  # slid about in a drawer that was worked: the facts say where it is
+            gone = float(np.linalg.norm(self._relative(body.id) - start[body.id])) > BUMP_M
+            if gone or (place is None) or (self.stage.tilt(body.id) > 0.3 and not self._tilted_at_start(body.id)):
+                raise CannotHappen(f"{body.name} was bumped")
+        for k, p in enumerate(self.planned):
+            self._check_event(k, p)
+
+    def _tilted_at_start(self, id: int) -> bool:
+        return True if self.stage.bodies[id].label.en in ("banana",) else False
+
+    def _check_event(self, k: int, p: Planned) -> None:
+        body = self.stage.bodies[p.object]
+        part = self.stage.bodies[p.other] if p.kind in ("turn_on", "turn_off") and p.other else body
+        move = self.moves.get(k)
+        if move is None:
+            raise CannotHappen(f"{p.kind} {body.name} did not begin")
+        if isinstance(move, Servo):
+            assert part.joint is not None
+            off = abs(self.sim.joint(part.joint.name) - move.end) / abs(part.joint.open - part.joint.closed)
+            last = not any(q.object == p.object and q.start_s > p.start_s for q in self.planned)
+            if last and off > 0.04:
+                raise CannotHappen(f"{part.name} is blocked: {off:.0%} short")
+        elif p.kind in ("move", "drop"):
+            place = self.stage.place_of(p.object)
+            if place is None or place.name != p.place or self.stage.tilt(p.object) > 0.5:
+                raise CannotHappen(f"{body.name} did not stay at {p.place}")
+        elif p.kind == "knock_over":
+            if self.stage.tilt(p.object) < 1.0 or self.stage.place_of(p.object) is None:
+                raise CannotHappen(f"{body.name} did not fall over")
+        elif self.stage.place_of(p.object) is None or self.stage.tilt(p.object) > 0.3:
+            raise CannotHappen(f"{body.name} did not end where it should")
+        if k in self.still_since and self.still_since[k] > self.sim.time - 0.25:
+            raise CannotHappen(f"{body.name} was still moving at the end")
+
+    # ---- Telling -----------------------------------------------------------------------------
+
+    def _flow(self, k: int, p: Planned) -> liquid.Pour:
+        move = self.moves[k]
+        assert isinstance(move, Carry)
+        source, cup = self.stage.bodies[p.object], self.stage.bodies[int(p.other or 0)]
+        assert source.vessel is not None and cup.vessel is not None
+        span = move.end_s - move.start_s
+        pose = move.at(move.start_s + 0.5 * span)
+        fills = dict(zip((b.id for b in self.stage.world.bodies), self.stage.world.start_fill, strict=True))
+        room = liquid.capacity(source.vessel) * fills[source.id] / liquid.capacity(cup.vessel)
+        goal = float(self.rng.uniform(0.5, 0.85))
+        order = [b.id for b in self.stage.world.bodies]
+        return liquid.Pour(
+            order.index(source.id), order.index(cup.id), move.start_s + hands.POUR_SPAN[0] * span,
+            move.start_s + hands.POUR_SPAN[1] * span, apply_pose(pose, np.array(source.vessel.spout)),
+            apply_pose(self.stage.pose(cup.id), np.array([0, 0, cup.vessel.top_z])), min(goal - fills[cup.id], room * 0.95),
+        )  # fmt: skip
+
+    def _event(self, k: int, p: Planned, fill: F64, pours: list[liquid.Pour]) -> Event:
+        kind, end = p.kind, round(self.still_since.get(k, p.end_s - 0.02) + 0.02, 3)
+        if kind in ("open", "close"):
+            return Event(kind, p.object, round(p.start_s, 3), end, float(self.began[k]), self._final(p))
+        if kind in ("turn_on", "turn_off"):
+            return Event(kind, p.object, round(p.start_s, 3), end, source=p.other)
+        if kind == "pour":
+            n = [q for q, x in enumerate(self.planned) if x.kind == "pour"].index(k)
+            pour = pours[n]
+            before, after = float(fill[0, pour.target]), float(fill[-1, pour.target])
+            return Event(kind, p.object, round(pour.start_s, 3), round(pour.end_s, 3), before, after, target=p.other)
+        source, place = self.sources[k], self.stage.place_of(p.object)
+        return Event(
+            kind, p.object, round(p.start_s, 3), end, source=source.body if source else None,
+            target=place.body if place else None, inside=bool(place and place.inside),
+        )  # fmt: skip
+
+    def _final(self, p: Planned) -> float:
+        """Joint value when the event ended: where it was aimed, which `_check_event` has confirmed."""
+        return float(p.value if p.value is not None else 0.0)

@@ -1,0 +1,107 @@
+"""Finding a scene's files and refusing those that are not what or where they should be. Nothing is executed."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from synth4d.errors import SceneError
+
+MAX_XML = 8 << 20
+MAX_FILE = 256 << 20
+
+
+def resolve(reference: str, folder: Path, where: str) -> Path:
+    """`pkg://package/path` or a relative path beside the scene → an existing file or folder."""
+    if reference.startswith("pkg://"):
+        package, _, inside = reference[6:].partition("/")
+        root = package_root(package, where)
+    elif "://" in reference or Path(reference).is_absolute():
+        raise SceneError(f"{where}: {reference!r}: use pkg://package/path or a path beside scene.yaml")
+    else:
+        root, inside = folder, reference
+    path = (root / inside).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise SceneError(f"{where}: {reference!r} lies outside {root.name}/; assets stay inside their root")
+    if not path.exists():
+        raise SceneError(f"{where}: {reference!r}: no such file in {root.name}/")
+    return path
+
+
+def package_root(package: str, where: str) -> Path:
+    """Folder of an installed package, found without importing it."""
+    if not package.isidentifier():
+        raise SceneError(f"{where}: pkg://{package}: not a package name")
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        pip = package.replace("_", "-")
+        raise SceneError(f"{where}: package {package!r} is not installed; pip install {pip}")
+    return Path(next(iter(found.submodule_search_locations)))
+
+
+def check_model(path: Path, root: Path, where: str) -> list[Path]:
+    """Every file an MJCF or URDF names, includes followed; refuses DOCTYPEs, links and files outside `root`."""
+    seen: list[Path] = []
+    folders = {"mesh": [Path()], "texture": [Path()], "hfield": [Path()]}
+    queue = [path]
+    while queue:
+        current = queue.pop()
+        if current in seen:
+            continue
+        seen.append(current)
+        for tag, name in _references(current, where, folders):
+            bases = [current.parent, path.parent, *(path.parent / f for f in folders.get(tag, []))]
+            tried = [(base / name) for base in bases]
+            target = next((t for t in tried if t.exists()), None)
+            if target is None:
+                raise SceneError(f"{where}: {current.name} names {name!r}, which does not exist")
+            _inside(target, root, where)
+            if tag == "include":
+                queue.append(target.resolve())
+            elif target.resolve() not in seen:
+                seen.append(target.resolve())
+    return seen
+
+
+def _references(path: Path, where: str, folders: dict[str, list[Path]]) -> list[tuple[str, str]]:
+    if path.stat().st_size > MAX_XML:
+        raise SceneError(f"{where}: {path.name} is larger than {MAX_XML} bytes")
+    raw = path.read_bytes()
+    if b"<!DOCTYPE" in raw or b"<!ENTITY" in raw:
+        raise SceneError(f"{where}: {path.name} has a DOCTYPE; model files here have none")
+    try:
+        tree = ET.fromstring(raw)
+    except ET.ParseError as problem:
+        raise SceneError(f"{where}: {path.name}: not XML: {problem}") from None
+    out = []
+    for element in tree.iter():
+        if element.tag in ("plugin", "extension"):
+            raise SceneError(f"{where}: {path.name}: <{element.tag}> would load code; remove it")
+        if element.tag == "compiler":
+            for tag, key in (("mesh", "meshdir"), ("texture", "texturedir")):
+                for attribute in (key, "assetdir"):
+                    if element.get(attribute):
+                        folders[tag].append(Path(str(element.get(attribute))))
+        name = element.get("file") or element.get("filename")
+        if name:
+            out.append((str(element.tag), name))
+    return out
+
+
+def _inside(target: Path, root: Path, where: str) -> None:
+    if target.is_symlink():
+        raise SceneError(f"{where}: {target.name} is a link; assets are plain files")
+    if not target.resolve().is_relative_to(root.resolve()):
+        raise SceneError(f"{where}: {target.name} lies outside {root.name}/; assets stay inside their root")
+    if target.stat().st_size > MAX_FILE:
+        raise SceneError(f"{where}: {target.name} is larger than {MAX_FILE} bytes")
+
+
+def digest(paths: list[Path]) -> str:
+    """sha256 over the contents of files, in the given order."""
+    h = hashlib.sha256()
+    for path in paths:
+        h.update(hashlib.sha256(path.read_bytes()).digest())
+    return h.hexdigest()

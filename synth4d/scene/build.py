@@ -1,0 +1,207 @@
+"""Scene + seed → World: colours and lamps drawn, props chosen, dropped in place and settled by physics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from synth4d import seeds
+from synth4d.errors import CannotHappen
+from synth4d.geometry import apply_pose, rotate
+from synth4d.physics import RawBody, Sim, write_model
+from synth4d.scene import furnish, meshing
+from synth4d.scene.load import Scene, Template
+from synth4d.types import (
+    Body, CameraRules, Cavity, F64, Joint, Lamp, Name, Place, Shot, Surface, Switch, Vec3, Vessel, World,
+)  # fmt: skip
+from synth4d.vocabulary import JITTER
+
+MAX_TILT = np.radians(12.0)
+SETTLE_STEPS = 500
+ROUNDS = 4
+HEADROOM_M = 0.45
+"""Free height assumed above a region whose box the scene does not give."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a seed decides about paint."""
+
+    materials: dict[str, Vec3]
+
+
+def build(scene: Scene, shot: Shot) -> World:
+    """The world of a shot's layout: equal for a shot and its twin. Raises CannotHappen if nothing comes to rest."""
+    rng = seeds.rng(shot.run_seed, scene.name, shot.layout, "layout")
+    look = Look({k: jitter(m.colours[int(rng.integers(len(m.colours)))], rng) for k, m in scene.spec.materials.items()})
+    fixtures = [_fixture(scene, t, i + 1, look) for i, t in enumerate(scene.templates)]
+    ids = {b.name: b.id for b in fixtures}
+    places = _places(scene, fixtures)
+    joints = {b.name: _start_joint(scene, b, rng) for b in fixtures if b.joint}
+    lamps, ambient, controls, levels = _light(scene, rng)
+    joints |= _switch_joints(scene, fixtures, dict(zip(controls, levels, strict=True)))
+    chosen = furnish.choose(scene, rng, len(fixtures) + 1)
+    for _ in range(ROUNDS):
+        spots = furnish.spots(scene, chosen, places, fixtures, joints, rng)
+        raws = [*scene.bodies, *(furnish.raw_body(p, spots[p.body.name]) for p in chosen if p.body.name in spots)]
+        sim, settled = _settle(raws, fixtures, joints, [p for p in chosen if p.body.name in spots], places)
+        if len(settled) >= scene.spec.props.count[0]:
+            break
+        chosen = furnish.choose(scene, rng, len(fixtures) + 1)
+    else:
+        raise CannotHappen(f"layout {shot.layout}: fewer than {scene.spec.props.count[0]} props came to rest")
+    props = [p for p in chosen if p.body.name in settled]
+    structure = Body("structure", 0, "structure", Name("room", "房间"), "structure", _structure(scene, look), (0, 0, 0), (1, 1, 1))
+    raws = [shapeless("structure"), *scene.bodies, *(furnish.raw_body(p, settled[p.body.name]) for p in props)]
+    bodies = (structure, *fixtures, *(p.body for p in props))
+    levels_of = tuple(furnish.fill(b, rng) if b.vessel else float("nan") for b in bodies)
+    liquid = furnish.liquid(1 + max(b.id for b in bodies), rng) if any(f > 0 for f in levels_of) else None
+    if liquid is not None:
+        bodies, levels_of = (*bodies, liquid), (*levels_of, float("nan"))
+        raws.append(shapeless(liquid.name))
+    sim = Sim(write_model(raws))
+    for name, value in joints.items():
+        sim.set_joint(name, value)
+    sim.forward()
+    places = (*places, *(q for p in props for q in furnish.places_of(p.body, p.shape)))
+    return World(
+        scene=scene.name, bodies=bodies, lamps=lamps, ambient_rgb=ambient, controls=controls,
+        model=write_model(raws), rest_qpos=sim.qpos, start_levels=levels,
+        start_fill=levels_of, liquid=liquid.id if liquid else None,
+        places=places, switches=tuple(Switch(ids[s.part], s.turns, ids[s.turns]) for s in scene.spec.switches),
+        event_weights=tuple(sorted((str(k), v) for k, v in scene.spec.events.items() if v > 0)),
+        camera=_camera(scene), free=tuple(b.name for b in bodies if b.role == "prop"),
+        topples=tuple(p.body.name for p in props if p.shape.topples),
+    )  # fmt: skip
+
+
+def shapeless(name: str) -> RawBody:
+    """A body that only has a name and stays at the world's origin."""
+    return RawBody(name, "", np.array([0.0, 0, 0, 1, 0, 0, 0]), None, (), ())
+
+
+def jitter(srgb: Vec3, rng: np.random.Generator) -> Vec3:
+    """The colour, moved by at most JITTER per channel: it keeps its name."""
+    moved = np.clip(np.array(srgb) + rng.uniform(-JITTER, JITTER, 3), 0, 1)
+    return (float(moved[0]), float(moved[1]), float(moved[2]))
+
+
+def _fixture(scene: Scene, t: Template, id: int, look: Look) -> Body:
+    spec = t.spec
+    glow = t.name if spec.switched else None
+    surfaces = tuple(
+        meshing.surface(g, meshing.material(g, scene.spec.materials, look.materials, scene.folder, glow)) for g in t.geoms
+    )
+    low, high = _bounds(surfaces)
+    joint = None
+    if spec.joint:
+        raw = next(r for r in scene.bodies if r.name == t.name)
+        assert raw.joint is not None
+        unit = np.pi / 180 if raw.joint.type == "hinge" else 1.0
+        axis = rotate(t.pose[3:], raw.joint.axis)
+        joint = Joint(
+            t.name, "hinge" if raw.joint.type == "hinge" else "slide", spec.joint.closed * unit, spec.joint.open * unit,
+            vec3(axis), vec3(apply_pose(t.pose, np.array(raw.joint.anchor))),
+        )  # fmt: skip
+    ids = {name: i + 1 for i, name in enumerate(scene.spec.bodies)}
+    n = spec.name
+    vessel = Vessel(**spec.vessel.model_dump()) if spec.vessel else None
+    cavity = Cavity(spec.cavity.low, spec.cavity.high) if spec.cavity else None
+    return Body(
+        t.name, id, spec.category or t.name, Name(n.en, n.zh, n.measure, n.plural), spec.role, surfaces,
+        vec3((low + high) / 2), vec3(np.maximum(high - low, 1e-3)), colour=spec.colour,
+        part_of=ids[spec.part_of] if spec.part_of else None, joint=joint, vessel=vessel, cavity=cavity, control=glow,
+    )  # fmt: skip
+
+
+def _structure(scene: Scene, look: Look) -> tuple[Surface, ...]:
+    paint = scene.spec.materials
+    return tuple(meshing.surface(g, meshing.material(g, paint, look.materials, scene.folder, None)) for g in scene.structure)
+
+
+def _bounds(surfaces: tuple[Surface, ...]) -> tuple[F64, F64]:
+    if not surfaces:
+        return np.zeros(3), np.zeros(3)
+    points = np.concatenate([s.vertices for s in surfaces])
+    return points.min(0), points.max(0)
+
+
+def vec3(v: F64) -> Vec3:
+    return (float(v[0]), float(v[1]), float(v[2]))
+
+
+def _places(scene: Scene, fixtures: list[Body]) -> tuple[Place, ...]:
+    by_name = {b.name: b for b in fixtures}
+    out = []
+    for name, spec in scene.spec.places.items():
+        body = by_name[spec.on]
+        half, centre = np.array(body.box_size) / 2, np.array(body.box_center)
+        top = centre[2] + half[2]
+        low = spec.low or vec3(np.array([*(centre - half)[:2], top]))
+        high = spec.high or vec3(np.array([*(centre + half)[:2], top + HEADROOM_M]))
+        out.append(Place(name, body.id, False, low, high, (0.0, 0.0, 1.0)))
+    for name, b in scene.spec.bodies.items():
+        if b.cavity:
+            gate = by_name[b.cavity.gate].id if b.cavity.gate else None
+            out.append(Place(f"in_{name}", by_name[name].id, True, b.cavity.low, b.cavity.high, b.cavity.enter, gate))
+    return tuple(out)
+
+
+def _start_joint(scene: Scene, body: Body, rng: np.random.Generator) -> float:
+    assert body.joint is not None
+    share = rng.uniform(0.6, 1.0) if rng.random() < scene.spec.start.open else 0.0
+    return float(body.joint.closed + share * (body.joint.open - body.joint.closed))
+
+
+def _switch_joints(scene: Scene, fixtures: list[Body], levels: dict[str, float]) -> dict[str, float]:
+    """A switch stands where what it turns says."""
+    joints = {b.name: b.joint for b in fixtures if b.joint}
+    return {s.part: joints[s.part].open if levels[s.turns] else joints[s.part].closed for s in scene.spec.switches}
+
+
+def _light(scene: Scene, rng: np.random.Generator) -> tuple[tuple[Lamp, ...], Vec3, tuple[str, ...], tuple[float, ...]]:
+    spec, vary = scene.spec, scene.spec.light.vary
+    warm = rng.uniform(-0.06, 0.06)
+
+    def tinted(rgb: Vec3) -> Vec3:
+        k = rng.uniform(1 - vary, 1 + vary)
+        return (rgb[0] * k * (1 + warm), rgb[1] * k, rgb[2] * k * (1 - warm))
+
+    lamps = tuple(Lamp(s.name, s.position, s.radius, tinted(s.rgb), s.body) for s in spec.lamps)
+    controls = tuple(n for n, b in spec.bodies.items() if b.switched)
+    levels = tuple(float(rng.random() < spec.start.on) for _ in controls)
+    return lamps, tinted(spec.light.ambient), controls, levels
+
+
+def _camera(scene: Scene) -> CameraRules:
+    c, rad = scene.spec.camera, np.pi / 180
+    pair = lambda r: (float(r[0] * rad), float(r[1] * rad))  # noqa: E731
+    return CameraRules(c.room_low, c.room_high, pair(c.azimuth), pair(c.elevation), c.distance, pair(c.fov), pair(c.sweep))
+
+
+def _settle(
+    raws: list[RawBody], fixtures: list[Body], joints: dict[str, float], props: list[furnish.Chosen], places: tuple[Place, ...]
+) -> tuple[Sim, dict[str, F64]]:
+    """Let everything fall; → the pose of each prop that lies still, upright and where it was put."""
+    sim = Sim(write_model(raws))
+    for name, value in joints.items():
+        sim.set_joint(name, value)
+
+    def keep_shut() -> None:
+        for name, value in joints.items():
+            sim.set_joint(name, value)
+
+    sim.step(SETTLE_STEPS, keep_shut)
+    if not sim.finite():
+        return sim, {}
+    settled = {}
+    for prop in props:
+        name = prop.body.name
+        pose = sim.pose(name)
+        up = rotate(pose[3:], np.array([0.0, 0, 1]))
+        fallen = float(np.arccos(np.clip(up[2], -1, 1))) > MAX_TILT and not prop.shape.rolls
+        if not fallen and sim.speed(name) < 0.03 and furnish.place_at(pose[:3], places, sim, fixtures) is not None:
+            settled[name] = pose
+    return sim, settled
+

@@ -1,0 +1,200 @@
+"""Props of one layout: which, what colour, where. Places are boxes of free volume in a body's frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from synth4d.geometry import apply_pose, compose, invert_pose, quat_from_axis_angle
+from synth4d.physics import Geom, Hinge, RawBody, Sim
+from synth4d.scene.load import Scene
+from synth4d.scene.props import SHAPES, PropShape
+from synth4d.types import Body, F64, Material, Name, Place, Surface, Vec3
+from synth4d.vocabulary import COLOURS, JITTER
+
+DROP_M = 0.012
+GAP_M = 0.03
+"""Free distance kept between the footprints of two props at the start."""
+TRIES = 60
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    body: Body
+    shape: PropShape
+
+
+def choose(scene: Scene, rng: np.random.Generator, first_id: int) -> list[Chosen]:
+    """Categories without favourites; a few come in twos and threes so that there is something to count.
+    No two props share category and colour, so that each can be named."""
+    low, high = scene.spec.props.count
+    count = int(rng.integers(low, high + 1))
+    keys = list(scene.props)
+    order = [keys[i] for i in rng.permutation(len(keys))]
+    bag = [key for i, key in enumerate(order) for _ in range(1 + (i < 3) + (i < 1))]
+    out: list[Chosen] = []
+    used: set[tuple[str, str]] = set()
+    for key in bag[: count * 2]:
+        category = scene.props[key]
+        free = [c for c in category.colours if (key, c) not in used]
+        if not free or len(out) == count:
+            continue
+        colour = free[int(rng.integers(len(free)))]
+        used.add((key, colour))
+        shape = SHAPES[category.shape](_paint(COLOURS[colour][1], rng), rng)
+        number = 1 + sum(c.body.category == key for c in out)
+        out.append(Chosen(_body(f"{key}_{number}", first_id + len(out), key, colour, scene, shape), shape))
+    return out
+
+
+def _paint(srgb: Vec3, rng: np.random.Generator) -> Vec3:
+    r, g, b = (float(min(1, max(0, c + rng.uniform(-JITTER, JITTER)))) for c in srgb)
+    return (r, g, b)
+
+
+def _body(name: str, id: int, key: str, colour: str, scene: Scene, shape: PropShape) -> Body:
+    points = np.concatenate([s.vertices for s in shape.surfaces])
+    low, high = points.min(0), points.max(0)
+    centre, size = (low + high) / 2, high - low
+    return Body(
+        name, id, key, scene.props[key].name, "prop", shape.surfaces,
+        (float(centre[0]), float(centre[1]), float(centre[2])), (float(size[0]), float(size[1]), float(size[2])),
+        colour=colour, vessel=shape.vessel, cavity=shape.cavity, front=shape.front,
+    )  # fmt: skip
+
+
+def raw_body(chosen: Chosen, pose: F64) -> RawBody:
+    """The prop for the physics: contact primitives, a free joint of its own name."""
+    shape = chosen.shape
+    geoms = tuple(Geom(p.type, _three(p.size), np.array([*p.pos, *p.quat_wxyz])) for p in shape.collision)
+    hinge = Hinge(chosen.body.name, "free")
+    return RawBody(chosen.body.name, "", pose, hinge, (), geoms, shape.mass_kg, shape.friction, shape.rolling_m)
+
+
+def _three(size: tuple[float, ...]) -> Vec3:
+    a, b, c = (*size, 0.0, 0.0)[:3]
+    return (float(a), float(b), float(c))
+
+
+def spots(
+    scene: Scene, chosen: list[Chosen], places: tuple[Place, ...], fixtures: list[Body], joints: dict[str, float],
+    rng: np.random.Generator,
+) -> dict[str, F64]:  # fmt: skip
+    """A starting pose for each prop that finds room: 12 mm above its place, footprints apart."""
+    sim = _furniture(scene, joints)
+    names = {b.id: b.name for b in fixtures}
+    allowed = {n for n, p in scene.spec.places.items() if p.initial}
+    surfaces = [p for p in places if not p.inside and p.name in allowed]
+    cavities = [p for p in places if p.inside]
+    taken: list[tuple[F64, float, float]] = []
+    out: dict[str, F64] = {}
+    for prop in chosen:
+        hide = cavities and rng.random() < scene.spec.props.hidden
+        for _ in range(TRIES):
+            options = cavities if hide else surfaces
+            area = np.array([np.prod(np.subtract(p.high[:2], p.low[:2])) for p in options])
+            place = options[int(rng.choice(len(options), p=area / area.sum()))]
+            pose = spot(prop.body, prop.shape.radius_m, prop.shape.height_m, place, sim.pose(names[place.body]), rng)
+            if pose is None or _crowded(pose, prop, taken) or not _free_above(sim, pose, prop):
+                continue
+            taken.append((pose[:3], prop.shape.radius_m, prop.shape.height_m))
+            out[prop.body.name] = pose
+            break
+    return out
+
+
+def _furniture(scene: Scene, joints: dict[str, float]) -> Sim:
+    from synth4d.physics import write_model
+
+    sim = Sim(write_model(list(scene.bodies)))
+    for name, value in joints.items():
+        sim.set_joint(name, value)
+    sim.forward()
+    return sim
+
+
+def spot(body: Body, radius: float, height: float, place: Place, frame: F64, rng: np.random.Generator) -> F64 | None:
+    """A random upright pose in a place, or None where the prop does not fit."""
+    low, high = np.array(place.low), np.array(place.high)
+    room = high[:2] - low[:2] - 2 * radius
+    if (room < 0).any() or high[2] - low[2] < height + DROP_M:
+        return None
+    xy = low[:2] + radius + rng.random(2) * room
+    local = np.array([xy[0], xy[1], low[2] + DROP_M, *quat_from_axis_angle([0, 0, 1], rng.uniform(0, 2 * np.pi))])
+    return compose(frame, local)
+
+
+def _crowded(pose: F64, prop: Chosen, taken: list[tuple[F64, float, float]]) -> bool:
+    for at, radius, height in taken:
+        flat = float(np.hypot(*(pose[:2] - at[:2])))
+        apart = pose[2] - at[2] > height + 0.02 or at[2] - pose[2] > prop.shape.height_m + 0.02
+        if flat < radius + prop.shape.radius_m + GAP_M and not apart:
+            return True
+    return False
+
+
+def _free_above(sim: Sim, pose: F64, prop: Chosen) -> bool:
+    """No furniture in the prop's upright cylinder: rays up from a ring at its foot and one down to its place."""
+    r, h = prop.shape.radius_m, prop.shape.height_m
+    up, down = np.array([0.0, 0, 1]), np.array([0.0, 0, -1])
+    for angle in np.arange(9) * 2 * np.pi / 8:
+        reach = r * (angle < 2 * np.pi - 1e-9)
+        foot = pose[:3] + np.array([np.cos(angle) * reach, np.sin(angle) * reach, 0.0])
+        if sim.ray(foot, up) < h + 0.01 or sim.ray(foot + up * 0.005, down) > 0.06:
+            return False
+        side = np.array([np.cos(angle), np.sin(angle), 0.0])
+        if reach and sim.ray(pose[:3] + up * min(0.03, h / 2), side) < r + 0.005:
+            return False
+    return True
+
+
+def places_of(body: Body, shape: PropShape) -> tuple[Place, ...]:
+    """Where other props may be put on or into this one."""
+    if shape.cavity is not None:
+        return (Place(f"in_{body.name}", body.id, True, shape.cavity.low, shape.cavity.high, (0.0, 0.0, 1.0)),)
+    if shape.top is not None:
+        (hx, hy), (cx, cy), z = shape.top.half, shape.top.centre, shape.top.z
+        return (Place(f"on_{body.name}", body.id, False, (cx - hx, cy - hy, z), (cx + hx, cy + hy, z + 0.4), (0.0, 0.0, 1.0)),)
+    return ()
+
+
+def place_at(point: F64, places: tuple[Place, ...], sim: Sim, bodies: list[Body]) -> Place | None:
+    """The place a point stands in: within 4 cm of its floor, inside its walls; the smallest if several."""
+    names = {b.id: b.name for b in bodies}
+    best: tuple[float, Place] | None = None
+    for place in places:
+        if place.body not in names:
+            continue
+        local = apply_pose(invert_pose(sim.pose(names[place.body])), point)
+        low, high = np.array(place.low), np.array(place.high)
+        if (local[:2] < low[:2]).any() or (local[:2] > high[:2]).any() or not low[2] - 0.02 <= local[2] <= low[2] + 0.04:
+            continue
+        area = float(np.prod(high[:2] - low[:2]))
+        if best is None or area < best[0]:
+            best = (area, place)
+    return best[1] if best else None
+
+
+def fill(body: Body, rng: np.random.Generator) -> float:
+    """Filled share at the start: pouring vessels hold something, others mostly nothing."""
+    assert body.vessel is not None
+    if body.vessel.pours:
+        return float(rng.uniform(0.6, 0.9))
+    return float(rng.uniform(0.25, 0.5)) if rng.random() < 0.2 else 0.0
+
+
+LIQUIDS: dict[str, tuple[Name, Vec3]] = {
+    "water": (Name("water", "水", "份", "water"), (0.62, 0.78, 0.90)),
+    "milk": (Name("milk", "牛奶", "份", "milk"), (0.95, 0.94, 0.90)),
+    "orange_juice": (Name("orange juice", "橙汁", "份", "orange juice"), (0.95, 0.58, 0.10)),
+    "tea": (Name("tea", "茶", "份", "tea"), (0.52, 0.25, 0.08)),
+}
+
+
+def liquid(id: int, rng: np.random.Generator) -> Body:
+    """The one liquid of a world: it has no shape of its own, only particles."""
+    key = list(LIQUIDS)[int(rng.integers(len(LIQUIDS)))]
+    name, srgb = LIQUIDS[key]
+    speck = Surface(np.zeros((3, 3)), np.zeros((0, 3), np.int32), Material(srgb, gloss=0.4))
+    return Body("liquid", id, key, name, "liquid", (speck,), (0.0, 0.0, 0.0), (0.01, 0.01, 0.01))

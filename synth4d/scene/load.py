@@ -1,0 +1,216 @@
+"""scene.yaml → Scene: everything named is found and checked here, once; nothing random happens."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from synth4d import yamlfile
+from synth4d.errors import ConfigError, SceneError
+from synth4d.geometry import compose, quat_from_axis_angle
+from synth4d.physics import Geom, RawBody, read_model, relative
+from synth4d.scene import assets
+from synth4d.scene.catalogue import Category, catalogue
+from synth4d.scene.spec import BodySpec, SceneSpec
+from synth4d.types import F64
+from synth4d.vocabulary import COLOURS
+
+if TYPE_CHECKING:
+    from synth4d.yamlfile import Document
+
+IDENTITY = np.array([0.0, 0, 0, 1, 0, 0, 0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """A named body of the scene before a seed paints it."""
+
+    name: str
+    spec: BodySpec
+    geoms: tuple[Geom, ...]
+    pose: F64
+    """World pose of its frame with every joint at its zero."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    name: str
+    folder: Path
+    spec: SceneSpec
+    digest: str
+    """sha256 of scene.yaml, the prop catalogue and every asset file."""
+    bodies: tuple[RawBody, ...]
+    """Physics bodies, parents first; joints that the scene does not name are welded."""
+    templates: tuple[Template, ...]
+    structure: tuple[Geom, ...]
+    """Visible shapes that belong to no named body, world frame: id 0."""
+    props: dict[str, Category]
+
+
+def load(scene: str | Path) -> Scene:
+    """A scene by name (a folder of `scenes/`) or by path of a scene.yaml. Raises SceneError/ConfigError."""
+    path = find(str(scene))
+    return _load(path, path.stat().st_mtime_ns)
+
+
+def find(scene: str) -> Path:
+    given = Path(scene)
+    if given.suffix in (".yaml", ".yml"):
+        if not given.is_file():
+            raise ConfigError(f"scene {scene}: no such file")
+        return given.resolve()
+    known = {p.parent.name: p for folder in scene_folders() for p in sorted(folder.glob("*/scene.yaml"))}
+    if scene not in known:
+        raise ConfigError(f"unknown scene {scene!r}; there are {', '.join(sorted(known)) or 'none'}; or give a scene.yaml")
+    return known[scene].resolve()
+
+
+def scene_folders() -> list[Path]:
+    """`scenes/` of the working folder, then those of the project itself."""
+    package = Path(__file__).resolve().parents[1]
+    return [f for f in (Path.cwd() / "scenes", package.parent / "scenes", package / "_data" / "scenes") if f.is_dir()]
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, _mtime: int) -> Scene:
+    spec, document = yamlfile.load(path, SceneSpec, SceneError)
+    files, raws = [path], []
+    for i, _ in enumerate(spec.assets):
+        bodies, used = _asset(spec, i, document)
+        raws += bodies
+        files += used
+    names = [r.name for r in raws]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise SceneError(f"{path}: two assets have a body {twice[0]!r}; rename one in its file")
+    props, props_file = catalogue(path.parent)
+    _check(spec, {r.name: r for r in raws}, props, document)
+    templates, structure = _dress(spec, raws)
+    return Scene(
+        spec.scene, path.parent, spec, assets.digest([*files, props_file]), _physics(spec, raws), tuple(templates), tuple(structure),
+        {c: props[c] for c in spec.props.categories},
+    )  # fmt: skip
+
+
+def _asset(spec: SceneSpec, index: int, document: Document) -> tuple[list[RawBody], list[Path]]:
+    asset, where = spec.assets[index], document.where(("assets", index, "model"))
+    folder = document.path.parent
+    path = assets.resolve(asset.model, folder, where)
+    if asset.root:
+        root = assets.resolve(asset.root, folder, where)
+    else:
+        root = assets.package_root(asset.model[6:].partition("/")[0], where) if asset.model.startswith("pkg://") else folder
+    files = assets.check_model(path, root, where)
+    if asset.sha256 and assets.digest([path]) != asset.sha256 and _sha(path) != asset.sha256:
+        raise SceneError(f"{where}: {path.name} has sha256 {_sha(path)}, the scene pins {asset.sha256}")
+    bodies = read_model(path, scale=asset.scale, keep=asset.keep)
+    move = np.concatenate([asset.position, quat_from_axis_angle([0, 0, 1], np.radians(asset.yaw))])
+    out = []
+    for body in bodies:
+        if body.name == "world":
+            body = replace(body, name=f"world_{index}", pose=IDENTITY)
+            if not body.visual and not body.collision or asset.keep:
+                continue
+        if body.parent == "":
+            body = replace(body, pose=compose(move, body.pose))
+        out.append(body)
+    return out, files
+
+
+def _sha(path: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _check(spec: SceneSpec, raws: dict[str, RawBody], props: dict[str, Category], doc: Document) -> None:
+    """Every name that refers to something refers to something that is there, and fits."""
+
+    def known(value: str | None, choices: Collection[str], what: str, *at: str | int) -> None:
+        if value is not None and value not in choices:
+            listed = ", ".join(sorted(choices)) or "none"
+            raise SceneError(f"{doc.where(at)}: unknown {what} {value!r}; choices: {listed}")
+
+    for name, body in spec.bodies.items():
+        known(body.source, raws, "body", "bodies", name, "from")
+        known(body.part_of, spec.bodies, "body", "bodies", name, "part_of")
+        known(body.colour, COLOURS, "colour", "bodies", name, "colour")
+        raw = raws[body.source]
+        if body.joint and (raw.joint is None or raw.joint.type not in ("hinge", "slide")):
+            jointed = ", ".join(sorted(n for n, r in raws.items() if r.joint and r.joint.type != "free"))
+            raise SceneError(f"{doc.where(('bodies', name, 'joint'))}: body {body.source!r} has no hinge or slide; with one: {jointed}")
+        if body.joint and body.joint.closed == body.joint.open:
+            raise SceneError(f"{doc.where(('bodies', name, 'joint'))}: closed and open are the same value {body.joint.open}")
+        count = sum(len(r.visual) for r in raws.values() if r.name == body.source)
+        for i in body.geoms or ():
+            if not 0 <= i < count:
+                raise SceneError(f"{doc.where(('bodies', name, 'geoms'))}: no visible geom {i} in {body.source!r}; it has 0..{count - 1}")
+        if body.cavity:
+            parts = [n for n, b in spec.bodies.items() if b.joint]
+            known(body.cavity.gate, parts, "gate (a body with a joint)", "bodies", name, "cavity", "gate")
+    jointed = [n for n, b in spec.bodies.items() if b.joint]
+    switched = [n for n, b in spec.bodies.items() if b.switched]
+    for i, switch in enumerate(spec.switches):
+        known(switch.part, jointed, "part (a body with a joint)", "switches", i, "part")
+        known(switch.turns, switched, "switched body", "switches", i, "turns")
+    for i, lamp in enumerate(spec.lamps):
+        known(lamp.body, switched, "switched body", "lamps", i, "body")
+    for name, place in spec.places.items():
+        known(place.on, spec.bodies, "body", "places", name, "on")
+    for i, category in enumerate(spec.props.categories):
+        known(category, props, "prop category", "props", "categories", i)
+    if spec.props.count[0] > spec.props.count[1]:
+        raise SceneError(f"{doc.where(('props', 'count'))}: {list(spec.props.count)}: the first must not be above the second")
+
+
+def _physics(spec: SceneSpec, raws: list[RawBody]) -> tuple[RawBody, ...]:
+    """Bodies under their scene names; joints that the scene does not name are welded. A body picked geom by
+    geom is a shapeless child of the body it is cut from, so that its pose can be read by name."""
+    whole = {b.source: n for n, b in spec.bodies.items() if b.geoms is None}
+
+    def rename(raw: str) -> str:
+        return whole.get(raw, f"raw:{raw}") if raw else ""
+
+    out = []
+    for raw in raws:
+        joint, name = raw.joint, whole.get(raw.name)
+        if joint is not None:
+            role = spec.bodies[name] if name else None
+            moves = role is not None and (role.role == "prop" if joint.type == "free" else role.joint is not None)
+            joint = replace(joint, name=name) if moves and name else None
+        out.append(replace(raw, name=rename(raw.name), parent=rename(raw.parent), joint=joint))
+    for name, body in spec.bodies.items():
+        if body.geoms is not None:
+            out.append(RawBody(name, rename(body.source), IDENTITY, None, (), ()))
+    return tuple(out)
+
+
+def _dress(spec: SceneSpec, raws: list[RawBody]) -> tuple[list[Template], list[Geom]]:
+    """Share out the visible geoms: to the body that names them, else to the nearest named body above that is
+    not picked geom by geom, else to the structure."""
+    world = {"": IDENTITY}
+    for raw in raws:
+        world[raw.name] = compose(world[raw.parent], raw.pose)
+    whole = {b.source: n for n, b in spec.bodies.items() if b.geoms is None}
+    picked = {(b.source, i): n for n, b in spec.bodies.items() for i in b.geoms or ()}
+    parent = {r.name: r.parent for r in raws}
+    shares: dict[str, list[Geom]] = {n: [] for n in spec.bodies}
+    structure: list[Geom] = []
+    for raw in raws:
+        for i, geom in enumerate(raw.visual):
+            owner, at = picked.get((raw.name, i)), raw.name
+            while owner is None and at:
+                owner = whole.get(at)
+                at = parent[at] if owner is None else at
+            pose = compose(world[raw.name], geom.pose)
+            if owner is None:
+                structure.append(replace(geom, pose=pose))
+                continue
+            shares[owner].append(replace(geom, pose=relative(pose, world[spec.bodies[owner].source])))
+    templates = [Template(n, b, tuple(shares[n]), world[b.source]) for n, b in spec.bodies.items()]
+    return templates, structure

@@ -1,0 +1,82 @@
+"""Model-file geoms as surfaces: primitives become triangles, materials become what the scene says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from synth4d.geometry import apply_pose
+from synth4d.physics import Geom
+from synth4d.scene import assets
+from synth4d.scene.spec import MaterialSpec
+from synth4d.types import F64, I32, Material, Surface
+
+SEGMENTS = 32
+
+
+def surface(geom: Geom, material: Material) -> Surface:
+    """A geom in its body's frame. Meshes are shaded flat; round primitives smooth."""
+    v, f = mesh(geom)
+    v = apply_pose(geom.pose, v)
+    return Surface(v, f, material, smooth=geom.type not in ("box", "mesh"))
+
+
+def mesh(geom: Geom) -> tuple[F64, I32]:
+    a, b, c = geom.size
+    if geom.type == "mesh":
+        assert geom.vertices is not None and geom.faces is not None
+        return geom.vertices, geom.faces
+    if geom.type == "box":
+        return box(a, b, c)
+    turn = np.linspace(0, np.pi / 2, 9)
+    if geom.type == "cylinder":
+        return revolve(np.array([[0, -b], [a, -b], [a, b], [0, b]]))
+    if geom.type == "capsule":
+        low = np.stack([a * np.sin(turn), -b - a * np.cos(turn)], 1)
+        return revolve(np.concatenate([low, low[::-1] * [1, -1]]))
+    around = np.linspace(0, np.pi, 17)
+    v, f = revolve(np.stack([np.sin(around), -np.cos(around)], 1))
+    return v * (a if geom.type == "sphere" else np.array([a, b, c])), f
+
+
+def box(a: float, b: float, c: float) -> tuple[F64, I32]:
+    """Half-sizes → 8 vertices, 12 triangles, outward."""
+    v = np.array([[x, y, z] for x in (-a, a) for y in (-b, b) for z in (-c, c)], float)
+    quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    return v, np.array([t for q in quads for t in ((q[0], q[1], q[2]), (q[0], q[2], q[3]))], np.int32)
+
+
+def revolve(profile: F64) -> tuple[F64, I32]:
+    """(N,2) radius and height from bottom to top, turned about z; poles (radius 0) close the ends."""
+    angle = np.arange(SEGMENTS) * 2 * np.pi / SEGMENTS
+    rings = [np.stack([r * np.cos(angle), r * np.sin(angle), np.full(SEGMENTS, z)], 1) for r, z in profile]
+    v = np.concatenate(rings)
+    faces = []
+    for i in range(len(profile) - 1):
+        for k in range(SEGMENTS):
+            p, q = i * SEGMENTS + k, i * SEGMENTS + (k + 1) % SEGMENTS
+            if profile[i][0] > 0:
+                faces.append((p, q, q + SEGMENTS))
+            if profile[i + 1][0] > 0:
+                faces.append((p, q + SEGMENTS, p + SEGMENTS))
+    return v, np.array(faces, np.int32)
+
+
+def material(
+    geom: Geom, specs: Mapping[str, MaterialSpec], chosen: Mapping[str, tuple[float, float, float]],
+    folder: Path, glow: str | None,
+) -> Material:  # fmt: skip
+    """The scene's material of that name, else the model file's own flat colour."""
+    spec = specs.get(geom.material)
+    if spec is None:
+        r, g, b, alpha = geom.rgba
+        return Material((r, g, b), "plain", 0.5, 0.1, opacity=max(alpha, 0.15))
+    texture = spec.texture
+    if "://" in texture or "." in texture:
+        texture = f"file:{assets.resolve(texture, folder, geom.material)}"
+    lit = any(spec.emission)
+    return Material(
+        chosen[geom.material], texture, spec.size, spec.gloss, spec.opacity, spec.emission, glow if lit else None
+    )

@@ -1,0 +1,175 @@
+"""scene.yaml as typed fields. Lengths in metres, angles in degrees, colours sRGB 0..1; frames are said per field."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+F = Annotated[float, Field(allow_inf_nan=False, ge=-1e4, le=1e4)]
+Vec3 = tuple[F, F, F]
+Share = Annotated[float, Field(ge=0, le=1)]
+Unit3 = tuple[Share, Share, Share]
+Range = tuple[F, F]
+
+
+class Spec(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NameSpec(Spec):
+    en: Annotated[str, Field(min_length=1, max_length=64)]
+    zh: Annotated[str, Field(min_length=1, max_length=64)]
+    measure: Annotated[str, Field(min_length=1, max_length=4)] = "个"
+    plural: Annotated[str, Field(max_length=64)] = ""
+
+
+class AssetSpec(Spec):
+    """A model file: `pkg://package/path` inside an installed package, or a path beside scene.yaml."""
+
+    model: str
+    root: str = ""
+    """Folder that all files of the model must lie in; default: the scene's folder, or the package."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    keep: list[str] = []
+    position: Vec3 = (0.0, 0.0, 0.0)
+    yaw: F = 0.0
+
+
+class MaterialSpec(Spec):
+    """Replaces a material of a model file by its name there. A seed picks one of `colours`."""
+
+    colours: Annotated[list[Unit3], Field(min_length=1)]
+    texture: str = "plain"
+    """A procedural pattern or `pkg://package/image.png`."""
+    size: Annotated[float, Field(gt=0, le=100)] = 0.5
+    gloss: Share = 0.1
+    opacity: Annotated[float, Field(gt=0, le=1)] = 1.0
+    emission: tuple[F, F, F] = (0.0, 0.0, 0.0)
+    """Linear rgb; scaled by the control of the body it is on where that has one."""
+
+
+class JointSpec(Spec):
+    """What open means: joint values (degrees, or metres for a slide) when shut and when fully open."""
+
+    closed: F
+    open: F
+
+
+class CavitySpec(Spec):
+    """Free volume inside, body frame."""
+
+    low: Vec3
+    high: Vec3
+    enter: Vec3 = (0.0, 0.0, 1.0)
+    gate: Slug | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> CavitySpec:
+        if any(a >= b for a, b in zip(self.low, self.high, strict=True)):
+            raise ValueError("low must be below high on every axis")
+        return self
+
+
+class VesselSpec(Spec):
+    """Where liquid is: a truncated cone about body +z."""
+
+    bottom_z: F
+    top_z: F
+    bottom_radius: Annotated[float, Field(gt=0)]
+    top_radius: Annotated[float, Field(gt=0)]
+    spout: Vec3 = (0.0, 0.0, 0.0)
+    pours: bool = False
+
+
+class BodySpec(Spec):
+    """A thing with a name. `from` is the body of a model file; `geoms` picks some of its visible shapes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    source: str = Field(alias="from")
+    name: NameSpec
+    category: Slug | None = None
+    geoms: list[int] | None = None
+    role: Literal["fixture", "part", "prop", "structure"] = "fixture"
+    part_of: Slug | None = None
+    colour: str | None = None
+    joint: JointSpec | None = None
+    cavity: CavitySpec | None = None
+    vessel: VesselSpec | None = None
+    switched: bool = False
+    """It glows or shines and can be on or off."""
+
+
+class SwitchSpec(Spec):
+    part: Slug
+    turns: Slug
+
+
+class LampSpec(Spec):
+    name: Slug
+    position: Vec3
+    radius: Annotated[float, Field(gt=0, le=5)] = 0.1
+    rgb: tuple[F, F, F]
+    body: Slug | None = None
+    """The switched body this is the light of; absent = always on."""
+
+
+class PlaceSpec(Spec):
+    """A region where props may rest: on a body, a box of free volume in its frame (default: over its top face)."""
+
+    on: Slug
+    low: Vec3 | None = None
+    high: Vec3 | None = None
+    initial: bool = True
+    """Props may stand here at the start."""
+
+
+class PropsSpec(Spec):
+    categories: Annotated[list[str], Field(min_length=1)]
+    count: tuple[Annotated[int, Field(ge=0, le=60)], Annotated[int, Field(ge=0, le=60)]]
+    hidden: Share = 0.2
+    """Share that starts inside drawers and cabinets."""
+
+
+class CameraSpec(Spec):
+    room_low: Vec3
+    room_high: Vec3
+    azimuth: Range = (0.0, 360.0)
+    elevation: Range = (15.0, 40.0)
+    distance: Range = (0.9, 2.5)
+    fov: Range = (45.0, 60.0)
+    sweep: Range = (15.0, 40.0)
+
+
+class StartSpec(Spec):
+    open: Share = 0.2
+    on: Share = 0.25
+
+
+class LightSpec(Spec):
+    ambient: tuple[F, F, F] = (0.35, 0.35, 0.36)
+    vary: Share = 0.15
+    """Lamps and ambient vary by this share from seed to seed."""
+
+
+EVENTS = ("open", "close", "switch", "move", "stow", "fetch", "knock_over", "drop", "push", "pour")
+
+
+class SceneSpec(Spec):
+    scene: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+    name: NameSpec
+    assets: Annotated[list[AssetSpec], Field(min_length=1)]
+    materials: dict[str, MaterialSpec] = {}
+    bodies: dict[Slug, BodySpec]
+    switches: list[SwitchSpec] = []
+    lamps: list[LampSpec] = []
+    light: LightSpec = LightSpec()
+    places: dict[Slug, PlaceSpec]
+    props: PropsSpec
+    start: StartSpec = StartSpec()
+    events: dict[Literal[EVENTS], Annotated[float, Field(ge=0)]]  # type: ignore[valid-type]
+    """Weights. stow = open, put in, close; fetch = take out."""
+    camera: CameraSpec
