@@ -12,6 +12,7 @@ Many programs on the same facts: make one View and `run` each.
 from synth4d.program import changes, objects, space, states, times  # noqa: F401  (declare the operations)
 from synth4d.program.agree import compare
 from synth4d.program.language import OPS, Program, ProgramError, evaluate, grammar, parse
+from synth4d.program.states import opens
 from synth4d.program.times import kind_of
 from synth4d.program.view import Reason, Refusal, Refused, Things, Value, View, refuse
 from synth4d.program.wording import answer, clause, coloured, thing_text, word
@@ -19,7 +20,8 @@ from synth4d.records import CameraRecord, EventFact, Facts
 
 __all__ = [
     "OPS", "Program", "ProgramError", "Reason", "Refusal", "Value", "View",
-    "answer", "clause", "coloured", "compare", "execute", "grammar", "parse", "run", "thing_text", "word",
+    "answer", "clause", "coloured", "compare", "execute", "grammar", "kind_of", "opens",
+    "parse", "run", "thing_text", "word",
 ]  # fmt: skip
 
 

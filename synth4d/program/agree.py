@@ -30,7 +30,7 @@ def compare(a: Value, b: Value) -> bool:
     if a.type == "box2d":
         return box2d_iou(x, y) >= margins.AGREE_IOU
     if a.type == "point2d":
-        return max(abs(p - q) for p, q in zip(x, y, strict=True)) <= margins.AGREE["px"]
+        return bool(max(abs(p - q) for p, q in zip(x, y, strict=True)) <= margins.AGREE["px"])
     if a.type == "box3d":
         return box3d_iou(x, y) >= margins.AGREE_IOU
     if a.type == "pose":
@@ -42,7 +42,7 @@ def compare(a: Value, b: Value) -> bool:
 
 
 def within(x: float, y: float, unit: str) -> bool:
-    return abs(x - y) <= max(margins.AGREE[unit], margins.AGREE_SHARE * max(abs(x), abs(y))) + 1e-9
+    return bool(abs(x - y) <= max(margins.AGREE[unit], margins.AGREE_SHARE * max(abs(x), abs(y))) + 1e-9)
 
 
 def interval_iou(x: Sequence[float], y: Sequence[float]) -> float:

@@ -8,8 +8,9 @@ from synth4d.program import margins
 from synth4d.program.language import Sub, op
 from synth4d.program.objects import Span
 from synth4d.program.space import sector
-from synth4d.program.states import filled, opened, state_through
+from synth4d.program.states import filled, opened, opens, state_through
 from synth4d.program.view import Refused, Things, Value, View, number, refuse
+from synth4d.records import at as entry
 from synth4d.types import F64
 
 MOMENTS = {"since": Sub("moment"), "until": Sub("moment")}
@@ -30,16 +31,41 @@ def _shift(view: View, id: int, since: Span, until: Span) -> F64:
 
 
 def has_moved(view: View, id: int, since: Span, until: Span) -> bool:
-    length = float(np.sqrt((_shift(view, id, since, until) ** 2).sum()))
-    return _amount(length, margins.MOVED_M, margins.STILL_M, view.thing(id).name)
+    name, shift = view.thing(id).name, _shift(view, id, since, until)
+    moved = _amount(_length(shift), margins.MOVED_M, margins.STILL_M, name)
+    if moved and carried(view, id, shift, since, until):
+        refuse("ambiguous", f"{name} is carried along")
+    return moved
+
+
+def _length(v: F64) -> float:
+    return float(np.sqrt((v**2).sum()))
+
+
+def carried(view: View, id: int, shift: F64, since: Span, until: Span) -> bool:
+    """Whether a thing only went along with what it stays in or on (an apple in a drawer that opens)."""
+    thing = view.thing(id)
+    for track in (thing.inside, thing.support):
+        a, b = (view.remembered(id, track, m[0]) for m in (since, until))
+        if a and a == b and a in view.by_id:
+            holder = view.thing(a)
+            places = [entry(holder.box, m[0]) for m in (since, until)]
+            if places[0] is not None and places[1] is not None:
+                along = np.subtract(places[1][:3], places[0][:3])
+                if _length(along) > margins.STILL_M and _length(shift - along) <= margins.STILL_M:
+                    return True
+    return False
 
 
 def has_changed(view: View, id: int, since: Span, until: Span) -> bool:
-    """Whether a thing moved, opened or shut, went on or off, or its level changed."""
+    """Whether a thing moved of itself, opened or shut, went on or off, or its level changed."""
     thing = view.thing(id)
-    if thing.role == "prop" and has_moved(view, id, since, until):
-        return True
-    if thing.joint is not None and thing.role != "prop":
+    if thing.role == "prop":
+        shift = _shift(view, id, since, until)
+        moved = _amount(_length(shift), margins.MOVED_M, margins.STILL_M, thing.name)
+        if moved and not carried(view, id, shift, since, until):
+            return True
+    if opens(thing):
         (a, full), (b, _) = opened(view, id, since[0]), opened(view, id, until[0])
         if _amount(abs(a - b) / full, margins.OPENED_SHARE, margins.OPENED_SHARE / 3, thing.name):
             return True
@@ -56,26 +82,22 @@ def has_changed(view: View, id: int, since: Span, until: Span) -> bool:
 
 def _changeable(view: View) -> tuple[int, ...]:
     things = (view.thing(id) for id in view.askable)
-    return tuple(o.id for o in things if o.role == "prop" or o.joint is not None or o.switchable)
+    return tuple(o.id for o in things if o.role == "prop" or opens(o) or o.switchable)
 
 
 @op("changed", "things", of=Sub("things", optional=True), since=Sub("moment"), until=Sub("moment"))
 def changed(view: View, of: Things | None, since: Span, until: Span) -> Things:
-    """things whose place, openness, on/off or level is otherwise at the second moment; a thing not seen at one
-    of the two is left out, one that changed a little, or had an event all the same, is in doubt"""
+    """things whose place, openness, on/off or level is otherwise at the second moment; left out are things only
+    carried along, or not seen at one of the two; in doubt are small changes and events unseen"""
     kept, unsure = [], list(of.unsure) if of else []
     busy = {e.object for e in view.facts.events if _touches(view, e.start_s, e.end_s, since, until)}
     for id in of.sure if of else _changeable(view):
         try:
             if has_changed(view, id, since, until):
                 kept.append(id)
-                continue
         except Refused as r:
-            if r.refusal.reason == "ambiguous":
+            if r.refusal.reason == "ambiguous" or id in busy:
                 unsure.append(id)
-                continue
-        if id in busy and id not in kept:
-            unsure.append(id)
     return Things(tuple(kept), tuple(unsure))
 
 
@@ -110,7 +132,7 @@ def displacement(view: View, object: int, since: Span, until: Span) -> Value:
     """metres in a straight line between a thing's places at two moments; 0 when it did not move"""
     if not has_moved(view, object, since, until):
         return number(0.0, "m")
-    metres = float(np.sqrt((_shift(view, object, since, until) ** 2).sum()))
+    metres = _length(_shift(view, object, since, until))
     if metres < margins.DISTANCE_M:
         refuse("ambiguous", f"it moved only {metres:.2f} m")
     return number(metres, "m")
@@ -132,7 +154,7 @@ def opening(view: View, object: int, since: Span, until: Span) -> Value:
 def restored(view: View, object: int, since: Span, until: Span) -> Value:
     """whether a part (or lamp) that changed in between is back in the state it had at the first moment"""
     thing = view.thing(object)
-    aspect = "open" if thing.joint is not None else "on"
+    aspect = "open" if opens(thing) else "on"
     a, b = (state_through(view, object, aspect, m) for m in (since, until))
     if a != b:
         return Value("bool", False)

@@ -9,16 +9,26 @@ from synth4d.program import margins
 from synth4d.program.language import Sub, Word, op
 from synth4d.program.objects import Span
 from synth4d.program.view import Value, View, number, refuse
+from synth4d.records import ObjectFact
 
 T = TypeVar("T")
 STATES = ("open", "closed", "on", "off", "full", "empty")
 ASPECTS = ("open", "on", "full")
 
 
+CONTROLS = ("knob", "switch", "button", "dial", "lever", "tap")
+"""Categories whose joints work something else: they are turned or pressed, not opened."""
+
+
+def opens(thing: ObjectFact) -> bool:
+    """Whether a thing is a door, drawer or lid, which can be open or closed."""
+    return thing.joint is not None and thing.role != "prop" and thing.category not in CONTROLS
+
+
 def opened(view: View, id: int, frame: int) -> tuple[float, float]:
     """How far a part is open, and its whole range, in degrees (hinge) or centimetres (slide)."""
     thing = view.thing(id)
-    if thing.joint is None:
+    if thing.joint is None or not opens(thing):
         refuse("undefined", f"{thing.name} does not open")
     scale = math.degrees(1.0) if thing.joint.type == "hinge" else 100.0
     full = abs(thing.joint.open - thing.joint.closed) * scale

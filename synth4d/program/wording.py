@@ -42,9 +42,10 @@ NUMERALS = "零一两三四五六七八九十"
 
 
 def alone(facts: Facts, thing: ObjectFact) -> bool:
-    """Whether the label alone, without a colour, names no other object."""
-    same = (o for o in facts.objects if o.role in ASKABLE and o.label.en == thing.label.en)
-    return all(o.id == thing.id for o in same)
+    """Whether the label alone, without a colour, names no other object, in either language."""
+    en, zh = thing.label.en, thing.label.zh
+    named = (o for o in facts.objects if o.role in ASKABLE and (o.label.en == en or o.label.zh == zh))
+    return all(o.id == thing.id for o in named)
 
 
 def coloured(thing: ObjectFact) -> Text:

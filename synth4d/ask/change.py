@@ -1,0 +1,245 @@
+"""Questions of change: what is otherwise now, what moved where, what is hidden; and false premises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from synth4d.ask.refer import Ref
+from synth4d.ask.state import places
+from synth4d.ask.stock import END, START, Draft, Moment, Pool, Stock, kind
+from synth4d.program import opens
+from synth4d.records import JSON, Text
+
+WHOLE: JSON = {"since": START, "until": END}
+WAYS = ("moved_left", "moved_right", "closer", "farther")
+
+
+def _ends(stock: Stock) -> tuple[int, ...]:
+    return (0, stock.view.last)
+
+
+def _in_both(stock: Stock, refs: list[Ref]) -> list[Ref]:
+    """Things clearly visible in the first and the last frame, those that something happens to first."""
+    both = [r for r in refs if all(stock.clear(f, r.id) for f in _ends(stock))]
+    busy = {e.object for e in stock.facts.events}
+    return sorted(stock.shuffled(both), key=lambda r: r.id not in busy)
+
+
+def _since_start(stock: Stock, op: JSON, a: Ref, pool: Pool | None = None, **slots: Text | str) -> Draft:
+    return Draft({**op, "object": a.program, **WHOLE}, {"a": a.text, **slots}, _ends(stock), (a.id,), pool)
+
+
+# ---- What changed --------------------------------------------------------------------------------
+
+
+@kind("change", "what")
+def what(stock: Stock) -> Iterator[Draft]:
+    """All that is otherwise at the end; `nothing` where nothing happens."""
+    ids = tuple(
+        r.id
+        for r in stock.refs(stock.seen)
+        if not stock.view.thing(r.id).part_of or opens(stock.view.thing(r.id))
+    )
+    frames = tuple(sorted({f for h in stock.happenings for f in h.frames} | {0, stock.view.last}))
+    if stock.moving or stock.chance(0.7):
+        yield Draft({"op": "changed", **WHOLE}, {}, frames, (), Pool(ids))
+
+
+@kind("change", "anything")
+def anything(stock: Stock) -> Iterator[Draft]:
+    """Whether anything changes: in the whole clip, or in a while of it in which nothing does."""
+    quiet = stock.chance(0.4)
+    events: JSON = {"op": "events"}
+    if not stock.moving and stock.chance(0.5):
+        since, until = stock.start(), stock.end()
+    elif stock.moving:
+        spans = [(a, b) for a, b in _spans(stock) if _calm(stock, a, b) == quiet]
+        if not spans:
+            return
+        since, until = stock.pick(spans)
+    else:
+        return
+    events["within"] = {"op": "between", "since": since.program, "until": until.program}
+    slots = {"since": since.text, "until": until.text}
+    frames = tuple(sorted({since.frame, (since.frame + until.frame) // 2, until.frame}))
+    yield Draft({"op": "happens", "of": events}, slots, frames, ())
+
+
+def _spans(stock: Stock) -> list[tuple[Moment, Moment]]:
+    """Spans of a second and more between the start, the end and some seconds."""
+    fps, last = stock.facts.fps, stock.view.last
+    step = max(1, round(fps / 2))
+    marks = [stock.start(), *(stock.second(f) for f in range(step, last, step)), stock.end()]
+    return [(a, b) for a in marks for b in marks if b.frame - a.frame >= fps]
+
+
+def _calm(stock: Stock, a: Moment, b: Moment) -> bool:
+    """No event within half a second of a span (any event inside it makes it busy)."""
+    low, high = stock.view.seconds(a.frame) - 0.5, stock.view.seconds(b.frame) + 0.5
+    return not any(e.end_s > low and e.start_s < high for e in stock.facts.events)
+
+
+@kind("change", "did_move", paired=True, tries=24)
+def did_move(stock: Stock) -> Iterator[Draft]:
+    for a in _in_both(stock, stock.props):
+        yield _since_start(stock, {"op": "moved"}, a)
+
+
+@kind("change", "which_way")
+def which_way(stock: Stock) -> Iterator[Draft]:
+    """Also of things that never moved: a false premise."""
+    movers = [r for r in _in_both(stock, stock.props) if any(e.object == r.id for e in stock.facts.events)]
+    still = [r for r in _in_both(stock, stock.props) if r not in movers]
+    chosen = movers + still[:1] if stock.chance(0.3) or not stock.moving else movers
+    for a in stock.shuffled(chosen):
+        yield _since_start(stock, {"op": "movement"}, a, Pool(keys=(*WAYS, "still")))
+
+
+@kind("change", "how_far_moved")
+def how_far_moved(stock: Stock) -> Iterator[Draft]:
+    for a in _in_both(stock, stock.props):
+        yield _since_start(stock, {"op": "displacement"}, a, Pool(most=4.0))
+
+
+@kind("change", "opening")
+def opening(stock: Stock) -> Iterator[Draft]:
+    """By how much a part is wider open at the end than at the start."""
+    for a in _in_both(stock, stock.doors):
+        joint, track = stock.view.thing(a.id).joint, stock.view.thing(a.id).openness
+        if joint is None or not track or (track[-1] or 0) <= (track[0] or 0):
+            continue
+        hinge = joint.type == "hinge"
+        most = 120.0 if hinge else 60.0
+        yield _since_start(stock, {"op": "opening"}, a, Pool(most=most), hinge="1" if hinge else "")
+
+
+@kind("change", "restored")
+def restored(stock: Stock) -> Iterator[Draft]:
+    """Whether what was changed is back as it was."""
+    want = stock.chance(0.6)
+    for a in _in_both(stock, stock.doors + stock.lamps):
+        times = [e for e in stock.facts.events if e.object == a.id]
+        if times and (len(times) > 1) == want:
+            frames = tuple(
+                sorted({0, *(f for h in stock.happenings if h.event.object == a.id for f in h.frames)})
+            )
+            draft = _since_start(stock, {"op": "restored"}, a)
+            yield Draft(draft.program, draft.slots, (*frames, stock.view.last), (a.id,))
+
+
+# ---- Where things went ---------------------------------------------------------------------------
+
+
+def _carried(stock: Stock) -> list[Ref]:
+    return stock.refs({e.object: None for e in stock.facts.events if e.kind == "move"})
+
+
+@kind("change", "moved_to")
+def moved_to(stock: Stock) -> Iterator[Draft]:
+    for h in stock.happenings:
+        a, after = stock.ref(h.event.object), stock.after(h)
+        if h.event.kind == "move" and a is not None and after is not None:
+            program: JSON = {"op": "where", "object": a.program, "at": after.program}
+            yield Draft(program, {"a": a.text}, h.frames, (a.id,), Pool(keys=places(stock)))
+
+
+@kind("change", "moved_from")
+def moved_from(stock: Stock) -> Iterator[Draft]:
+    for h in stock.happenings:
+        a, before = stock.ref(h.event.object), stock.before(h)
+        if h.event.kind == "move" and a is not None and before is not None:
+            program: JSON = {"op": "where", "object": a.program, "at": before.program}
+            yield Draft(program, {"a": a.text}, h.frames, (a.id,), Pool(keys=places(stock)))
+
+
+@kind("change", "count")
+def count(stock: Stock) -> Iterator[Draft]:
+    """How many things are on or in a holder before or after something happens."""
+    for holder, relation in _stirred(stock):
+        for h in stock.shuffled(stock.happenings):
+            for moment in stock.shuffled(m for m in (stock.before(h), stock.after(h)) if m is not None):
+                program: JSON = {"op": "count", "of": _held(relation, holder, moment)}
+                frames = (moment.frame,)
+                yield Draft(program, {**_on(holder, relation), "at": moment.text}, frames, (holder.id,))
+
+
+@kind("change", "more")
+def more(stock: Stock) -> Iterator[Draft]:
+    """How many more, or fewer, things are on or in a holder at the end."""
+    for holder, relation in _stirred(stock):
+        a = {"op": "count", "of": _held(relation, holder, stock.start())}
+        b = {"op": "count", "of": _held(relation, holder, stock.end())}
+        sets = [_members(stock, holder.id, relation, f) for f in _ends(stock)]
+        grew = len(sets[1]) > len(sets[0])
+        program: JSON = {"op": "minus", "a": b if grew else a, "b": a if grew else b}
+        slots = {**_on(holder, relation), "grew": "1" if grew else ""}
+        yield Draft(program, slots, _ends(stock), (holder.id,))
+
+
+def _held(relation: str, holder: Ref, moment: Moment) -> JSON:
+    held = {"op": relation, "object": holder.program, "at": moment.program}
+    return {"op": "all_visible", "of": held, "at": moment.program}
+
+
+def _on(holder: Ref, relation: str) -> dict[str, Text | str]:
+    word = Text(en="on", zh="上") if relation == "on" else Text(en="in", zh="里")
+    return {"a": holder.text, "rel": word}
+
+
+def _members(stock: Stock, holder: int, relation: str, frame: int) -> set[int]:
+    tracks = {
+        o.id: o.support if relation == "on" else o.inside for o in stock.facts.objects if o.role == "prop"
+    }
+    return {id for id, t in tracks.items() if (t[0] if len(t) == 1 else t[frame]) == holder}
+
+
+def _stirred(stock: Stock) -> list[tuple[Ref, str]]:
+    """Holders whose contents are not the same at the end."""
+    pairs = [(r, relation) for r in stock.holders for relation in ("on", "inside")]
+    ends = _ends(stock)
+    return stock.shuffled(
+        (r, s) for r, s in pairs if _members(stock, r.id, s, ends[0]) != _members(stock, r.id, s, ends[1])
+    )
+
+
+# ---- Out of sight --------------------------------------------------------------------------------
+
+
+@kind("change", "inside_now")
+def inside_now(stock: Stock) -> Iterator[Draft]:
+    """What is in something that is closed now, for one who saw it go in."""
+    for holder in stock.shuffled(stock.holders):
+        gates = [o for o in stock.facts.objects if opens(o) and holder.id in (o.id, o.part_of)]
+        if not gates or any(g.openness and (g.openness[-1] or 0) > 1 for g in gates):
+            continue
+        held: JSON = {"op": "inside", "object": holder.program, "at": END}
+        program: JSON = {"op": "remembered", "of": held, "until": END}
+        inside = _members(stock, holder.id, "inside", stock.view.last)
+        frames = _last_seen(stock, inside)
+        ids = tuple(r.id for r in stock.props)
+        if inside and frames:
+            yield Draft(program, {"a": holder.text}, frames, (holder.id,), Pool(ids), unseen=True)
+
+
+@kind("change", "hidden_where")
+def hidden_where(stock: Stock) -> Iterator[Draft]:
+    """Where a thing is that is out of sight at the end, for one who saw where it went."""
+    for a in stock.shuffled(stock.props):
+        frames = _last_seen(stock, {a.id})
+        if stock.view.glimpsed(a.id, stock.view.last) or not frames or frames[0] < 1:
+            continue
+        if not any(e.object == a.id or e.target == a.id for e in stock.facts.events):
+            continue
+        program: JSON = {"op": "where", "object": a.program, "at": END}
+        yield Draft(program, {"a": a.text}, frames, (a.id,), Pool(keys=places(stock)), unseen=True)
+
+
+def _last_seen(stock: Stock, ids: set[int]) -> tuple[int, ...]:
+    """The last frames that show each of some things, and the end; empty when one is never seen."""
+    found = {stock.view.last}
+    for id in ids:
+        frames = [f for f in range(stock.facts.frames) if stock.view.clear(id, f)]
+        if not frames:
+            return ()
+        found.add(frames[-1])
+    return tuple(sorted(found))

@@ -1,0 +1,256 @@
+"""Questions of space: how many, whether, how far, which is nearer or taller, which way, what is on what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from synth4d.ask.refer import Ref
+from synth4d.ask.stock import Draft, Moment, Pool, Slots, Stock, either, filter_json, kind, listed
+from synth4d.program import coloured
+from synth4d.records import JSON, Label, Text
+
+SIDES = ("left", "right", "front", "behind")
+ONE_COLOUR = ("apple", "orange", "banana", "lemon", "tomato", "potato", "pear", "carrot", "egg")
+"""Things that grow in their own colours: a blue banana is known to be absent without looking."""
+
+
+def _best(stock: Stock, id: int) -> int:
+    """The frame that shows most of a thing."""
+    pixels = stock.view.thing(id).pixels
+    return max(range(stock.facts.frames), key=lambda f: pixels[0] if len(pixels) == 1 else pixels[f])
+
+
+def _categories(stock: Stock) -> dict[str, list[int]]:
+    """Props by category, where a category has one name that no other has."""
+    found: dict[str, list[int]] = {}
+    for id in stock.view.askable:
+        if stock.view.thing(id).role == "prop":
+            found.setdefault(stock.view.thing(id).category, []).append(id)
+    names = {
+        c: {(stock.view.thing(id).label.en, stock.view.thing(id).label.zh) for id in ids}
+        for c, ids in found.items()
+    }
+    said = [zh for group in names.values() for _, zh in group]
+    return {
+        c: ids
+        for c, ids in found.items()
+        if len(names[c]) == 1 and all(said.count(zh) == 1 for _, zh in names[c])
+    }
+
+
+def _label(stock: Stock, id: int) -> Label:
+    return stock.view.thing(id).label
+
+
+@kind("space", "count")
+def count(stock: Stock) -> Iterator[Draft]:
+    for category, ids in stock.shuffled(_categories(stock).items()):
+        label = _label(stock, ids[0])
+        seen = [id for id in ids if id in stock.seen]
+        if not seen or (len(seen) == 1 and stock.chance(0.7)):
+            continue
+        things: JSON = {"op": "seen", "of": filter_json(category=category)}
+        slots: Slots = {"n": Text(en=label.plural, zh=label.zh), "m": label.measure}
+        frames = tuple(sorted({_best(stock, id) for id in seen}))
+        yield Draft({"op": "count", "of": things}, slots, frames, tuple(seen))
+
+
+@kind("space", "exists", paired=True, tries=24)
+def exists(stock: Stock) -> Iterator[Draft]:
+    """Half the premises are false: a colour or a category that the clip lacks."""
+    categories = stock.shuffled(_categories(stock).items())
+    colours = sorted({o.colour.key for o in stock.facts.objects if o.colour is not None})
+    for category, ids in categories:
+        thing = stock.view.thing(ids[0])
+        if category in ONE_COLOUR:
+            continue
+        for id in ids:
+            named = stock.view.thing(id)
+            if named.colour is not None and id in stock.seen:
+                yield _premise(
+                    filter_json(category=category, colour=named.colour.key),
+                    coloured(named),
+                    thing.label,
+                    (id,),
+                    _best(stock, id),
+                )
+        present = {stock.view.thing(id).colour for id in ids}
+        for key in stock.shuffled(colours)[:2]:
+            like = next(
+                (o.colour for o in stock.facts.objects if o.colour is not None and o.colour.key == key), None
+            )
+            if like is not None and like not in present and None not in present:
+                painted = coloured(thing.model_copy(update={"colour": like}))
+                yield _premise(filter_json(category=category, colour=key), painted, thing.label, (), 0)
+    for category, ids in categories:
+        thing = stock.view.thing(ids[0])
+        plain = Text(en=thing.label.en, zh=thing.label.zh)
+        shown = [id for id in ids if id in stock.seen][:1]
+        if stock.absent:
+            yield _premise(
+                filter_json(category=category),
+                plain,
+                thing.label,
+                tuple(shown),
+                _best(stock, ids[0]),
+                "plain",
+            )
+    for category, label in stock.shuffled(stock.absent):
+        if category not in _categories(stock):
+            yield _premise(
+                filter_json(category=category), Text(en=label.en, zh=label.zh), label, (), 0, "plain"
+            )
+
+
+def _premise(
+    found: JSON, name: Text, label: Label, ids: tuple[int, ...], frame: int, group: str = "colour"
+) -> Draft:
+    article = "an" if name.en[:1].lower() in "aeiou" else "a"
+    slots: Slots = {"n": Text(en=f"{article} {name.en}", zh=name.zh), "m": label.measure}
+    return Draft({"op": "exists", "of": {"op": "seen", "of": found}}, slots, (frame,), ids, group=group)
+
+
+# ---- Distance and size ---------------------------------------------------------------------------
+
+
+def _pairs(
+    stock: Stock, refs: list[Ref], size: int, most: int = 6
+) -> Iterator[tuple[Moment, tuple[Ref, ...]]]:
+    """Groups of things that are in sight together at a moment."""
+    for moment in stock.moments(spread=2):
+        in_sight = stock.in_sight(refs, moment.frame)[:6]
+        groups = stock.shuffled(combinations(in_sight, size))[:most]
+        for group in groups:
+            if moment.about not in [r.id for r in group]:
+                yield moment, group
+
+
+@kind("space", "distance")
+def distance(stock: Stock) -> Iterator[Draft]:
+    for moment, (a, b) in _pairs(stock, stock.marks, 2):
+        program: JSON = {"op": "distance", "a": a.program, "b": b.program, "at": moment.program}
+        slots: Slots = {"a": a.text, "b": b.text, "at": moment.text}
+        yield Draft(program, slots, (moment.frame,), (a.id, b.id), Pool(most=6.0))
+
+
+@kind("space", "camera_distance")
+def camera_distance(stock: Stock) -> Iterator[Draft]:
+    for moment, (a,) in _pairs(stock, stock.marks, 1):
+        program: JSON = {"op": "distance", "a": {"op": "camera"}, "b": a.program, "at": moment.program}
+        yield Draft(program, {"a": a.text, "at": moment.text}, (moment.frame,), (a.id,), Pool(most=8.0))
+
+
+@kind("space", "nearer")
+def nearer(stock: Stock) -> Iterator[Draft]:
+    """Which of two or three things is nearer to a fourth, or to the camera."""
+    for moment, (to, *rest) in _pairs(stock, stock.marks, 4):
+        among = rest[: 2 + int(stock.chance(0.5))]
+        these: JSON = {"op": "these", "of": [r.program for r in among]}
+        ids = tuple(r.id for r in among)
+        slots: Slots = {"which": either(among), "at": moment.text, "n": str(len(among))}
+        if stock.chance(0.3):
+            program: JSON = {"op": "nearest", "to": {"op": "camera"}, "of": these, "at": moment.program}
+            camera = Text(en="the camera", zh="镜头")
+            yield Draft(program, {**slots, "to": camera}, (moment.frame,), ids, Pool(ids))
+        else:
+            program = {"op": "nearest", "to": to.program, "of": these, "at": moment.program}
+            yield Draft(program, {**slots, "to": to.text}, (moment.frame,), (*ids, to.id), Pool(ids))
+
+
+@kind("space", "size")
+def size(stock: Stock) -> Iterator[Draft]:
+    for a in stock.shuffled(stock.marks):
+        by = "length" if stock.chance(0.4) else "height"
+        frame = _best(stock, a.id)
+        program: JSON = {"op": "size", "object": a.program, "by": by, "at": stock.second(frame).program}
+        name = Text(en="longest side", zh="最长边") if by == "length" else Text(en="height", zh="高度")
+        yield Draft(program, {"a": a.text, "by": name}, (frame,), (a.id,), Pool(most=150.0))
+
+
+@kind("space", "taller")
+def taller(stock: Stock) -> Iterator[Draft]:
+    for moment, group in _pairs(stock, stock.marks, 3):
+        among = group[: 2 + int(stock.chance(0.5))]
+        these: JSON = {"op": "these", "of": [r.program for r in among]}
+        program: JSON = {"op": "biggest", "by": "height", "of": these, "at": moment.program}
+        ids = tuple(r.id for r in among)
+        slots: Slots = {"which": either(among), "n": str(len(among))}
+        yield Draft(program, slots, (moment.frame,), ids, Pool(ids))
+
+
+# ---- Direction and order -------------------------------------------------------------------------
+
+
+@kind("space", "side")
+def side(stock: Stock) -> Iterator[Draft]:
+    """In the viewer's frame of reference."""
+    for moment, (a, b) in _pairs(stock, stock.marks, 2):
+        program: JSON = {"op": "side", "of": a.program, "by": b.program, "at": moment.program}
+        slots: Slots = {"a": a.text, "b": b.text, "at": moment.text}
+        yield Draft(program, slots, (moment.frame,), (a.id, b.id), Pool(keys=SIDES))
+
+
+@kind("space", "direction")
+def direction(stock: Stock) -> Iterator[Draft]:
+    """In the frame of reference of one who stands at a thing and faces another."""
+    for moment, (a, b, c) in _pairs(stock, stock.marks, 3):
+        program: JSON = {
+            "op": "direction", "standing_at": a.program, "facing": b.program, "of": c.program, "at": moment.program,
+        }  # fmt: skip
+        slots: Slots = {"a": a.text, "b": b.text, "c": c.text, "at": moment.text}
+        yield Draft(program, slots, (moment.frame,), (a.id, b.id, c.id), Pool(keys=SIDES))
+
+
+@kind("space", "depth_order")
+def depth_order(stock: Stock) -> Iterator[Draft]:
+    for moment, group in _pairs(stock, stock.marks, 3, most=12):
+        program: JSON = {"op": "depth_order", "of": [r.program for r in group], "at": moment.program}
+        ids = tuple(r.id for r in group)
+        yield Draft(program, {"which": listed(group), "at": moment.text}, (moment.frame,), ids, Pool(ids))
+
+
+@kind("space", "appearance_order")
+def appearance_order(stock: Stock) -> Iterator[Draft]:
+    later = [r for r in stock.marks if not stock.view.glimpsed(r.id, 0)]
+    for group in stock.shuffled(combinations(stock.shuffled(stock.marks)[:8], 3)):
+        if sum(r in later for r in group) < 2:
+            continue
+        program: JSON = {"op": "appearance_order", "of": [r.program for r in group]}
+        ids = tuple(r.id for r in group)
+        frames = tuple(
+            sorted({next(f for f in range(stock.facts.frames) if stock.clear(f, id)) for id in ids})
+        )
+        yield Draft(program, {"which": listed(group)}, frames, ids, Pool(ids))
+
+
+# ---- Support -------------------------------------------------------------------------------------
+
+
+@kind("space", "what_is_on")
+def what_is_on(stock: Stock) -> Iterator[Draft]:
+    """What stands on a thing, or lies in an open one."""
+    for moment in stock.moments(spread=2):
+        for holder in stock.in_sight(stock.holders, moment.frame):
+            for relation in ("on", "inside"):
+                if moment.about == holder.id:
+                    continue
+                held: JSON = {"op": relation, "object": holder.program, "at": moment.program}
+                program: JSON = {"op": "all_visible", "of": held, "at": moment.program}
+                word = Text(en="on", zh="上") if relation == "on" else Text(en="in", zh="里")
+                slots: Slots = {"a": holder.text, "rel": word, "at": moment.text}
+                ids = tuple(r.id for r in stock.in_sight(stock.props, moment.frame))
+                yield Draft(program, slots, (moment.frame,), (holder.id,), Pool(ids))
+
+
+@kind("space", "under")
+def under(stock: Stock) -> Iterator[Draft]:
+    """What a thing stands on."""
+    for moment in stock.moments(spread=2):
+        for a in stock.in_sight(stock.props, moment.frame)[:4]:
+            place = stock.view.remembered(a.id, stock.view.thing(a.id).support, moment.frame)
+            if not place or place not in stock.view.by_id or moment.about == a.id:
+                continue
+            program: JSON = {"op": "holder", "object": a.program, "at": moment.program}
+            ids = tuple(r.id for r in stock.holders)
+            yield Draft(program, {"a": a.text, "at": moment.text}, (moment.frame,), (a.id,), Pool(ids))

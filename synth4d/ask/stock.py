@@ -1,0 +1,272 @@
+"""What a clip offers to ask about: things that can be named, moments, events; and the drafts made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+
+from synth4d.ask.refer import Ref, by_name, by_side
+from synth4d.ask.template import Prompts
+from synth4d.program import View, clause, kind_of, opens
+from synth4d.records import JSON, EventFact, Facts, Family, Label, Text
+
+T = TypeVar("T")
+START: JSON = {"op": "start"}
+END: JSON = {"op": "end"}
+Slots = Mapping[str, Text | str]
+"""What a template fills in; a Text differs by language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What wrong choices may be drawn from."""
+
+    ids: tuple[int, ...] = ()
+    """For `object` answers; for `objects` in order, the things to permute."""
+    keys: tuple[str, ...] = ()
+    """For `choice` answers."""
+    most: float | None = None
+    """For `number` answers: the largest that could be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A question before its answer is known."""
+
+    program: JSON
+    slots: Slots
+    frames: tuple[int, ...]
+    objects: tuple[int, ...]
+    pool: Pool | None = None
+    group: str = ""
+    """Paired kinds pair a yes with a no of the same group, so that the group tells nothing."""
+    unseen: bool = False
+    """Objects may be out of sight at the evidence frames (questions of memory)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    program: JSON
+    text: Text
+    frame: int
+    kind: str
+    about: int = 0
+    """The thing that the event it is named by happens to; 0 = none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An event that can be named without mistake."""
+
+    event: EventFact
+    program: JSON
+    what: Text
+    """the drawer opens"""
+    going_on: Text
+    """the drawer is opening"""
+    frames: tuple[int, ...]
+    """A frame before, one amid and one after it."""
+
+    @property
+    def key(self) -> str:
+        return f"{kind_of(self.event)}:{self.event.object}"
+
+
+@dataclass(frozen=True, eq=False)
+class Stock:
+    view: View
+    rng: np.random.Generator
+    prompts: Prompts
+    absent: Sequence[tuple[str, Label]] = ()
+    """Categories of the scene that this clip may lack."""
+    _refs: dict[int, Ref | None] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> Facts:
+        return self.view.facts
+
+    @property
+    def moving(self) -> bool:
+        return self.facts.kind in ("dynamic", "twin")
+
+    # ---- Chance ----------------------------------------------------------------------------------
+
+    def shuffled(self, items: Iterable[T]) -> list[T]:
+        listed = list(items)
+        return [listed[i] for i in self.rng.permutation(len(listed))]
+
+    def pick(self, items: Sequence[T]) -> T:
+        return items[int(self.rng.integers(len(items)))]
+
+    def chance(self, share: float) -> bool:
+        return bool(self.rng.random() < share)
+
+    # ---- Things ----------------------------------------------------------------------------------
+
+    def ref(self, id: int) -> Ref | None:
+        if id not in self._refs:
+            known = id in self.view.by_id and id in self.view.askable
+            self._refs[id] = by_name(self.view, id) if known else None
+        return self._refs[id]
+
+    def refs(self, ids: Iterable[int]) -> list[Ref]:
+        return [r for r in map(self.ref, ids) if r is not None]
+
+    def ref_or_side(self, id: int) -> Ref | None:
+        """Also by its place in the first picture; for questions, not for answers."""
+        return self.ref(id) or by_side(self.view, id)
+
+    @cached_property
+    def seen(self) -> tuple[int, ...]:
+        """Things clearly visible at some frame."""
+        frames = range(self.facts.frames)
+        return tuple(id for id in self.view.askable if any(self.view.clear(id, f) for f in frames))
+
+    @cached_property
+    def props(self) -> list[Ref]:
+        return self.refs(id for id in self.seen if self.view.thing(id).role == "prop")
+
+    @cached_property
+    def marks(self) -> list[Ref]:
+        """Things with a place of their own to measure from: props and furniture, no handles or worktops."""
+        small = [id for id in self.seen if max(self.view.thing(id).size) < 0.6]
+        return self.refs(id for id in small if self.view.thing(id).role in ("prop", "fixture"))
+
+    @cached_property
+    def doors(self) -> list[Ref]:
+        return self.refs(id for id in self.seen if opens(self.view.thing(id)))
+
+    @cached_property
+    def lamps(self) -> list[Ref]:
+        return self.refs(id for id in self.seen if self.view.thing(id).switchable)
+
+    @cached_property
+    def vessels(self) -> list[Ref]:
+        things = ((id, self.view.thing(id)) for id in self.seen)
+        return self.refs(id for id, o in things if o.vessel is not None and o.fill is not None)
+
+    @cached_property
+    def holders(self) -> list[Ref]:
+        """Things that something stands on or is in at some time."""
+        tracks = (t for o in self.facts.objects for t in (o.support, o.inside))
+        return self.refs(sorted({id for track in tracks for id in track if id}))
+
+    def clear(self, frame: int, *ids: int) -> bool:
+        return all(self.view.clear(id, frame) for id in ids)
+
+    def in_sight(self, refs: Sequence[Ref], frame: int) -> list[Ref]:
+        return self.shuffled(r for r in refs if self.view.clear(r.id, frame))
+
+    # ---- Time ------------------------------------------------------------------------------------
+
+    @cached_property
+    def happenings(self) -> list[Happening]:
+        found = []
+        for e in self.facts.events:
+            twins = [o for o in self.facts.events if o.object == e.object and kind_of(o) == kind_of(e)]
+            object, target = self.ref(e.object), self.ref(e.target or 0)
+            if len(twins) > 1 or object is None or (e.kind == "pour" and target is None):
+                continue
+            program: JSON = {"op": "event", "kind": kind_of(e), "object": object.program}
+            if e.kind == "pour" and target is not None:
+                program["target"] = target.program
+            frames = self._around(e)
+            if any(self.view.clear(e.object, f) for f in frames):
+                going = clause(self.facts, e, going_on=True)
+                found.append(Happening(e, program, clause(self.facts, e), going, frames))
+        return found
+
+    def _around(self, e: EventFact) -> tuple[int, ...]:
+        fps, last = self.facts.fps, self.view.last
+        seconds = (e.start_s - 0.5 / fps, (e.start_s + e.end_s) / 2, e.end_s + 0.5 / fps)
+        return tuple(sorted({min(max(round(s * fps), 0), last) for s in seconds}))
+
+    def moments(self, *avoid: int, spread: int = 3) -> list[Moment]:
+        """Moments in random order: start, end, some seconds, before and after events of things not to `avoid`."""
+        found = [self.start(), self.end()]
+        frames = self.shuffled(range(1, self.view.last))[:spread]
+        found += [self.second(f) for f in frames]
+        for h in self.happenings:
+            if h.event.object in avoid or (h.event.target or -1) in avoid or (h.event.source or -1) in avoid:
+                continue
+            found += [m for m in (self.before(h), self.after(h)) if m is not None]
+        return self.shuffled(found)
+
+    def start(self) -> Moment:
+        return Moment(START, self.when("start"), 0, "start")
+
+    def end(self) -> Moment:
+        return Moment(END, self.when("end"), self.view.last, "end")
+
+    def second(self, frame: int) -> Moment:
+        fps = self.facts.fps
+        s = next(
+            (r for r in (round(frame / fps, d) for d in (1, 2)) if int(r * fps + 0.5) == frame), frame / fps
+        )
+        return Moment({"op": "time", "s": s}, self.when("second", s=f"{s:g}"), frame, "second")
+
+    def before(self, h: Happening) -> Moment | None:
+        frame = int(np.ceil(h.event.start_s * self.facts.fps - 1e-6)) - 1
+        return self._beside(h, "before", frame)
+
+    def after(self, h: Happening) -> Moment | None:
+        frame = int(np.ceil(h.event.end_s * self.facts.fps - 1e-6))
+        return self._beside(h, "after", frame)
+
+    def _beside(self, h: Happening, op: str, frame: int) -> Moment | None:
+        if not 0 <= frame <= self.view.last:
+            return None
+        program: JSON = {"op": op, "event": h.program}
+        return Moment(program, self.when(op, what=h.what), frame, op, h.event.object)
+
+    def when(self, kind: str, **slots: Text | str) -> Text:
+        """A phrase for a moment: at the start, at 2.5 s, just before the drawer opens."""
+        return self.prompts.say("when", kind, slots, self.rng)
+
+
+# ---- Kinds ---------------------------------------------------------------------------------------
+
+Drafts = Callable[[Stock], Iterator[Draft]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    name: str
+    family: Family
+    drafts: Drafts
+    paired: bool
+    """Each answer is asked as often as the other: a yes and a no go together."""
+    tries: int
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def kind(family: Family, name: str, paired: bool = False, tries: int = 16) -> Callable[[Drafts], Drafts]:
+    """Declare a kind of question by the generator of its drafts."""
+
+    def declare(drafts: Drafts) -> Drafts:
+        KINDS[f"{family}.{name}"] = Kind(f"{family}.{name}", family, drafts, paired, tries)
+        return drafts
+
+    return declare
+
+
+def filter_json(**fields: str) -> JSON:
+    return {"op": "filter", **fields}
+
+
+def either(refs: Sequence[Ref]) -> Text:
+    """the mug or the bowl · 马克杯还是碗"""
+    en, zh = [r.text.en for r in refs], [r.text.zh for r in refs]
+    return Text(en=", ".join(en[:-1]) + " or " + en[-1], zh="、".join(zh[:-1]) + "还是" + zh[-1])
+
+
+def listed(refs: Sequence[Ref]) -> Text:
+    """the mug, the bowl and the plate · 马克杯、碗和盘子"""
+    en, zh = [r.text.en for r in refs], [r.text.zh for r in refs]
+    return Text(en=", ".join(en[:-1]) + " and " + en[-1], zh="、".join(zh[:-1]) + "和" + zh[-1])
