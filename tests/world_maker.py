@@ -1,143 +1,31 @@
-"""A small analytic world for tests: boxes, cylinders, cups and spheres, and their exact clip by ray casting.
+"""A small analytic world for tests, what happens in it, and its exact clip by ray casting.
 
 Nothing here is shared with the package's own way to facts or pictures: rays meet formulas, not meshes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from world_shapes import Shape, body, hit, shell, tray
 
-from synth4d.geometry import apply_pose, compose, look_at, quat_from_axis_angle, rotmat, intrinsics
+from synth4d.geometry import apply_pose, compose, intrinsics, look_at, quat_from_axis_angle, rotmat
 from synth4d.types import (
-    F64, Body, CameraPath, CameraRules, Cavity, Clip, Event, Joint, Material, Name, Shot, Surface, Timeline, Vessel, World,
+    F64,
+    Body,
+    CameraPath,
+    CameraRules,
+    Cavity,
+    Clip,
+    Joint,
+    Shot,
+    Timeline,
+    Vessel,
+    World,
 )
 
 FPS = 8.0
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A primitive in its body's frame. box: size xyz; cyl (solid) and cup (open at the top): radius, height."""
-
-    kind: str
-    centre: tuple[float, float, float]
-    size: tuple[float, ...]
-
-
-# ---- Rays and formulas ---------------------------------------------------------------------------
-
-
-def hit(shape: Shape, o: F64, d: F64) -> F64:
-    """(N,3) origins and directions → (N,) smallest t > 0 at which the ray meets the shape; inf = never."""
-    o = o - np.asarray(shape.centre)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return _FORMULAS[shape.kind](o, d, shape.size)
-
-
-def _first(*ts: F64) -> F64:
-    return np.min([np.where(np.isfinite(t) & (t > 1e-9), t, np.inf) for t in ts], axis=0)
-
-
-def _box(o: F64, d: F64, size: tuple[float, ...]) -> F64:
-    h = np.asarray(size) / 2
-    a, b = (-h - o) / d, (h - o) / d
-    near, far = np.nanmax(np.minimum(a, b), 1), np.nanmin(np.maximum(a, b), 1)
-    return np.where((near <= far) & (near > 1e-9), near, np.inf)
-
-
-def _sphere(o: F64, d: F64, size: tuple[float, ...]) -> F64:
-    a, b, c = (d * d).sum(1), (o * d).sum(1), (o * o).sum(1) - size[0] ** 2
-    root = np.sqrt(b * b - a * c)
-    return _first((-b - root) / a, (-b + root) / a)
-
-
-def _wall(o: F64, d: F64, r: float, h: float) -> F64:
-    a, b = (d[:, :2] ** 2).sum(1), (o[:, :2] * d[:, :2]).sum(1)
-    root = np.sqrt(b * b - a * ((o[:, :2] ** 2).sum(1) - r * r))
-    return _first(*[np.where(abs(o[:, 2] + t * d[:, 2]) <= h / 2, t, np.inf) for t in ((-b - root) / a, (-b + root) / a)])
-
-
-def _disc(o: F64, d: F64, r: float, z: float) -> F64:
-    t = (z - o[:, 2]) / d[:, 2]
-    return np.where(((o[:, :2] + t[:, None] * d[:, :2]) ** 2).sum(1) <= r * r, t, np.inf)
-
-
-def _cylinder(o: F64, d: F64, size: tuple[float, ...]) -> F64:
-    r, h = size
-    return _first(_wall(o, d, r, h), _disc(o, d, r, h / 2), _disc(o, d, r, -h / 2))
-
-
-def _cup(o: F64, d: F64, size: tuple[float, ...]) -> F64:
-    r, h = size
-    return _first(_wall(o, d, r, h), _disc(o, d, r, -h / 2))
-
-
-_FORMULAS: dict[str, Callable[..., F64]] = {"box": _box, "sphere": _sphere, "cyl": _cylinder, "cup": _cup}
-
-
-# ---- Bodies --------------------------------------------------------------------------------------
-
-
-def surface(shape: Shape, colour: tuple[float, float, float] = (0.5, 0.5, 0.5)) -> Surface:
-    """The same shape as triangles (96 sides), for the package's own silhouettes."""
-    import trimesh
-
-    if shape.kind == "box":
-        mesh = trimesh.creation.box(shape.size)
-    elif shape.kind == "sphere":
-        mesh = trimesh.creation.icosphere(subdivisions=3, radius=shape.size[0])
-    else:
-        mesh = trimesh.creation.cylinder(radius=shape.size[0], height=shape.size[1], sections=96)
-        if shape.kind == "cup":
-            top = (mesh.triangles[:, :, 2] > shape.size[1] / 2 - 1e-6).all(axis=1)
-            mesh.update_faces(~top)
-    vertices = np.asarray(mesh.vertices) + np.asarray(shape.centre)
-    return Surface(vertices, np.asarray(mesh.faces, np.int32), Material(srgb=colour))
-
-
-def extent(shapes: list[Shape]) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    low, high = np.full(3, np.inf), np.full(3, -np.inf)
-    for s in shapes:
-        half = np.asarray(s.size) / 2 if s.kind == "box" else np.array(
-            [s.size[0], s.size[0], s.size[0] if s.kind == "sphere" else s.size[1] / 2]
-        )
-        low, high = np.minimum(low, np.asarray(s.centre) - half), np.maximum(high, np.asarray(s.centre) + half)
-    return tuple((low + high) / 2), tuple(high - low)  # type: ignore[return-value]
-
-
-def body(name: str, id: int, shapes: list[Shape], role: str = "prop", **more: object) -> Body:
-    category = name.rstrip("_0123456789")
-    centre, size = extent(shapes)
-    return Body(
-        name=name, id=id, category=category, label=Name(category.replace("_", " "), "物" + category), role=role,  # type: ignore[arg-type]
-        surfaces=tuple(surface(s) for s in shapes), box_center=centre, box_size=size, **more,  # type: ignore[arg-type]
-    )
-
-
-def tray(w: float, d: float, h: float, t: float = 0.015) -> list[Shape]:
-    """Five slabs, open at the top, the front (−y) with a handle; body frame in the middle."""
-    return [
-        Shape("box", (0, 0, -h / 2 + t / 2), (w, d, t)),
-        Shape("box", (0, -d / 2 + t / 2, 0), (w, t, h)),
-        Shape("box", (0, d / 2 - t / 2, -h * 0.1), (w, t, h * 0.8)),
-        Shape("box", (-w / 2 + t / 2, 0, -h * 0.1), (t, d, h * 0.8)),
-        Shape("box", (w / 2 - t / 2, 0, -h * 0.1), (t, d, h * 0.8)),
-        Shape("box", (0, -d / 2 - 0.02, 0), (0.12, 0.04, 0.02)),
-    ]
-
-
-def shell(w: float, d: float, h: float, t: float = 0.02) -> list[Shape]:
-    """A cabinet open to the front (−y)."""
-    return [
-        Shape("box", (0, d / 2 - t / 2, 0), (w, t, h)),
-        Shape("box", (0, 0, -h / 2 + t / 2), (w, d, t)),
-        Shape("box", (0, 0, h / 2 - t / 2), (w, d, t)),
-        Shape("box", (-w / 2 + t / 2, 0, 0), (t, d, h)),
-        Shape("box", (w / 2 - t / 2, 0, 0), (t, d, h)),
-    ]
 
 
 @dataclass(frozen=True)
@@ -155,11 +43,8 @@ class Stage:
         return self.world.bodies[self.index(name)].id
 
 
-DRAWER_TOP = 0.20
-
-
 def kitchenette() -> Stage:
-    """Floor, a table, a drawer unit, a cupboard with a hinged door, props, a lamp, a burner, two vessels and water."""
+    """Table, drawer unit, cupboard with a hinged door, props, a lamp, a burner, two vessels and water."""
     shapes = {
         "floor": [Shape("box", (0, 0, -0.05), (6, 6, 0.1))],
         "wall": [Shape("box", (0, 0, 1.25), (4, 0.1, 2.5))],
@@ -167,7 +52,10 @@ def kitchenette() -> Stage:
         "unit": shell(0.44, 0.40, 0.22),
         "drawer": tray(0.39, 0.36, 0.16),
         "cupboard": shell(0.40, 0.30, 0.40),
-        "door": [Shape("box", (0, 0, 0), (0.40, 0.02, 0.40)), Shape("box", (0.16, -0.03, 0), (0.02, 0.04, 0.12))],
+        "door": [
+            Shape("box", (0, 0, 0), (0.40, 0.02, 0.40)),
+            Shape("box", (0.16, -0.03, 0), (0.02, 0.04, 0.12)),
+        ],
         "mug_1": [Shape("cup", (0, 0, 0), (0.04, 0.10))],
         "jug_1": [Shape("cup", (0, 0, 0), (0.06, 0.16))],
         "apple_1": [Shape("sphere", (0, 0, 0), (0.035,))],
@@ -179,25 +67,47 @@ def kitchenette() -> Stage:
         "water": [Shape("cyl", (0, 0, 0), (0.0399, 0.002))],
     }
     up = {  # world position of each body's frame
-        "floor": (0, 0, 0), "wall": (0, 0.8, 0), "table": (0, 0, 0.70), "unit": (-0.3, 0.05, 0.725 + 0.11),
-        "drawer": (-0.3, 0.03, 0.725 + 0.11), "cupboard": (0.35, 0.12, 0.725 + 0.20), "door": (0.35, -0.04, 0.925),
-        "mug_1": (0.0, -0.15, 0.775), "jug_1": (0.2, -0.2, 0.805), "apple_1": (-0.1, -0.22, 0.76),
-        "book_1": (-0.45, -0.22, 0.745), "plate_1": (0.45, -0.2, 0.7325), "can_1": (0.08, -0.02, 0.785),
-        "lamp": (-0.3, 0.2, 1.35), "burner": (0.55, -0.25, 0.73), "water": (0.0, -0.15, -5.0),
+        "floor": (0, 0, 0),
+        "wall": (0, 0.8, 0),
+        "table": (0, 0, 0.70),
+        "unit": (-0.3, 0.05, 0.725 + 0.11),
+        "drawer": (-0.3, 0.03, 0.725 + 0.11),
+        "cupboard": (0.35, 0.12, 0.725 + 0.20),
+        "door": (0.35, -0.04, 0.925),
+        "mug_1": (0.06, -0.10, 0.775),
+        "jug_1": (-0.02, 0.05, 0.805),
+        "apple_1": (-0.1, -0.22, 0.76),
+        "book_1": (-0.45, -0.22, 0.745),
+        "plate_1": (0.22, -0.18, 0.7325),
+        "can_1": (0.04, -0.24, 0.785),
+        "lamp": (-0.3, 0.2, 1.35),
+        "burner": (0.42, -0.2, 0.73),
+        "water": (0.06, -0.10, -5.0),
     }
     extra: dict[str, dict[str, object]] = {
         "unit": {"front": (0, -1, 0)},
         "drawer": {
-            "part_of": 2, "joint": Joint("drawer_slide", "slide", 0.0, 0.28, (0, -1, 0), (0, 0, 0)),
+            "part_of": 2,
+            "joint": Joint("drawer_slide", "slide", 0.0, 0.28, (0, -1, 0), (0, 0, 0)),
             "cavity": Cavity((-0.18, -0.165, -0.065), (0.18, 0.165, 0.08)),
         },
         "cupboard": {"cavity": Cavity((-0.18, -0.15, -0.18), (0.18, 0.13, 0.18))},
-        "door": {"part_of": 4, "joint": Joint("door_hinge", "hinge", 0.0, -1.9, (0, 0, 1), (0.15, -0.03, 0.925))},
+        "door": {
+            "part_of": 4,
+            "joint": Joint("door_hinge", "hinge", 0.0, -1.9, (0, 0, 1), (0.15, -0.03, 0.925)),
+        },
         "mug_1": {"vessel": Vessel(-0.048, 0.05, 0.04, 0.04), "colour": "red"},
-        "jug_1": {"vessel": Vessel(-0.078, 0.08, 0.06, 0.06, spout=(0.06, 0, 0.08), pours=True), "colour": "blue"},
-        "apple_1": {"colour": "green"}, "lamp": {"control": "lamp"}, "burner": {"control": "burner"},
+        "jug_1": {
+            "vessel": Vessel(-0.078, 0.08, 0.06, 0.06, spout=(0.06, 0, 0.08), pours=True),
+            "colour": "blue",
+        },
+        "apple_1": {"colour": "green"},
+        "lamp": {"control": "lamp"},
+        "burner": {"control": "burner"},
     }
-    role = dict.fromkeys(("floor", "wall"), "structure") | dict.fromkeys(("table", "unit", "cupboard", "lamp", "burner"), "fixture")
+    role = dict.fromkeys(("floor", "wall"), "structure") | dict.fromkeys(
+        ("table", "unit", "cupboard", "lamp", "burner"), "fixture"
+    )
     role |= {"drawer": "part", "door": "part", "water": "liquid"}
     number = {"floor": 0, "wall": 0}
     bodies = []
@@ -207,7 +117,19 @@ def kitchenette() -> Stage:
     fill = tuple(0.0 if b.vessel else float("nan") for b in bodies)
     rules = CameraRules((-3, -3, 0), (3, 3, 2.5), (0, 6), (0.3, 0.8), (1, 2), (0.9, 1.1), (0.5, 1.0))
     world = World(
-        "toy", tuple(bodies), (), (0.3, 0.3, 0.3), ("lamp", "burner"), b"", np.zeros(0), (1.0, 0.0), fill, (), (), (), rules
+        "toy",
+        tuple(bodies),
+        (),
+        (0.3, 0.3, 0.3),
+        ("lamp", "burner"),
+        b"",
+        np.zeros(0),
+        (1.0, 0.0),
+        fill,
+        (),
+        (),
+        (),
+        rules,
     )
     return Stage(world, shapes, up)  # type: ignore[arg-type]
 
@@ -226,19 +148,30 @@ def still(stage: Stage, frames: int) -> Timeline:
     for i, b in enumerate(bodies):
         joints[:, i] = np.nan if b.joint is None else b.joint.closed
         fill[:, i] = np.nan if b.vessel is None else 0.0
-    table = [b.id for b in bodies if b.name == "table"][0]
-    stands = np.array([table if b.role == "prop" or b.name in ("unit", "cupboard", "burner") else 0 for b in bodies])
+    table = next(b.id for b in bodies if b.name == "table")
+    stands = np.array(
+        [table if b.role == "prop" or b.name in ("unit", "cupboard", "burner") else 0 for b in bodies]
+    )
     support = np.broadcast_to(stands, (frames, len(bodies))).astype(np.uint16)
     levels = np.broadcast_to([1.0, 0.0], (frames, 2)).copy()
     none = np.zeros((frames, 0, 3), np.float32)
     return Timeline(
-        np.arange(frames) / FPS, poses, joints, levels, fill, support, np.zeros_like(support),
-        none, np.zeros(0, np.uint16), 0.004, (),
+        np.arange(frames) / FPS,
+        poses,
+        joints,
+        levels,
+        fill,
+        support,
+        np.zeros_like(support),
+        none,
+        np.zeros(0, np.uint16),
+        0.004,
+        (),
     )
 
 
 def move_joint(stage: Stage, timeline: Timeline, name: str, values: F64) -> Timeline:
-    """The timeline with one part's joint at `values` (T,), and what is inside it carried along (slides only)."""
+    """The timeline with one part's joint at `values` (T,)."""
     i = stage.index(name)
     joint = stage.world.bodies[i].joint
     assert joint is not None
@@ -252,9 +185,7 @@ def move_joint(stage: Stage, timeline: Timeline, name: str, values: F64) -> Time
         q = quat_from_axis_angle(np.tile(axis, (len(delta), 1)), delta)
         turned = np.stack([rotmat(r) @ anchor for r in q])
         move = np.concatenate([anchor - turned, q], 1)
-    riders = [i] + [k for k in range(len(stage.world.bodies)) if timeline.inside[0, k] == stage.world.bodies[i].id]
-    for k in riders:
-        poses[:, k] = compose(move, poses[:, k])
+    poses[:, i] = compose(move, poses[:, i])
     return replace(timeline, joints=joints, poses=poses)
 
 
@@ -276,13 +207,22 @@ def ramp(frames: int, start: int, end: int, a: float, b: float) -> F64:
 
 
 def orbit(
-    frames: int, width: int = 192, height: int = 144, centre: tuple[float, float, float] = (0, -0.05, 0.8),
-    radius: float = 1.15, up: float = 0.75, sweep: tuple[float, float] = (-0.5, 0.5), fov: float = 1.05,
+    frames: int,
+    width: int = 192,
+    height: int = 144,
+    centre: tuple[float, float, float] = (0, -0.05, 0.8),
+    radius: float = 1.15,
+    up: float = 0.75,
+    sweep: tuple[float, float] = (-0.5, 0.5),
+    fov: float = 1.05,
 ) -> CameraPath:
     angles = np.linspace(*sweep, frames) if frames > 1 else np.array([np.mean(sweep)])
-    T = np.stack([
-        look_at((centre[0] + radius * np.sin(a), centre[1] - radius * np.cos(a), centre[2] + up), centre) for a in angles
-    ])
+    T = np.stack(
+        [
+            look_at((centre[0] + radius * np.sin(a), centre[1] - radius * np.cos(a), centre[2] + up), centre)
+            for a in angles
+        ]
+    )
     return CameraPath(width, height, intrinsics(width, height, fov), T, FPS)
 
 
@@ -304,7 +244,15 @@ def render(stage: Stage, timeline: Timeline, camera: CameraPath, only: set[str] 
 
 
 def _draw(
-    stage: Stage, timeline: Timeline, camera: CameraPath, t: int, i: int, rays: F64, depth: F64, ids: np.ndarray, rgb: F64
+    stage: Stage,
+    timeline: Timeline,
+    camera: CameraPath,
+    t: int,
+    i: int,
+    rays: F64,
+    depth: F64,
+    ids: np.ndarray,
+    rgb: F64,
 ) -> None:
     b, pose, eye = stage.world.bodies[i], timeline.poses[t, i], camera.T_world_cam[t]
     window = _window(b, pose, camera, t)
@@ -332,7 +280,10 @@ def _window(b: Body, pose: F64, camera: CameraPath, t: int) -> tuple[slice, slic
     c = (corners - eye[:3, 3]) @ eye[:3, :3]
     if (c[:, 2] < 0.05).any():
         return slice(None), slice(None)
-    u, v = camera.K[0, 0] * c[:, 0] / c[:, 2] + camera.K[0, 2], camera.K[1, 1] * c[:, 1] / c[:, 2] + camera.K[1, 2]
+    u, v = (
+        camera.K[0, 0] * c[:, 0] / c[:, 2] + camera.K[0, 2],
+        camera.K[1, 1] * c[:, 1] / c[:, 2] + camera.K[1, 2],
+    )
     low, high = np.floor([v.min(), u.min()]).astype(int), np.ceil([v.max(), u.max()]).astype(int) + 1
     low, high = np.maximum(low, 0), np.maximum(high, 0)
     return slice(low[0], high[0]), slice(low[1], high[1])
@@ -340,6 +291,3 @@ def _window(b: Body, pose: F64, camera: CameraPath, t: int) -> tuple[slice, slic
 
 def shot(frames: int, kind: str = "dynamic", width: int = 192, height: int = 144) -> Shot:
     return Shot("toy-0000", 0, "toy", kind, 0, 0, "train", frames, FPS, width, height)  # type: ignore[arg-type]
-
-
-__all__ = ["Event", "Shape", "Stage", "kitchenette", "move_joint", "orbit", "place", "ramp", "render", "shot", "still"]

@@ -53,7 +53,9 @@ def unknown(body: Body, others: list[Body], pose: F64, joint_value: float) -> Ob
         box_offset=_vec(body.box_center),
         joint=None if body.joint is None else joint_fact(body, body.joint, pose, joint_value),
         vessel=_cone(body),
-        cavity=None if body.cavity is None else BoxFact(low=_vec(body.cavity.low), high=_vec(body.cavity.high)),
+        cavity=None
+        if body.cavity is None
+        else BoxFact(low=_vec(body.cavity.low), high=_vec(body.cavity.high)),
         switchable=body.control is not None,
         unique=not any(same_words(body, o) for o in others if o is not body),
         **_UNKNOWN,
@@ -61,8 +63,9 @@ def unknown(body: Body, others: list[Body], pose: F64, joint_value: float) -> Ob
 
 
 def strip(facts: Facts) -> Facts:
-    """The facts without anything that happened: every track null, no events. All a pixels witness may know."""
-    return facts.model_copy(update={"objects": [o.model_copy(update=_UNKNOWN) for o in facts.objects], "events": []})
+    """The facts without what happened: every track null, no events. All that a pixels witness may know."""
+    bare = [o.model_copy(update=_UNKNOWN) for o in facts.objects]
+    return facts.model_copy(update={"objects": bare, "events": []})
 
 
 def label(body: Body) -> Label:
@@ -146,7 +149,10 @@ def _cone(body: Body) -> ConeFact | None:
     if v is None:
         return None
     return ConeFact(
-        bottom_z=_num(v.bottom_z), top_z=_num(v.top_z), bottom_radius=_num(v.bottom_radius), top_radius=_num(v.top_radius)
+        bottom_z=_num(v.bottom_z),
+        top_z=_num(v.top_z),
+        bottom_radius=_num(v.bottom_radius),
+        top_radius=_num(v.top_radius),
     )
 
 

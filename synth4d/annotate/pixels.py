@@ -10,7 +10,7 @@ import numpy as np
 
 from synth4d.annotate import pixels_events, pixels_place, pixels_scene, pixels_state, tracks
 from synth4d.annotate.identity import openness, strip
-from synth4d.annotate.pixels_cloud import clouds
+from synth4d.annotate.pixels_cloud import Points, clouds
 from synth4d.annotate.pixels_scene import Track
 from synth4d.annotate.visible import visible
 from synth4d.records import Facts, ObjectFact
@@ -27,12 +27,14 @@ def facts(identity: Facts, clip: Clip) -> Facts:
     boxes = {id: seen[:, k] for k, id in enumerate(table)}
     yaw = pixels_scene.headings(things)
     seen_tracks = [
-        pixels_scene.track(clip, o, p, yaw.get(o.id)) for o, p in zip(things, clouds(clip, table), strict=True)
+        pixels_scene.track(clip, o, p, yaw.get(o.id))
+        for o, p in zip(things, clouds(clip, table), strict=True)
     ]
     places = _places(clip, seen_tracks, boxes)
     states = _states(clip, seen_tracks)
     objects = [
-        _object(t, counts[:, k], seen[:, k], places[t.thing.id], states[t.thing.id]) for k, t in enumerate(seen_tracks)
+        _object(t, counts[:, k], seen[:, k], places[t.thing.id], states[t.thing.id])
+        for k, t in enumerate(seen_tracks)
     ]
     changes = pixels_events.settle(_changes(seen_tracks, places, states))
     return identity.model_copy(
@@ -61,7 +63,8 @@ State = tuple[list[bool | None] | None, list[float | None] | None]
 
 def _states(clip: Clip, all_tracks: list[Track]) -> dict[int, State]:
     """(on, fill) by id; None where there is no such state."""
-    room = pixels_state.lit(clip, [t.points for t in all_tracks if t.thing.role in ("fixture", "part") and not t.thing.switchable])
+    walls = [t.points for t in all_tracks if t.thing.role in ("fixture", "part") and not t.thing.switchable]
+    room = pixels_state.lit(clip, walls)
     liquid = [t.points for t in all_tracks if t.thing.role == "liquid"]
     out: dict[int, State] = {}
     for t in all_tracks:
@@ -71,7 +74,7 @@ def _states(clip: Clip, all_tracks: list[Track]) -> dict[int, State]:
     return out
 
 
-def _fill(track: Track, frame: int, liquid: list) -> float | None:  # type: ignore[type-arg]
+def _fill(track: Track, frame: int, liquid: list[Points]) -> float | None:
     rest = next((r for r in track.rests if r.run.first <= frame <= r.run.last), None)
     if rest is None or rest.box is None or rest.fallen or not rest.run.resting:
         return None
@@ -98,20 +101,26 @@ def _changes(
     return out
 
 
+def _nan(pose: F64 | None) -> F64:
+    return np.full(7, np.nan) if pose is None else pose
+
+
 def _object(track: Track, counts: F64, seen: F64, places: tuple[Ids, Ids], state: State) -> ObjectFact:
     thing = track.thing
     on, fill = state
     opened = None if thing.joint is None else tracks.numbers(openness(thing.joint, track.value), 2)
-    poses = [track.pose(t) for t in range(len(track.box))] if thing.joint is not None else []
+    poses = np.array([_nan(track.pose(t)) for t in range(len(track.box))])
     return thing.model_copy(
         update={
             "box": tracks.poses(np.round(track.box, 4)),
-            "pose": tracks.poses(np.array([np.full(7, np.nan) if p is None else p for p in poses])) if poses else [None],
+            "pose": tracks.poses(poses) if thing.joint is not None else [None],
             "visible2d": tracks.vectors(seen),
             "pixels": tracks.collapse([int(n) for n in counts]),
             "openness": opened,
             "on": None if on is None else tracks.collapse(on),
-            "fill": None if fill is None else tracks.collapse([None if v is None else round(v, 3) for v in fill]),
+            "fill": None
+            if fill is None
+            else tracks.collapse([None if v is None else round(v, 3) for v in fill]),
             "support": tracks.collapse(places[0]),
             "inside": tracks.collapse(places[1]),
         }

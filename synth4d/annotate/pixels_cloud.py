@@ -1,8 +1,9 @@
-"""The 3D points that a clip shows of each object: a sample of its pixels, lifted by depth, with what borders them."""
+"""The 3D points that a clip shows of each object: a sample of its pixels, lifted by depth."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,8 +51,7 @@ class Points:
 def clouds(clip: Clip, table: list[int]) -> list[Points]:
     """One Points for each id of `table`."""
     frame, obj, flat = _sample(clip, table)
-    H, W = clip.ids.shape[1:]
-    y, x = np.divmod(flat, W)
+    y, x = np.divmod(flat, clip.ids.shape[2])
     depth = clip.depth_z_m[frame, y, x].astype(float)
     slope, border, cut, smooth = _edges(clip, frame, x, y, depth)
     keep = smooth & (depth > 0)
@@ -60,7 +60,7 @@ def clouds(clip: Clip, table: list[int]) -> list[Points]:
     whole = Points(frame, x, y, depth, world, slope[keep], border[keep], cut[keep])
     order = np.argsort(obj, kind="stable")
     ends = np.searchsorted(obj[order], np.arange(len(table) + 1))
-    return [whole.pick(order[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [whole.pick(order[a:b]) for a, b in pairwise(ends)]
 
 
 def lift(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> F64:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from synth4d.annotate.identity import openness
-from synth4d.annotate.pixels_scene import SAME_JOINT, Rest, Track
 from synth4d.annotate.pixels_pose import FEW
+from synth4d.annotate.pixels_scene import SAME_JOINT, Rest, Track
 from synth4d.records import EventFact
 
 OPENED = {"hinge": 6.0, "slide": 2.5}
@@ -39,7 +40,7 @@ def openings(track: Track) -> list[Change]:
     out = []
     known = [r for r in track.rests if r.value is not None]
     stops = [r for i, r in enumerate(known) if r.run.resting or i in (0, len(known) - 1)]
-    for a, b in zip(stops[:-1], stops[1:], strict=True):
+    for a, b in pairwise(stops):
         was, now = (float(openness(joint, np.array(r.value))) for r in (a, b))
         if abs(now - was) >= OPENED[joint.type]:
             kind = "open" if now > was else "close"
@@ -67,7 +68,7 @@ def moves(track: Track, support: list[int | None], inside: list[int | None]) -> 
     stops = [r for r in known if r.run.resting and (r.box is not None or r.points >= FEW)]
     changes = [
         _moved(track, a, b, [r for r in known if a.run.last < r.run.first < b.run.first], support, inside)
-        for a, b in zip(stops[:-1], stops[1:], strict=True)
+        for a, b in pairwise(stops)
     ]
     return [c for c in changes if c is not None]
 
@@ -92,7 +93,7 @@ def _moved(
 
 
 def _motion(a: Rest, b: Rest, between: list[Rest]) -> str | None:
-    """What happened to a prop between two rests, by how high it was lifted; None: nothing, or nothing known."""
+    """What happened to a prop between two rests, by how high it was lifted; None: nothing, or unknown."""
     if a.box is None or b.box is None:
         return None
     step = b.box[:3] - a.box[:3]
@@ -112,7 +113,7 @@ def switchings(id: int, on: list[bool | None]) -> list[Change]:
     """A burner or lamp goes on or off."""
     out = []
     known = [(t, v) for t, v in enumerate(on) if v is not None]
-    for (s, was), (t, now) in zip(known[:-1], known[1:], strict=True):
+    for (s, was), (t, now) in pairwise(known):
         if was != now and t - s <= 3:
             out.append(Change("turn_on" if now else "turn_off", id, s, t))
     return out
@@ -128,7 +129,9 @@ def pourings(target: Track, fill: list[float | None], vessels: list[Track]) -> l
     last = min(t for t, v in known if v >= high - slack)
     first = max(t for t, v in known if t < last and v <= low + slack)
     by = [v.thing.id for v in vessels if v is not target and _held_over(v, target, first, last)]
-    return [Change("pour", by[0], first, last, None, target.thing.id, False, low, high)] if len(by) == 1 else []
+    if len(by) != 1:
+        return []
+    return [Change("pour", by[0], first, last, None, target.thing.id, False, low, high)]
 
 
 def _held_over(vessel: Track, target: Track, first: int, last: int) -> bool:
@@ -147,9 +150,13 @@ def settle(changes: list[Change]) -> list[Change]:
     pours = [c for c in changes if c.kind == "pour"]
     kept = [
         c for c in changes
-        if c.kind == "pour" or not any(p.object == c.object and c.first <= p.last and p.first <= c.last for p in pours)
+        if c in pours or not any(p.object == c.object and _meet(p, c) for p in pours)
     ]  # fmt: skip
     return sorted(kept, key=lambda c: (c.first, c.last, c.object, c.kind))
+
+
+def _meet(a: Change, b: Change) -> bool:
+    return a.first <= b.last and b.first <= a.last
 
 
 def record(i: int, change: Change, fps: float) -> EventFact:

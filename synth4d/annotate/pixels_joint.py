@@ -47,7 +47,8 @@ class Drawing:
 
     def box_at(self, value: float) -> F64:
         """(7,) the part's world box at a joint value."""
-        motion = joint_motion(self.axis, self.anchor, self.joint.type == "hinge", np.array(value - self.joint.closed))
+        turned = np.array(value - self.joint.closed)
+        motion = joint_motion(self.axis, self.anchor, self.joint.type == "hinge", turned)
         return compose(motion, self.box)
 
 
@@ -127,6 +128,9 @@ class _Panel:
     depth: tuple[float, float]
     """Likewise along `thick`."""
 
+    def reaches(self, along: F64) -> NDArray[np.bool_]:
+        return np.asarray((along > self.reach[0] - SLACK_M) & (along < self.reach[1] + SLACK_M))
+
 
 def _panel(part: Drawing) -> _Panel | None:
     axes = rotmat(part.box[3:]).T
@@ -161,7 +165,7 @@ def _hinge(part: Drawing, points: Points) -> float | None:
 def _in_plane(a: F64, b: F64, angle: float, panel: _Panel) -> NDArray[np.int64]:
     """Positions of the points in the fullest plane of the panel turned by `angle`."""
     along, off = a * np.cos(angle) + b * np.sin(angle), b * np.cos(angle) - a * np.sin(angle)
-    ok = (along > panel.reach[0] - SLACK_M) & (along < panel.reach[1] + SLACK_M)
+    ok = panel.reaches(along)
     ok &= (off > panel.depth[0] - 0.01) & (off < panel.depth[1] + 0.01)
     chosen = np.flatnonzero(ok)
     chosen = chosen[np.argsort(off[chosen], kind="stable")]
@@ -186,7 +190,7 @@ def _refined(a: F64, b: F64, inliers: NDArray[np.int64], angle: float, panel: _P
         slope = float(((x - x.mean()) * (y - y.mean())).mean()) / spread
         angle += float(np.arctan(slope))
         line = y.mean() + slope * (along - x.mean())
-        near = (np.abs(off - line) < 0.008) & (along > panel.reach[0] - SLACK_M) & (along < panel.reach[1] + SLACK_M)
+        near = (np.abs(off - line) < 0.008) & panel.reaches(along)
         if near.sum() < FEW // 2:
             return None
         inliers = np.flatnonzero(near)

@@ -1,5 +1,5 @@
 """What things stand on and what they are in, from the picture: the surface that is seen around a foot, and
-the cavity of a container whose box is known. What is put away and no longer seen is still where it was put."""
+the cavity of a container whose box is known. What was put away and is no longer seen is still there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HALF_TURN = np.array([0.0, 0.0, 0.0, 1.0])
 
 
 def support(clip: Clip, track: Track, known: set[int], inside: Ids, boxes: F64) -> Ids:
-    """(T,) id of what a prop stands on while it rests, 0 where it is in something; `boxes` (T,4) = its visible boxes."""
+    """(T,) id of what a prop stands on at rest, 0 where it is in something; `boxes` = visible (T,4)."""
     out: Ids = [0 if c else None for c in inside]
     for rest in track.rests:
         if rest.box is None or not rest.run.resting:
@@ -32,7 +32,8 @@ def support(clip: Clip, track: Track, known: set[int], inside: Ids, boxes: F64) 
         frames = np.unique(track.points.within(rest.run.first, rest.run.last).frame)
         picks = sorted({int(frames[0]), int(frames[len(frames) // 2]), int(frames[-1])})
         around = [_around(clip, t, boxes[t], track.thing.id, rest.box) for t in picks]
-        found = _holder(np.concatenate([p for p, _ in around]), np.concatenate([i for _, i in around]), track, rest.box)
+        points, ids = (np.concatenate(a) for a in zip(*around, strict=True))
+        found = _holder(points, ids, track, rest.box)
         for t in range(rest.run.first, rest.run.last + 1):
             if not inside[t]:
                 out[t] = found if found is None or found in known else 0

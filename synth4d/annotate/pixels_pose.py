@@ -49,7 +49,7 @@ def fit(points: Points, eye: F64, size: F64, yaw: float | None = None) -> Fit | 
 
 
 def _standings(size: F64, tall: float, known: bool) -> list[tuple[int, int, int]]:
-    """Which body axes may be (along, across, up): upright, then lying for what is tall; as the seen height allows."""
+    """Which body axes may be (along, across, up), as the seen height allows: upright, then lying if tall."""
     upright, lying = (0, 1, 2), ((2, 0, 1) if size[1] <= size[0] else (1, 2, 0))
     may_lie = not known and size[2] > 1.25 * size[lying[2]]
     tries = [upright, lying] if may_lie else [upright]
@@ -124,7 +124,10 @@ def _misfit(plan: F64, size: F64, headings: F64) -> F64:
     c, s = np.cos(headings)[:, None], np.sin(headings)[:, None]
     cost = np.zeros(len(headings))
     area = np.ones(len(headings))
-    for along, known in ((plan[:, 0] * c + plan[:, 1] * s, size[0]), (plan[:, 1] * c - plan[:, 0] * s, size[1])):
+    for along, known in (
+        (plan[:, 0] * c + plan[:, 1] * s, size[0]),
+        (plan[:, 1] * c - plan[:, 0] * s, size[1]),
+    ):
         low, high = np.percentile(along, [TRIM, 100 - TRIM], axis=1)
         cost += np.maximum(high - low - known, 0.0) / known * 10 + 0.1 * np.abs(high - low - known) / known
         area *= (high - low) / known

@@ -1,8 +1,9 @@
-"""When a thing rests and when it moves, from the pixels: what was seen there is seen there again, or is gone."""
+"""When a thing rests and when it moves: what was seen there is seen there again, or is gone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Run:
 
 
 def runs(clip: Clip, points: Points, moves: bool = True) -> list[Run]:
-    """The frames in which the object is seen, cut where it moves. `moves` False: it is known never to move."""
+    """The frames in which the object is seen, cut where it moves; `moves` False: it never does."""
     seen = np.unique(points.frame)
     if not len(seen):
         return []
@@ -36,7 +37,7 @@ def runs(clip: Clip, points: Points, moves: bool = True) -> list[Run]:
     moving = _moving(clip, points)
     out: list[Run] = []
     start = int(seen[0])
-    for t, after in zip(seen[:-1], seen[1:], strict=True):
+    for t, after in pairwise(seen):
         if after != t + 1 or moving[t]:
             out.append(Run(start, int(t), True))
             start = int(after)

@@ -1,4 +1,4 @@
-"""Boxes of everything over time, from the points: a thing at rest has one box, however little each frame shows."""
+"""Boxes of everything over time: a thing at rest has one box, however little each frame shows of it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Track:
             return None
         R = rotmat(self.box[t, 3:])
         offset = np.asarray(self.thing.box_offset)
-        return np.concatenate([self.box[t, :3] - (R * offset).sum(axis=1), self.box[t, 3:]])
+        return np.asarray(np.concatenate([self.box[t, :3] - (R * offset).sum(axis=1), self.box[t, 3:]]))
 
 
 def track(clip: Clip, thing: ObjectFact, points: Points, heading: float | None) -> Track:
@@ -62,7 +62,10 @@ def track(clip: Clip, thing: ObjectFact, points: Points, heading: float | None) 
     T = len(clip.ids)
     part = pixels_joint.drawing(thing)
     moves = thing.role == "prop" or part is not None
-    rests = [_rest(clip, thing, part, points.within(r.first, r.last), r, heading) for r in runs(clip, points, moves)]
+    rests = [
+        _rest(clip, thing, part, points.within(r.first, r.last), r, heading)
+        for r in runs(clip, points, moves)
+    ]
     rests = _joined(rests, part)
     box, value, still = np.full((T, 7), np.nan), np.full(T, np.nan), np.zeros(T, bool)
     for rest in rests:
@@ -86,7 +89,12 @@ def headings(things: list[ObjectFact]) -> dict[int, float]:
 
 
 def _rest(
-    clip: Clip, thing: ObjectFact, part: pixels_joint.Drawing | None, points: Points, run: Run, heading: float | None
+    clip: Clip,
+    thing: ObjectFact,
+    part: pixels_joint.Drawing | None,
+    points: Points,
+    run: Run,
+    heading: float | None,
 ) -> Rest:
     box, value, fallen = None, None, False
     if part is not None:

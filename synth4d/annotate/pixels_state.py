@@ -52,7 +52,7 @@ def lit(clip: Clip, walls: list[Points]) -> list[bool | None]:
 
 
 def _switch(clip: Clip, points: Points) -> int | None:
-    """The frame before which its blue jumps up (negative: down) and stays; None where there is no such frame."""
+    """The frame before which its blue jumps up (negative: down) and stays; None where there is none."""
     T = len(clip.ids)
     blue = np.full(T, np.nan)
     values = clip.rgb[points.frame, points.y, points.x, 2] / 255
@@ -74,7 +74,15 @@ def _glows(clip: Clip, points: Points) -> list[bool | None]:
     known = redness[np.isfinite(redness)]
     least = float(known.min()) if len(known) else 0.0
     return [
-        None if np.isnan(v) else True if v > GLOW else False if v < DARK else True if v - least > GLOW / 2 else None
+        None
+        if np.isnan(v)
+        else True
+        if v > GLOW
+        else False
+        if v < DARK
+        else True
+        if v - least > GLOW / 2
+        else None
         for v in redness
     ]
 
@@ -134,4 +142,4 @@ def _within(points: F64, axis: F64, base: float, cone: ConeFact, slack: float) -
     z = points[:, 2] - base
     t = np.clip((z - cone.bottom_z) / (cone.top_z - cone.bottom_z), 0, 1)
     wide = cone.bottom_radius + (cone.top_radius - cone.bottom_radius) * t + slack
-    return points[(r < wide) & (z > cone.bottom_z - 0.02) & (z < cone.top_z + 0.01)]
+    return np.asarray(points[(r < wide) & (z > cone.bottom_z - 0.02) & (z < cone.top_z + 0.01)])

@@ -1,4 +1,4 @@
-"""What a body would show if nothing stood before it: its amodal 2D box, and the share of it that is hidden."""
+"""What a body would show if nothing stood before it: its amodal 2D box, and the hidden share of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synth4d.geometry import pose_matrix, rigid_inverse
 from synth4d.types import F64, Body, CameraPath, Clip
 
 NEAR_M = 0.02
-RAYS = 150
+RAYS = 300
 """At most so many rays an object and frame."""
 BEHIND_M = 0.015
 """A silhouette pixel where the picture shows something this much farther is an edge pixel: not counted."""
@@ -125,7 +125,7 @@ def _samples(boxes: F64) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[
 
 
 def cast(mesh: Mesh, T: F64, rays: F64) -> F64:
-    """z-depth (N,) at which camera rays (N,3) with z = 1 meet the mesh placed by T_cam_body (N,4,4); inf = miss."""
+    """z-depth (N,) where camera rays (N,3), z = 1, meet the mesh placed by T_cam_body (N,4,4); inf: miss"""
     from embreex import rtcore_scene
     from embreex.mesh_construction import TriangleMesh
 

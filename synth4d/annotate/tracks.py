@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,15 @@ def collapse(track: list[T]) -> list[T]:
 
 def numbers(values: F64, decimals: int = 6) -> list[float | None]:
     """(T,) → track of rounded numbers; NaN becomes null."""
-    return collapse([None if np.isnan(v) else v for v in _rounded(values, decimals)])
+    return collapse(
+        [v if known else None for v, known in zip(_rounded(values, decimals), _known(values), strict=True)]
+    )
 
 
 def vectors(values: F64, decimals: int = 6) -> list[list[float] | None]:
     """(T,n) → track of rounded lists; a row with NaN becomes null."""
-    rows = _rounded(values, decimals)
-    known = np.isfinite(values).all(axis=1).tolist()
-    return collapse([row if ok else None for row, ok in zip(rows, known, strict=True)])
+    known = _known(values).all(axis=1)
+    return collapse([row if ok else None for row, ok in zip(_rounded(values, decimals), known, strict=True)])
 
 
 def poses(values: F64) -> list[list[float] | None]:
@@ -35,11 +36,10 @@ def poses(values: F64) -> list[list[float] | None]:
     return vectors(np.concatenate([values[:, :3], values[:, 3:] * flip], axis=1))
 
 
-def ids(values: NDArray[np.integer[object] | np.float64], unknown: int = -1) -> list[int | None]:  # type: ignore[type-var]
-    """(T,) → track of ids; `unknown` becomes null."""
-    return collapse([None if v == unknown else int(v) for v in values.tolist()])
+def _known(values: F64) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(values))
 
 
-def _rounded(values: F64, decimals: int) -> list[object]:
+def _rounded(values: F64, decimals: int) -> list[Any]:
     """Nested lists; adding zero turns -0.0, which JSON would write, into 0.0."""
-    return (np.round(np.asarray(values, float), decimals) + 0.0).tolist()
+    return list((np.round(np.asarray(values, float), decimals) + 0.0).tolist())

@@ -26,10 +26,12 @@ def judge(question: Question, world: Facts, pixels: Facts, camera: CameraRecord)
 def sift(
     questions: Iterable[Question], world: Facts, pixels: Facts, camera: CameraRecord
 ) -> tuple[list[Question], list[Question]]:
-    """(kept, rejected), each with its verdict, in the order asked. Every question is in exactly one of them."""
+    """(kept, rejected), each with its verdict and in the order asked; every question is in exactly one."""
     views = View(world, camera), View(pixels, camera)
     judged = [q.model_copy(update={"verdict": _judge(q, *views)}) for q in questions]
-    return [q for q in judged if q.verdict and q.verdict.keep], [q for q in judged if not (q.verdict and q.verdict.keep)]
+    return [q for q in judged if q.verdict and q.verdict.keep], [
+        q for q in judged if not (q.verdict and q.verdict.keep)
+    ]
 
 
 def _judge(question: Question, world: View, pixels: View) -> Verdict:
