@@ -49,7 +49,7 @@ def fillet(corners: Sequence[Sequence[float]], step_deg: float = 30.0) -> F64:
         out.append(_arc(xy[i - 1], xy[i], xy[i + 1], radius, step_deg))
     points = np.concatenate([*out, xy[-1:]])
     step = np.abs(np.diff(points, axis=0)).max(-1)
-    return points[np.r_[True, step > 1e-6]]
+    return np.asarray(points[np.r_[True, step > 1e-6]])
 
 
 def _arc(before: F64, corner: F64, after: F64, radius: float, step_deg: float) -> F64:
@@ -66,7 +66,8 @@ def _arc(before: F64, corner: F64, after: F64, radius: float, step_deg: float) -
     normal = side * np.array([-u[1], u[0]])
     angle = np.linspace(0, turn, max(2, int(np.ceil(np.degrees(turn) / step_deg)) + 1))[:, None]
     centre = corner - u * length + normal * radius
-    return np.asarray(centre + radius * (u * np.sin(angle) - normal * np.cos(angle)))
+    points: F64 = centre + radius * (u * np.sin(angle) - normal * np.cos(angle))
+    return points
 
 
 def spline(points: ArrayLike, per_segment: int = 4) -> F64:
@@ -90,7 +91,7 @@ def split_z(profile: F64, z: float) -> tuple[F64, F64]:
 
 
 def split_rim(profile: F64, lip: float = 0.004) -> tuple[F64, F64]:
-    """Cut a hollow profile (outside, inside) a little below its rim on the inside, so that the lip is one piece."""
+    """Cut a hollow profile (outside, inside) a little below its rim, inside, so that the lip is one piece."""
     top = int(np.argmax(profile[:, 1]))
     inside, outside = split_z(profile[top:][::-1], profile[top, 1] - lip)
     return np.concatenate([profile[:top], outside[::-1]]), inside[::-1]
@@ -147,9 +148,7 @@ def lathe(profile: F64, segments: int = 32, warp: Warp | None = None) -> Mesh:
     return loft(rings if warp is None else warp(rings))
 
 
-def turned(
-    runs: Sequence[tuple[Material, F64]], segments: int = 32, warp: Warp | None = None
-) -> tuple[Surface, ...]:
+def turned(runs: Sequence[tuple[Material, F64]], segments: int = 32, warp: Warp | None = None) -> tuple[Surface, ...]:
     """Lathe one profile whose successive stretches have different materials; together they are closed."""
     return tuple(lathe(profile, segments, warp).surface(material) for material, profile in runs)
 
@@ -206,12 +205,14 @@ def rounded_rectangle(sx: float, sy: float, radius: float, steps: int = 3) -> F6
     x, y = sx / 2 - radius, sy / 2 - radius
     out = []
     for cx, cy in ((x, y), (-x, y), (-x, -y), (x, -y)):
-        out.append(arc + (cx, cy))
+        out.append(arc + np.array([cx, cy]))
         arc = np.stack([-arc[:, 1], arc[:, 0]], -1)
     return np.concatenate(out)
 
 
-def slab(size: Vec3, corner: float, bevel: float = 0.0, centre: tuple[float, float] = (0.0, 0.0), z: float = 0.0) -> Mesh:
+def slab(
+    size: Vec3, corner: float, bevel: float = 0.0, centre: tuple[float, float] = (0.0, 0.0), z: float = 0.0
+) -> Mesh:
     """An extruded rounded rectangle of full sizes (x, y, height) standing at z, its edges bevelled."""
     sx, sy, height = size
     levels = [(0.0, bevel), (bevel * 0.3, bevel * 0.3), (bevel, 0.0)] if bevel > 0 else [(0.0, 0.0)]

@@ -106,8 +106,19 @@ def prop(
     radius = float(np.round(np.hypot(points[:, 0], points[:, 1]).max(), 6))
     height = float(points[:, 2].max())
     return PropShape(
-        tuple(surfaces), tuple(collision), round(mass_kg, 4), FRICTION, rolling,
-        vessel, cavity, top, topples, rolls, height, radius, front,
+        tuple(surfaces),
+        tuple(collision),
+        round(mass_kg, 4),
+        FRICTION,
+        rolling,
+        vessel,
+        cavity,
+        top,
+        topples,
+        rolls,
+        height,
+        radius,
+        front,
     )
 
 
