@@ -51,10 +51,11 @@ struct Image {
   uint16_t *ids;
 };
 
-// Where `project` appends: splats and reaches advance together, spans are grown by the caller.
+// Where `project` appends: splats, reaches and depths advance together, spans are grown by the caller.
 struct Bins {
   Splat *splats;
   Reach *reaches;
+  float *depths;
   uint32_t *spans;
   size_t splat_count, span_count;
   uint32_t *tile_counts;

@@ -78,22 +78,25 @@ void project(const Model &g, const View &view, size_t begin, size_t end, Bins &b
   Chunk k;
   const int count = (int)(end - begin), columns = (view.width + TILE - 1) / TILE;
   project_chunk(g, view, begin, count, k);
-  for (int i = 0; i < count; i++) {
-    if (!k.seen[i]) continue;
+  int seen[CHUNK], visible = 0;
+  for (int i = 0; i < count; i++) seen[visible] = i, visible += k.seen[i];
+  for (int s = 0; s < visible; s++) {
+    const int i = seen[s];
     const size_t j = begin + (size_t)i;
     bins.splats[bins.splat_count] = Splat{
         k.u[i], k.v[i], k.a[i], k.b[i], k.c[i], g.log2_opacity[j], k.z[i],
         {g.rgb[3 * j], g.rgb[3 * j + 1], g.rgb[3 * j + 2]}, g.id[j],
         (int16_t)k.x0[i], (int16_t)k.x1[i], (int16_t)k.y0[i], (int16_t)k.y1[i]};
     const int row = k.y0[i] / TILE, rows = (k.y1[i] + TILE - 1) / TILE - row;
+    bins.depths[bins.splat_count] = k.z[i];
     bins.reaches[bins.splat_count++] = Reach{(uint32_t)bins.span_count, (uint16_t)row, (uint16_t)rows};
     const uint32_t from = (uint32_t)(k.x0[i] / TILE), to = (uint32_t)((k.x1[i] + TILE - 1) / TILE);
     for (int r = row; r < row + rows; r++) {
-      uint32_t s = from | to << 16;
+      uint32_t across = from | to << 16;
       if (rows > 1 && to - from > 1)
-        s = span(k, i, k.y0[i] > r * TILE ? k.y0[i] : r * TILE, k.y1[i] < (r + 1) * TILE ? k.y1[i] : (r + 1) * TILE);
-      bins.spans[bins.span_count++] = s;
-      for (uint32_t c = s & 0xffff; c < s >> 16; c++) bins.tile_counts[r * columns + (int)c]++;
+        across = span(k, i, k.y0[i] > r * TILE ? k.y0[i] : r * TILE, k.y1[i] < (r + 1) * TILE ? k.y1[i] : (r + 1) * TILE);
+      bins.spans[bins.span_count++] = across;
+      for (uint32_t c = across & 0xffff; c < across >> 16; c++) bins.tile_counts[r * columns + (int)c]++;
     }
   }
 }

@@ -7,6 +7,10 @@
 #include <stdexcept>
 #include <thread>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace synth4d {
 
 namespace generic { extern const Stages stages; }
@@ -72,12 +76,19 @@ std::vector<std::string> builds() {
   return out;
 }
 
+constexpr size_t HUGE_PAGE = 2 << 20;
+
 template <class T>
 T *Buffer<T>::grow(size_t wanted, size_t kept) {
   if (wanted > size) {
-    std::unique_ptr<T[]> more(new T[wanted + wanted / 4]);
+    const size_t bytes = (wanted + wanted / 4) * sizeof(T) / HUGE_PAGE * HUGE_PAGE + HUGE_PAGE;
+    std::unique_ptr<T[], Freer> more(static_cast<T *>(std::aligned_alloc(HUGE_PAGE, bytes)));
+    if (!more) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+    madvise(more.get(), bytes, MADV_HUGEPAGE);
+#endif
     if (kept) std::memcpy(static_cast<void *>(more.get()), data.get(), kept * sizeof(T));
-    data = std::move(more), size = wanted + wanted / 4;
+    data = std::move(more), size = bytes / sizeof(T);
   }
   return data.get();
 }
@@ -130,7 +141,8 @@ void Rasteriser::project(const View &view, int worker, size_t tiles) {
   Worker &own = workers_[(size_t)worker];
   const size_t begin = share(count_, worker, threads_), end = share(count_, worker + 1, threads_);
   const size_t rows = (size_t)(view.height + TILE - 1) / TILE;
-  own.bins = Bins{splats_.data.get() + begin, reaches_.data.get() + begin, nullptr, 0, 0, own.tile_counts.grow(tiles)};
+  own.bins = Bins{splats_.data.get() + begin, reaches_.data.get() + begin, depths_.data.get() + begin, nullptr, 0, 0,
+                  own.tile_counts.grow(tiles)};
   std::memset(own.bins.tile_counts, 0, tiles * sizeof(uint32_t));
   for (size_t i = begin; i < end; i += CHUNK) {
     own.bins.spans = own.spans.grow(own.bins.span_count + CHUNK * rows, own.bins.span_count);
@@ -149,7 +161,7 @@ size_t Rasteriser::sort() {
     const size_t begin = share(count_, worker, threads_), end = begin + workers_[(size_t)worker].bins.splat_count;
     for (size_t i = begin; i < end; i++) {
       uint32_t bits;  // z is positive, so its bits order as it does
-      std::memcpy(&bits, &splats_.data[i].z, sizeof bits);
+      std::memcpy(&bits, &depths_.data[i], sizeof bits);
       from[n++] = (uint64_t)bits << 32 | i;
       for (int pass = 0; pass < PASSES; pass++) places[(size_t)(pass * SIZE) + (bits >> pass * DIGIT & (SIZE - 1))]++;
     }
@@ -170,7 +182,7 @@ size_t Rasteriser::sort() {
 // Stage 3: the entries of a worker's tile rows, each tile's in depth order.
 void Rasteriser::fill(int worker, int rows, int columns) {
   const int low = (int)share((size_t)rows, worker, threads_), high = (int)share((size_t)rows, worker + 1, threads_);
-  constexpr size_t AHEAD = 16;
+  constexpr size_t AHEAD = 16;  // both look-ups are cache misses: ask for them early, one after the other
   const uint64_t *keys = keys_.data.get();
   const Reach *reaches = reaches_.data.get();
   uint32_t *cursor = cursor_.data.get(), *entries = entries_.data.get();
@@ -178,13 +190,17 @@ void Rasteriser::fill(int worker, int rows, int columns) {
   for (const Worker &w : workers_) sorted += w.bins.splat_count;
   std::vector<size_t> ends;
   for (int w = 1; w <= threads_; w++) ends.push_back(share(count_, w, threads_));
-  for (size_t k = 0; k < sorted; k++) {
-    if (k + AHEAD < sorted) __builtin_prefetch(&reaches[(uint32_t)keys[k + AHEAD]]);
-    const uint32_t splat = (uint32_t)keys[k];
+  auto spans_of = [&](uint32_t splat) {
     size_t owner = 0;
     while (splat >= ends[owner]) owner++;
+    return workers_[owner].spans.data.get() + reaches[splat].first;
+  };
+  for (size_t k = 0; k < sorted; k++) {
+    if (k + 2 * AHEAD < sorted) __builtin_prefetch(&reaches[(uint32_t)keys[k + 2 * AHEAD]]);
+    if (k + AHEAD < sorted) __builtin_prefetch(spans_of((uint32_t)keys[k + AHEAD]));
+    const uint32_t splat = (uint32_t)keys[k];
     const Reach reach = reaches[splat];
-    const uint32_t *span = workers_[owner].spans.data.get() + reach.first;
+    const uint32_t *span = spans_of(splat);
     for (int row = reach.row; row < reach.row + reach.rows; row++, span++) {
       if (row < low || row >= high) continue;
       for (uint32_t c = *span & 0xffff; c < *span >> 16; c++) entries[cursor[row * columns + (int)c]++] = splat;
@@ -195,7 +211,7 @@ void Rasteriser::fill(int worker, int rows, int columns) {
 void Rasteriser::render(const View &view, const Image &image) {
   const int columns = (view.width + TILE - 1) / TILE, rows = (view.height + TILE - 1) / TILE;
   const size_t tiles = (size_t)columns * (size_t)rows;
-  splats_.grow(count_), reaches_.grow(count_);
+  splats_.grow(count_), reaches_.grow(count_), depths_.grow(count_);
   parallel(threads_, [&](int worker) { project(view, worker, tiles); });
   sort();
   uint32_t *start = tile_start_.grow(tiles + 1), *cursor = cursor_.grow(tiles);

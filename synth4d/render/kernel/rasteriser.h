@@ -1,5 +1,6 @@
 // Holds the Gaussians and every buffer of the rasteriser, and runs its stages.
 #pragma once
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,9 +10,12 @@
 namespace synth4d {
 
 // Memory that only grows and is not cleared: the first touch of a page costs more than a frame's work on it.
+struct Freer {
+  void operator()(void *memory) const { std::free(memory); }
+};
 template <class T>
 struct Buffer {
-  std::unique_ptr<T[]> data;
+  std::unique_ptr<T[], Freer> data;
   size_t size = 0;
   T *grow(size_t wanted, size_t kept = 0);
 };
@@ -46,6 +50,7 @@ class Rasteriser {
   std::vector<Worker> workers_;
   Buffer<Splat> splats_;
   Buffer<Reach> reaches_;
+  Buffer<float> depths_;
   Buffer<uint64_t> keys_, spare_;
   Buffer<uint32_t> entries_, tile_start_, cursor_;
 };
