@@ -77,7 +77,7 @@ class Cluster:
     def __init__(self, workers: int, address: str | None) -> None:
         self._running: dict[Any, Job] = {}
         self._ray: Any = None
-        self._temporary = _own_folder() if address is None else None
+        self._temporary = own_folder() if address is None else None
         try:
             workers = self._start(workers, address)
         except BaseException:
@@ -203,7 +203,7 @@ def _reach(address: str) -> None:
 # ---- Leaving nothing behind ----------------------------------------------------------------------
 
 
-def _own_folder() -> Path:
+def own_folder() -> Path:
     """A temporary folder short enough for Ray's socket names (107 bytes in all), named by its owner's pid."""
     root = Path(tempfile.gettempdir())
     if len(str(root)) > 24 or not str(root).isascii():

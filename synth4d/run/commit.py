@@ -158,7 +158,7 @@ def _intact(path: Path, row: ShardRow) -> bool:
 
 def publish(folder: Folder, names: list[tuple[str, int]]) -> tuple[DatasetRecord, Totals]:
     """Write the lists of the dataset and give its record, which the caller writes last of all."""
-    plan, totals, rows, quarantined = folder.plan, Totals(), list[ShardRow](), 0
+    totals, rows, quarantined = Totals(), list[ShardRow](), 0
     with (
         disk.atomic(folder.out / disk.MANIFEST) as manifest,
         disk.atomic(folder.out / disk.REJECTS) as rejects,

@@ -49,7 +49,7 @@ class Folder:
             raise ConfigError(f"{self.out}: can't be written: {e.strerror}") from None
 
     def clear(self) -> None:
-        """Remove the unfinished work; a worker of a killed run may be writing still, so it may take two tries."""
+        """Remove the unfinished work; a worker of a killed run may still write there, hence the tries."""
         for _ in range(5):
             shutil.rmtree(self.out / ".work", ignore_errors=True)
             if not (self.out / ".work").exists():
@@ -114,7 +114,7 @@ def _refuse_foreign(out: Path, plan: Plan) -> None:
         if work.name != plan.digest[:16] and other is not None:
             why = _difference(other["config"], other["versions"], plan)
             raise ConfigError(
-                f"{out}: holds an unfinished run of another plan ({why}); choose another --out or delete the folder"
+                f"{out}: holds an unfinished run of another plan ({why}); choose another --out or delete it"
             )
 
 

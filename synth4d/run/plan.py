@@ -1,4 +1,4 @@
-"""The plan: every shot of a run, each a closed formula of its index, so that a plan of any length costs nothing."""
+"""The plan: every shot of a run as a closed formula of its index, so that a long plan costs nothing."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Plan:
 
 
 def make(config: RunConfig, scenes: tuple[SceneRef, ...], versions: dict[str, str] | None = None) -> Plan:
-    """The plan of a config over loaded scenes; its digest covers config, scene files and the code of the stages."""
+    """The plan of a config over loaded scenes; its digest covers config, scene files and stage code."""
     if not scenes:
         raise ConfigError("no scene given; `synth4d scenes` lists them")
     names = [s.name for s in scenes]

@@ -25,7 +25,7 @@ COMMIT = "commit"
 
 
 class Tally:
-    """Running counts; `tick` reads what the workers have noted since, and `kept` is a share of all questions."""
+    """Running counts of shots and questions; `tick` reads what the workers have noted since."""
 
     def __init__(self, total: int, log: Path) -> None:
         self.total = total

@@ -1,4 +1,4 @@
-"""What lies beside the shards for people: run.json, the dataset card and the report page. Outside the digest."""
+"""What lies beside the shards for people: run.json, dataset card and report page. Outside the digest."""
 
 from __future__ import annotations
 

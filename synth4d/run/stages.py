@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+
 from synth4d import seeds
 from synth4d.config import RunConfig
-from synth4d.records import CameraRecord, dump
+from synth4d.records import CameraRecord, Label, dump
 from synth4d.run.plan import SceneRef
 from synth4d.run.work import Clock, Made
 from synth4d.types import Shot
+
+if TYPE_CHECKING:
+    from synth4d.scene.load import Scene
 
 
 def scenes(names: list[str]) -> tuple[SceneRef, ...]:
@@ -25,31 +32,41 @@ def make(shot: Shot, config: RunConfig, scene_path: str, attempt: int, clock: Cl
     was judged.
     """
     from synth4d import codec
-    from synth4d.annotate import identity, pixels, world as world_facts
+    from synth4d.annotate import identity, pixels
+    from synth4d.annotate import world as simulated
     from synth4d.ask import ask
     from synth4d.filter import sift
     from synth4d.motion import camera, simulate
     from synth4d.render import clip as renderer
     from synth4d.scene import build, load
 
-    def rng(purpose: str):
-        return seeds.rng(shot.run_seed, shot.scene, shot.key, attempt, purpose)
+    def rng(purpose: str) -> np.random.Generator:
+        return seeds.rng(shot.run_seed, shot.scene, shot.key, purpose, attempt)
 
     with clock.stage("simulate"):
         scene = load.load(scene_path)
         world = build.build(scene, shot)
-        timeline = simulate.simulate(scene, world, shot, attempt=attempt)
+        timeline = simulate.simulate(world, shot, attempt=attempt)
         path = camera.film(world, timeline, shot)
     with clock.stage("render"):
         members = codec.encode(renderer.render(world, timeline, path, rng=rng("render"), threads=1))
         clip = codec.decode(members)
     with clock.stage("annotate"):
         seen = CameraRecord.model_validate_json(members["camera.json"])
-        facts = world_facts.facts(shot, world, timeline, clip)
+        facts = simulated.facts(shot, world, timeline, clip)
         viewed = pixels.facts(identity.strip(facts), clip)
     with clock.stage("ask"):
-        questions = ask.ask(facts, seen, rng=rng("ask"), total=config.questions)
+        absent = _labels(scene)
+        questions = ask(facts, seen, rng=rng("ask"), total=config.questions, absent=absent)
     with clock.stage("filter"):
-        kept, rejected = sift.sift(questions, facts, viewed, seen)
+        kept, rejected = sift(questions, facts, viewed, seen)
     members |= {"facts.json": dump(facts), "qa.json": dump(kept)}
     return Made(members, rejected, shot.frames, len(kept))
+
+
+def _labels(scene: Scene) -> list[tuple[str, Label]]:
+    """The prop categories of a scene with their words; a clip may lack some of them."""
+    return [
+        (key, Label(en=c.name.en, zh=c.name.zh, measure=c.name.measure, plural=c.name.plural or f"{c.name.en}s"))
+        for key, c in sorted(scene.props.items())
+    ]

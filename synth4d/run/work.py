@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from synth4d.config import RunConfig
 from synth4d.errors import CannotHappen, ShardError
-from synth4d.records import Question, Quarantine, Record, Reject, dump
+from synth4d.records import Quarantine, Question, Record, Reject, dump
 from synth4d.run import box
 from synth4d.types import Shot
 
@@ -31,7 +33,7 @@ class Totals(Record):
     frames: int = 0
     kept: int = 0
     rejected: int = 0
-    seconds: dict[str, float] = {}
+    seconds: dict[str, float] = Field(default_factory=dict)
 
     def plus(self, other: Totals) -> Totals:
         stages = sorted(self.seconds.keys() | other.seconds.keys())
@@ -59,7 +61,7 @@ class Made:
 class Clock:
     """Seconds per stage, and a line in a file at the end of each for the driver's progress bars."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path | None) -> None:
         self.seconds: dict[str, float] = {}
         self._log = log
 
@@ -69,13 +71,13 @@ class Clock:
         yield
         first = name not in self.seconds
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
-        if first:
+        if first and self._log is not None:
             with self._log.open("ab", buffering=0) as f:
                 f.write(f"{name}\n".encode())
 
 
 Make = Callable[[Shot, RunConfig, str, int, Clock], Made]
-"""(shot, config, path of its scene, attempt, clock) → Made; raises CannotHappen to be called with the next attempt."""
+"""(shot, config, path of its scene, attempt, clock) → Made. After CannotHappen the next attempt is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ class Finished:
 
 
 def finished(path: Path, plan: str) -> Finished | None:
-    """The box at a path; None when it is missing, damaged or of another plan, and the shot must be made anew."""
+    """The box at a path; None when it is missing, damaged or of another plan: make the shot anew."""
     found = box.read(path)
     if found is None or found[0]["plan"] != plan:
         return None

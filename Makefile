@@ -1,0 +1,77 @@
+# Every command here sets up what it needs, once. `make` alone says what there is.
+SCENES  ?= kitchen
+OUT     ?=
+SHOTS   ?=
+SEED    ?=
+WORKERS ?=
+ARGS    ?=
+# Taken literally and handed over in the environment: nothing in a value is ever run by make or by the shell.
+override SCENES  := $(value SCENES)
+override OUT     := $(value OUT)
+override SHOTS   := $(value SHOTS)
+override SEED    := $(value SEED)
+override WORKERS := $(value WORKERS)
+override ARGS    := $(value ARGS)
+export SCENES OUT SHOTS SEED WORKERS ARGS
+
+VENV := .venv
+BIN  := $(VENV)/bin
+DONE := $(VENV)/.setup-done
+MAKES_THE_INSTALL := pyproject.toml constraints.txt CMakeLists.txt $(wildcard synth4d/render/kernel/*)
+OPTIONS = $${SHOTS:+--shots "$$SHOTS"} $${SEED:+--seed "$$SEED"} $${WORKERS:+--workers "$$WORKERS"} $$ARGS
+
+.DEFAULT_GOAL := help
+.PHONY: help setup dataset benchmark smoke browse test check format bench clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  SCENES=kitchen,toy OUT=DIR SHOTS=N SEED=N WORKERS=N ARGS='--set fps=8'"
+
+setup: $(DONE)  ## build .venv: needs Python 3.11 or later and a C++17 compiler
+
+$(DONE): $(MAKES_THE_INSTALL)
+	@command -v c++ >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || \
+		{ echo "error: no C++ compiler found; install one (Debian, Ubuntu: apt install g++)" >&2; exit 1; }
+	@set -e; test -x $(BIN)/python || { \
+		for python in "$${PYTHON:-python3}" python3 python3.13 python3.12 python3.11; do \
+			"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
+		done; \
+		test -n "$$python" || { echo "error: no Python 3.11 or later found; install one or give PYTHON=" >&2; exit 1; }; \
+		"$$python" -m venv $(VENV); }
+	@echo "setting up $(VENV) (once, some minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt scikit-build-core nanobind cmake ninja
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[dev]'
+	@touch $@
+
+dataset: setup  ## a dataset of SCENES, in OUT (out/<scenes>); goes on where it was stopped
+	@$(BIN)/synth4d dataset "$$SCENES" $${OUT:+--out "$$OUT"} $(OPTIONS)
+
+benchmark: setup  ## the evaluation set of pipelines/benchmark.yaml
+	@$(BIN)/synth4d dataset --config pipelines/benchmark.yaml --out "$${OUT:-out/benchmark}" $(OPTIONS)
+
+smoke: setup  ## a few shots of the small room, in seconds
+	@$(BIN)/synth4d dataset --config pipelines/smoke.yaml --out "$${OUT:-out/smoke}" $(OPTIONS)
+
+browse: setup  ## look at a dataset in the browser (OUT, else out/<scenes>)
+	@$(BIN)/synth4d browse "$${OUT:-out/$$SCENES}" --serve $$ARGS
+
+test: setup  ## all tests
+	@$(BIN)/python -m pytest $$ARGS
+
+check: setup  ## style, types and layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup  ## put the sources in the house style
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench: setup  ## measure, each figure against a named baseline
+	@$(BIN)/synth4d bench $$ARGS
+
+clean:  ## remove build products and caches; datasets and .venv stay
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find synth4d tests -name __pycache__ -type d -prune -exec rm -rf {} +

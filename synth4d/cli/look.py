@@ -1,0 +1,131 @@
+"""Commands that look at what there is: verify, stats, browse, scenes, schema, doctor."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from synth4d.errors import ConfigError
+
+Folder = Annotated[Positional[Path], arg(metavar="DIR")]
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Prove a dataset from its own bytes: hashes, schema, every program run again, every box re-projected."""
+
+    dir: Folder
+    """A dataset's folder."""
+    shallow: bool = False
+    """Only files, digests and counts; no sample is opened."""
+
+    def __call__(self) -> int:
+        import sys
+
+        from synth4d.cli.text import counted
+        from synth4d.verify import verify
+
+        report = verify(self.dir, deep=not self.shallow)
+        for problem in report.problems:
+            print(f"problem: {problem}", file=sys.stderr)
+        print(f"{'whole' if report.whole else f'{len(report.problems)} problems'}: {counted(report.counts)}")
+        return 0 if report.whole else 1
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Print what a dataset holds: shots, questions by kind, balance of answers, rejects, seconds by stage."""
+
+    dir: Folder
+    """A dataset's folder."""
+
+    def __call__(self) -> int:
+        from synth4d.cli.text import print_summary
+        from synth4d.report import summarise
+
+        print_summary(summarise(self.dir))
+        return 0
+
+
+@dataclass(frozen=True)
+class Browse:
+    """Say where a dataset's page is, making it first where it is missing."""
+
+    dir: Folder
+    """A dataset's folder."""
+    serve: bool = False
+    """Serve the folder on 127.0.0.1 until Ctrl-C, for a browser that can't open files."""
+    port: Annotated[int, arg(metavar="N")] = 8000
+    """Port to serve on; 0 picks a free one."""
+
+    def __call__(self) -> int:
+        from synth4d import report
+
+        page = self.dir / report.PAGE
+        if not page.exists():
+            report.write(self.dir)
+        print(page, flush=True)
+        if self.serve:
+            self._serve()
+        return 0
+
+    def _serve(self) -> None:
+        import functools
+        import http.server
+
+        handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(self.dir))
+        try:
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        except (OSError, OverflowError) as e:
+            raise ConfigError(f"--port {self.port}: can't be used ({e}); try --port 0") from None
+        with server:
+            print(f"http://127.0.0.1:{server.server_port}/report.html (Ctrl-C ends it)", flush=True)
+            server.serve_forever()
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """List the scenes there are."""
+
+    def __call__(self) -> int:
+        from synth4d.cli.text import scene_line
+        from synth4d.scene import load
+
+        paths = [p for folder in load.scene_folders() for p in sorted(folder.glob("*/scene.yaml"))]
+        if not paths:
+            raise ConfigError("no scenes: there is no scenes/ with a <name>/scene.yaml in it")
+        for path in dict.fromkeys(p.resolve() for p in paths):
+            print(scene_line(load.load(path)))
+        return 0
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Print the JSON Schema of a file: of a dataset's members and lists, or of a run config or a scene."""
+
+    name: Annotated[Positional[Literal["qa", "facts", "camera", "manifest", "dataset", "config", "scene"]], arg()]
+    """Which file."""
+
+    def __call__(self) -> int:
+        from pydantic import TypeAdapter
+
+        from synth4d import config, records
+        from synth4d.scene.spec import SceneSpec
+
+        model = {**records.SCHEMAS, "config": config.RunConfig, "scene": SceneSpec}[self.name]
+        print(json.dumps(TypeAdapter(model).json_schema(), indent=2, ensure_ascii=False))
+        return 0
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Check that this machine has what a run needs; says what to do where something is missing."""
+
+    def __call__(self) -> int:
+        from synth4d.cli.doctor import examine
+
+        return examine()
