@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from synth4d.ask import change, space, state, time  # noqa: F401  (declare the kinds)
+from synth4d.ask import change, layout, space, state, time  # noqa: F401  (declare the kinds)
 from synth4d.ask.choices import options
-from synth4d.ask.stock import KINDS, Draft, Kind, Stock
+from synth4d.ask.kinds import KINDS, Draft, Kind
+from synth4d.ask.stock import Stock
 from synth4d.ask.template import load
 from synth4d.program import Program, Refusal, Value, View, answer, parse, run
 from synth4d.records import CameraRecord, Evidence, Facts, Label, Question, Turn, dump
@@ -25,6 +26,8 @@ from synth4d.records import CameraRecord, Evidence, Facts, Label, Question, Turn
 CHANGE = ("state", "change", "time", "cause")
 CHANGE_SHARE = 0.75
 """Of a dynamic clip's questions, this share is about state, change, time or cause (at least two thirds)."""
+SPREAD = 8
+"""A kind gets at most this part of a clip's questions."""
 CHOICES_SHARE = 0.5
 """Of the questions that can have options, this share gets them."""
 
@@ -43,13 +46,15 @@ def ask(
 ) -> list[Question]:
     """Up to `total` questions about a clip, spread over the kinds.
 
-    `quotas` caps kinds by name (a kind left out is not capped); `absent` are categories of the scene that
-    this clip may lack, for premises that are false.
+    `quotas` caps kinds by name (a kind left out gets at most an eighth of the total); `absent` are categories
+    of the scene that this clip may lack, for premises that are false.
     """
     stock = Stock(View(facts, camera), rng, load(prompts), absent)
-    supply = {name: _packs(KINDS[name], stock) for name in stock.shuffled(KINDS)}
-    pick = _Pick(supply, total, dict(quotas or {}), stock.moving)
-    return pick.all()
+    weight = {name: rng.random() * (0.4 if k.rare else 1.0) for name, k in KINDS.items()}
+    supply = {name: _packs(KINDS[name], stock) for name in sorted(KINDS, key=lambda n: weight[n])}
+    most = max(2, math.ceil(total / SPREAD))
+    limits = {name: (quotas or {}).get(name, most) for name in KINDS}
+    return _Pick(supply, total, limits, stock.moving).all()
 
 
 # ---- Choosing among kinds ------------------------------------------------------------------------
@@ -61,7 +66,7 @@ class _Pick:
 
     supply: dict[str, Iterator[list[Question]]]
     total: int
-    quotas: dict[str, int]
+    limits: dict[str, int]
     moving: bool
     taken: list[Question] = field(default_factory=list)
 
@@ -78,7 +83,7 @@ class _Pick:
 
     def _next(self) -> str | None:
         counts = {name: sum(q.kind == name for q in self.taken) for name in self.supply}
-        open_ = [n for n in self.supply if counts[n] < self.quotas.get(n, self.total)]
+        open_ = [n for n in self.supply if counts[n] < self.limits[n]]
         if self.moving:
             change = sum(q.family in CHANGE for q in self.taken)
             wants_change = change < CHANGE_SHARE * (len(self.taken) + 1)
@@ -127,9 +132,7 @@ def _packs(kind: Kind, stock: Stock) -> Iterator[list[Question]]:
 def _answered(kind: Kind, stock: Stock) -> Iterator[_Answered]:
     """Drafts that the world's facts answer, of the first `tries`."""
     for _, draft in zip(range(kind.tries), kind.drafts(stock), strict=False):
-        if not draft.unseen and not all(
-            any(stock.clear(f, id) for f in draft.frames) for id in draft.objects
-        ):
+        if not draft.unseen and not all(any(stock.clear(f, id) for f in draft.frames) for id in draft.objects):
             continue
         program = parse(draft.program)
         value = run(program, stock.view)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from synth4d.ask.kinds import Draft, Pool, kind
 from synth4d.ask.refer import Ref
 from synth4d.ask.state import places
-from synth4d.ask.stock import END, START, Draft, Moment, Pool, Stock, kind
+from synth4d.ask.stock import END, START, Moment, Stock
 from synth4d.program import opens
 from synth4d.records import JSON, Text
 
@@ -36,9 +37,7 @@ def _since_start(stock: Stock, op: JSON, a: Ref, pool: Pool | None = None, **slo
 def what(stock: Stock) -> Iterator[Draft]:
     """All that is otherwise at the end; `nothing` where nothing happens."""
     ids = tuple(
-        r.id
-        for r in stock.refs(stock.seen)
-        if not stock.view.thing(r.id).part_of or opens(stock.view.thing(r.id))
+        r.id for r in stock.refs(stock.seen) if not stock.view.thing(r.id).part_of or opens(stock.view.thing(r.id))
     )
     frames = tuple(sorted({f for h in stock.happenings for f in h.frames} | {0, stock.view.last}))
     if stock.moving or stock.chance(0.7):
@@ -48,9 +47,9 @@ def what(stock: Stock) -> Iterator[Draft]:
 @kind("change", "anything")
 def anything(stock: Stock) -> Iterator[Draft]:
     """Whether anything changes: in the whole clip, or in a while of it in which nothing does."""
-    quiet = stock.chance(0.4)
+    quiet = stock.chance(0.25)
     events: JSON = {"op": "events"}
-    if not stock.moving and stock.chance(0.5):
+    if not stock.moving and stock.chance(0.4):
         since, until = stock.start(), stock.end()
     elif stock.moving:
         spans = [(a, b) for a, b in _spans(stock) if _calm(stock, a, b) == quiet]
@@ -60,7 +59,7 @@ def anything(stock: Stock) -> Iterator[Draft]:
     else:
         return
     events["within"] = {"op": "between", "since": since.program, "until": until.program}
-    slots = {"since": since.text, "until": until.text}
+    slots = {"since": since.point or since.text, "until": until.point or until.text}
     frames = tuple(sorted({since.frame, (since.frame + until.frame) // 2, until.frame}))
     yield Draft({"op": "happens", "of": events}, slots, frames, ())
 
@@ -95,13 +94,13 @@ def which_way(stock: Stock) -> Iterator[Draft]:
         yield _since_start(stock, {"op": "movement"}, a, Pool(keys=(*WAYS, "still")))
 
 
-@kind("change", "how_far_moved")
+@kind("change", "how_far_moved", rare=True)
 def how_far_moved(stock: Stock) -> Iterator[Draft]:
     for a in _in_both(stock, stock.props):
         yield _since_start(stock, {"op": "displacement"}, a, Pool(most=4.0))
 
 
-@kind("change", "opening")
+@kind("change", "opening", rare=True)
 def opening(stock: Stock) -> Iterator[Draft]:
     """By how much a part is wider open at the end than at the start."""
     for a in _in_both(stock, stock.doors):
@@ -113,16 +112,14 @@ def opening(stock: Stock) -> Iterator[Draft]:
         yield _since_start(stock, {"op": "opening"}, a, Pool(most=most), hinge="1" if hinge else "")
 
 
-@kind("change", "restored")
+@kind("change", "restored", rare=True)
 def restored(stock: Stock) -> Iterator[Draft]:
     """Whether what was changed is back as it was."""
     want = stock.chance(0.6)
     for a in _in_both(stock, stock.doors + stock.lamps):
         times = [e for e in stock.facts.events if e.object == a.id]
         if times and (len(times) > 1) == want:
-            frames = tuple(
-                sorted({0, *(f for h in stock.happenings if h.event.object == a.id for f in h.frames)})
-            )
+            frames = tuple(sorted({0, *(f for h in stock.happenings if h.event.object == a.id for f in h.frames)}))
             draft = _since_start(stock, {"op": "restored"}, a)
             yield Draft(draft.program, draft.slots, (*frames, stock.view.last), (a.id,))
 
@@ -134,7 +131,7 @@ def _carried(stock: Stock) -> list[Ref]:
     return stock.refs({e.object: None for e in stock.facts.events if e.kind == "move"})
 
 
-@kind("change", "moved_to")
+@kind("change", "moved_to", rare=True)
 def moved_to(stock: Stock) -> Iterator[Draft]:
     for h in stock.happenings:
         a, after = stock.ref(h.event.object), stock.after(h)
@@ -143,7 +140,7 @@ def moved_to(stock: Stock) -> Iterator[Draft]:
             yield Draft(program, {"a": a.text}, h.frames, (a.id,), Pool(keys=places(stock)))
 
 
-@kind("change", "moved_from")
+@kind("change", "moved_from", rare=True)
 def moved_from(stock: Stock) -> Iterator[Draft]:
     for h in stock.happenings:
         a, before = stock.ref(h.event.object), stock.before(h)
@@ -152,7 +149,7 @@ def moved_from(stock: Stock) -> Iterator[Draft]:
             yield Draft(program, {"a": a.text}, h.frames, (a.id,), Pool(keys=places(stock)))
 
 
-@kind("change", "count")
+@kind("change", "count", rare=True)
 def count(stock: Stock) -> Iterator[Draft]:
     """How many things are on or in a holder before or after something happens."""
     for holder, relation in _stirred(stock):
@@ -163,13 +160,13 @@ def count(stock: Stock) -> Iterator[Draft]:
                 yield Draft(program, {**_on(holder, relation), "at": moment.text}, frames, (holder.id,))
 
 
-@kind("change", "more")
+@kind("change", "more", rare=True)
 def more(stock: Stock) -> Iterator[Draft]:
     """How many more, or fewer, things are on or in a holder at the end."""
     for holder, relation in _stirred(stock):
         a = {"op": "count", "of": _held(relation, holder, stock.start())}
         b = {"op": "count", "of": _held(relation, holder, stock.end())}
-        sets = [_members(stock, holder.id, relation, f) for f in _ends(stock)]
+        sets = [stock.members(holder.id, relation, f) for f in _ends(stock)]
         grew = len(sets[1]) > len(sets[0])
         program: JSON = {"op": "minus", "a": b if grew else a, "b": a if grew else b}
         slots = {**_on(holder, relation), "grew": "1" if grew else ""}
@@ -186,26 +183,19 @@ def _on(holder: Ref, relation: str) -> dict[str, Text | str]:
     return {"a": holder.text, "rel": word}
 
 
-def _members(stock: Stock, holder: int, relation: str, frame: int) -> set[int]:
-    tracks = {
-        o.id: o.support if relation == "on" else o.inside for o in stock.facts.objects if o.role == "prop"
-    }
-    return {id for id, t in tracks.items() if (t[0] if len(t) == 1 else t[frame]) == holder}
-
-
 def _stirred(stock: Stock) -> list[tuple[Ref, str]]:
     """Holders whose contents are not the same at the end."""
     pairs = [(r, relation) for r in stock.holders for relation in ("on", "inside")]
     ends = _ends(stock)
     return stock.shuffled(
-        (r, s) for r, s in pairs if _members(stock, r.id, s, ends[0]) != _members(stock, r.id, s, ends[1])
+        (r, s) for r, s in pairs if stock.members(r.id, s, ends[0]) != stock.members(r.id, s, ends[1])
     )
 
 
 # ---- Out of sight --------------------------------------------------------------------------------
 
 
-@kind("change", "inside_now")
+@kind("change", "inside_now", rare=True)
 def inside_now(stock: Stock) -> Iterator[Draft]:
     """What is in something that is closed now, for one who saw it go in."""
     for holder in stock.shuffled(stock.holders):
@@ -214,14 +204,14 @@ def inside_now(stock: Stock) -> Iterator[Draft]:
             continue
         held: JSON = {"op": "inside", "object": holder.program, "at": END}
         program: JSON = {"op": "remembered", "of": held, "until": END}
-        inside = _members(stock, holder.id, "inside", stock.view.last)
+        inside = stock.members(holder.id, "inside", stock.view.last)
         frames = _last_seen(stock, inside)
         ids = tuple(r.id for r in stock.props)
         if inside and frames:
             yield Draft(program, {"a": holder.text}, frames, (holder.id,), Pool(ids), unseen=True)
 
 
-@kind("change", "hidden_where")
+@kind("change", "hidden_where", rare=True)
 def hidden_where(stock: Stock) -> Iterator[Draft]:
     """Where a thing is that is out of sight at the end, for one who saw where it went."""
     for a in stock.shuffled(stock.props):

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from synth4d.ask.stock import Pool
+from synth4d.ask.kinds import Pool
 from synth4d.program import Value, word
 from synth4d.program.wording import number_text
 from synth4d.records import Facts, Text
@@ -23,10 +23,8 @@ STEP = (1.28, 1.6)
 APART = 1.2
 
 
-def options(
-    value: Value, pool: Pool, facts: Facts, rng: np.random.Generator
-) -> tuple[list[Text], int] | None:
-    """Four options (fewer where there are no more) and the place of the right one; None where none fit."""
+def options(value: Value, pool: Pool, facts: Facts, rng: np.random.Generator) -> tuple[list[Text], int] | None:
+    """Four options (fewer or five where all are named) and the place of the right one; None where none fit."""
     right = word(value, facts)
     if value.type == "number":
         wrong = _numbers(value, pool, rng)
@@ -35,7 +33,8 @@ def options(
         wrong = [word(Value("object", id), facts) for id in _drawn(others, rng)]
     elif value.type == "choice":
         keys = [key for key in pool.keys if key != value.value]
-        wrong = [word(Value("choice", key), facts) for key in _drawn(keys, rng)]
+        chosen = keys if len(pool.keys) <= OPTIONS + 1 else _drawn(keys, rng)
+        wrong = [word(Value("choice", key), facts) for key in chosen]
     elif value.type == "objects" and value.ordered:
         orders = [list(p) for p in permutations(value.value) if list(p) != value.value]
         wrong = [word(Value("objects", p, ordered=True), facts) for p in _drawn(orders, rng)]

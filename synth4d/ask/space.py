@@ -1,16 +1,16 @@
-"""Questions of space: how many, whether, how far, which is nearer or taller, which way, what is on what."""
+"""Questions of space: how many, whether any, how far, which is nearer, how large, which is taller."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
 
+from synth4d.ask.kinds import Draft, Pool, Slots, either, filter_json, kind
 from synth4d.ask.refer import Ref
-from synth4d.ask.stock import Draft, Moment, Pool, Slots, Stock, either, filter_json, kind, listed
+from synth4d.ask.stock import Moment, Stock
 from synth4d.program import coloured
 from synth4d.records import JSON, Label, Text
 
-SIDES = ("left", "right", "front", "behind")
 ONE_COLOUR = ("apple", "orange", "banana", "lemon", "tomato", "potato", "pear", "carrot", "egg")
 """Things that grow in their own colours: a blue banana is known to be absent without looking."""
 
@@ -28,15 +28,10 @@ def _categories(stock: Stock) -> dict[str, list[int]]:
         if stock.view.thing(id).role == "prop":
             found.setdefault(stock.view.thing(id).category, []).append(id)
     names = {
-        c: {(stock.view.thing(id).label.en, stock.view.thing(id).label.zh) for id in ids}
-        for c, ids in found.items()
+        c: {(stock.view.thing(id).label.en, stock.view.thing(id).label.zh) for id in ids} for c, ids in found.items()
     }
     said = [zh for group in names.values() for _, zh in group]
-    return {
-        c: ids
-        for c, ids in found.items()
-        if len(names[c]) == 1 and all(said.count(zh) == 1 for _, zh in names[c])
-    }
+    return {c: ids for c, ids in found.items() if len(names[c]) == 1 and all(said.count(zh) == 1 for _, zh in names[c])}
 
 
 def _label(stock: Stock, id: int) -> Label:
@@ -77,9 +72,7 @@ def exists(stock: Stock) -> Iterator[Draft]:
                 )
         present = {stock.view.thing(id).colour for id in ids}
         for key in stock.shuffled(colours)[:2]:
-            like = next(
-                (o.colour for o in stock.facts.objects if o.colour is not None and o.colour.key == key), None
-            )
+            like = next((o.colour for o in stock.facts.objects if o.colour is not None and o.colour.key == key), None)
             if like is not None and like not in present and None not in present:
                 painted = coloured(thing.model_copy(update={"colour": like}))
                 yield _premise(filter_json(category=category, colour=key), painted, thing.label, (), 0)
@@ -98,14 +91,10 @@ def exists(stock: Stock) -> Iterator[Draft]:
             )
     for category, label in stock.shuffled(stock.absent):
         if category not in _categories(stock):
-            yield _premise(
-                filter_json(category=category), Text(en=label.en, zh=label.zh), label, (), 0, "plain"
-            )
+            yield _premise(filter_json(category=category), Text(en=label.en, zh=label.zh), label, (), 0, "plain")
 
 
-def _premise(
-    found: JSON, name: Text, label: Label, ids: tuple[int, ...], frame: int, group: str = "colour"
-) -> Draft:
+def _premise(found: JSON, name: Text, label: Label, ids: tuple[int, ...], frame: int, group: str = "colour") -> Draft:
     article = "an" if name.en[:1].lower() in "aeiou" else "a"
     slots: Slots = {"n": Text(en=f"{article} {name.en}", zh=name.zh), "m": label.measure}
     return Draft({"op": "exists", "of": {"op": "seen", "of": found}}, slots, (frame,), ids, group=group)
@@ -114,9 +103,7 @@ def _premise(
 # ---- Distance and size ---------------------------------------------------------------------------
 
 
-def _pairs(
-    stock: Stock, refs: list[Ref], size: int, most: int = 6
-) -> Iterator[tuple[Moment, tuple[Ref, ...]]]:
+def together(stock: Stock, refs: list[Ref], size: int, most: int = 6) -> Iterator[tuple[Moment, tuple[Ref, ...]]]:
     """Groups of things that are in sight together at a moment."""
     for moment in stock.moments(spread=2):
         in_sight = stock.in_sight(refs, moment.frame)[:6]
@@ -128,7 +115,7 @@ def _pairs(
 
 @kind("space", "distance")
 def distance(stock: Stock) -> Iterator[Draft]:
-    for moment, (a, b) in _pairs(stock, stock.marks, 2):
+    for moment, (a, b) in together(stock, stock.marks + stock.pointed, 2):
         program: JSON = {"op": "distance", "a": a.program, "b": b.program, "at": moment.program}
         slots: Slots = {"a": a.text, "b": b.text, "at": moment.text}
         yield Draft(program, slots, (moment.frame,), (a.id, b.id), Pool(most=6.0))
@@ -136,7 +123,7 @@ def distance(stock: Stock) -> Iterator[Draft]:
 
 @kind("space", "camera_distance")
 def camera_distance(stock: Stock) -> Iterator[Draft]:
-    for moment, (a,) in _pairs(stock, stock.marks, 1):
+    for moment, (a,) in together(stock, stock.marks + stock.pointed, 1):
         program: JSON = {"op": "distance", "a": {"op": "camera"}, "b": a.program, "at": moment.program}
         yield Draft(program, {"a": a.text, "at": moment.text}, (moment.frame,), (a.id,), Pool(most=8.0))
 
@@ -144,7 +131,7 @@ def camera_distance(stock: Stock) -> Iterator[Draft]:
 @kind("space", "nearer")
 def nearer(stock: Stock) -> Iterator[Draft]:
     """Which of two or three things is nearer to a fourth, or to the camera."""
-    for moment, (to, *rest) in _pairs(stock, stock.marks, 4):
+    for moment, (to, *rest) in together(stock, stock.marks, 4):
         among = rest[: 2 + int(stock.chance(0.5))]
         these: JSON = {"op": "these", "of": [r.program for r in among]}
         ids = tuple(r.id for r in among)
@@ -170,87 +157,10 @@ def size(stock: Stock) -> Iterator[Draft]:
 
 @kind("space", "taller")
 def taller(stock: Stock) -> Iterator[Draft]:
-    for moment, group in _pairs(stock, stock.marks, 3):
+    for moment, group in together(stock, stock.marks, 3):
         among = group[: 2 + int(stock.chance(0.5))]
         these: JSON = {"op": "these", "of": [r.program for r in among]}
         program: JSON = {"op": "biggest", "by": "height", "of": these, "at": moment.program}
         ids = tuple(r.id for r in among)
         slots: Slots = {"which": either(among), "n": str(len(among))}
         yield Draft(program, slots, (moment.frame,), ids, Pool(ids))
-
-
-# ---- Direction and order -------------------------------------------------------------------------
-
-
-@kind("space", "side")
-def side(stock: Stock) -> Iterator[Draft]:
-    """In the viewer's frame of reference."""
-    for moment, (a, b) in _pairs(stock, stock.marks, 2):
-        program: JSON = {"op": "side", "of": a.program, "by": b.program, "at": moment.program}
-        slots: Slots = {"a": a.text, "b": b.text, "at": moment.text}
-        yield Draft(program, slots, (moment.frame,), (a.id, b.id), Pool(keys=SIDES))
-
-
-@kind("space", "direction")
-def direction(stock: Stock) -> Iterator[Draft]:
-    """In the frame of reference of one who stands at a thing and faces another."""
-    for moment, (a, b, c) in _pairs(stock, stock.marks, 3):
-        program: JSON = {
-            "op": "direction", "standing_at": a.program, "facing": b.program, "of": c.program, "at": moment.program,
-        }  # fmt: skip
-        slots: Slots = {"a": a.text, "b": b.text, "c": c.text, "at": moment.text}
-        yield Draft(program, slots, (moment.frame,), (a.id, b.id, c.id), Pool(keys=SIDES))
-
-
-@kind("space", "depth_order")
-def depth_order(stock: Stock) -> Iterator[Draft]:
-    for moment, group in _pairs(stock, stock.marks, 3, most=12):
-        program: JSON = {"op": "depth_order", "of": [r.program for r in group], "at": moment.program}
-        ids = tuple(r.id for r in group)
-        yield Draft(program, {"which": listed(group), "at": moment.text}, (moment.frame,), ids, Pool(ids))
-
-
-@kind("space", "appearance_order")
-def appearance_order(stock: Stock) -> Iterator[Draft]:
-    later = [r for r in stock.marks if not stock.view.glimpsed(r.id, 0)]
-    for group in stock.shuffled(combinations(stock.shuffled(stock.marks)[:8], 3)):
-        if sum(r in later for r in group) < 2:
-            continue
-        program: JSON = {"op": "appearance_order", "of": [r.program for r in group]}
-        ids = tuple(r.id for r in group)
-        frames = tuple(
-            sorted({next(f for f in range(stock.facts.frames) if stock.clear(f, id)) for id in ids})
-        )
-        yield Draft(program, {"which": listed(group)}, frames, ids, Pool(ids))
-
-
-# ---- Support -------------------------------------------------------------------------------------
-
-
-@kind("space", "what_is_on")
-def what_is_on(stock: Stock) -> Iterator[Draft]:
-    """What stands on a thing, or lies in an open one."""
-    for moment in stock.moments(spread=2):
-        for holder in stock.in_sight(stock.holders, moment.frame):
-            for relation in ("on", "inside"):
-                if moment.about == holder.id:
-                    continue
-                held: JSON = {"op": relation, "object": holder.program, "at": moment.program}
-                program: JSON = {"op": "all_visible", "of": held, "at": moment.program}
-                word = Text(en="on", zh="上") if relation == "on" else Text(en="in", zh="里")
-                slots: Slots = {"a": holder.text, "rel": word, "at": moment.text}
-                ids = tuple(r.id for r in stock.in_sight(stock.props, moment.frame))
-                yield Draft(program, slots, (moment.frame,), (holder.id,), Pool(ids))
-
-
-@kind("space", "under")
-def under(stock: Stock) -> Iterator[Draft]:
-    """What a thing stands on."""
-    for moment in stock.moments(spread=2):
-        for a in stock.in_sight(stock.props, moment.frame)[:4]:
-            place = stock.view.remembered(a.id, stock.view.thing(a.id).support, moment.frame)
-            if not place or place not in stock.view.by_id or moment.about == a.id:
-                continue
-            program: JSON = {"op": "holder", "object": a.program, "at": moment.program}
-            ids = tuple(r.id for r in stock.holders)
-            yield Draft(program, {"a": a.text, "at": moment.text}, (moment.frame,), (a.id,), Pool(ids))

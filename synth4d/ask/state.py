@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from synth4d.ask.kinds import Draft, Pool, kind
 from synth4d.ask.refer import Ref
-from synth4d.ask.stock import Draft, Moment, Pool, Stock, kind
+from synth4d.ask.stock import Moment, Stock
 from synth4d.records import JSON
 
 
@@ -75,13 +76,13 @@ def _is_ajar(stock: Stock, id: int, frame: int) -> bool:
     return bool(track[0] if len(track) == 1 else track[frame])
 
 
-@kind("state", "fill")
+@kind("state", "fill", rare=True)
 def fill(stock: Stock) -> Iterator[Draft]:
     for moment, a in _asked(stock, _filled(stock)):
         yield _draft({"op": "fill"}, moment, a)
 
 
-@kind("state", "full", paired=True, tries=40)
+@kind("state", "full", paired=True, tries=40, rare=True)
 def full(stock: Stock) -> Iterator[Draft]:
     """Full, partly full or empty."""
     for moment, a in _asked(stock, stock.vessels if _filled(stock) else []):
@@ -94,7 +95,7 @@ def _filled(stock: Stock) -> list[Ref]:
 
 @kind("state", "where", tries=24)
 def where(stock: Stock) -> Iterator[Draft]:
-    for moment, a in _asked(stock, stock.props):
+    for moment, a in _asked(stock, stock.props + stock.pointed):
         yield _draft({"op": "where"}, moment, a, Pool(keys=places(stock)))
 
 

@@ -1,8 +1,8 @@
-"""What a clip offers to ask about: things that can be named, moments, events; and the drafts made of them."""
+"""What a clip offers to ask about: things that can be named, moments, events."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
@@ -11,49 +11,23 @@ import numpy as np
 
 from synth4d.ask.refer import Ref, by_name, by_side
 from synth4d.ask.template import Prompts
-from synth4d.program import View, clause, kind_of, opens
-from synth4d.records import JSON, EventFact, Facts, Family, Label, Text
+from synth4d.program import View, clause, frame_after, frame_before, kind_of, opens
+from synth4d.records import JSON, EventFact, Facts, Label, Text, at
 
 T = TypeVar("T")
 START: JSON = {"op": "start"}
 END: JSON = {"op": "end"}
-Slots = Mapping[str, Text | str]
-"""What a template fills in; a Text differs by language."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """What wrong choices may be drawn from."""
-
-    ids: tuple[int, ...] = ()
-    """For `object` answers; for `objects` in order, the things to permute."""
-    keys: tuple[str, ...] = ()
-    """For `choice` answers."""
-    most: float | None = None
-    """For `number` answers: the largest that could be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A question before its answer is known."""
-
-    program: JSON
-    slots: Slots
-    frames: tuple[int, ...]
-    objects: tuple[int, ...]
-    pool: Pool | None = None
-    group: str = ""
-    """Paired kinds pair a yes with a no of the same group, so that the group tells nothing."""
-    unseen: bool = False
-    """Objects may be out of sight at the evidence frames (questions of memory)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     program: JSON
     text: Text
+    """at 2.5 s"""
     frame: int
     kind: str
+    point: Text | None = None
+    """2.5 s; None for those beside an event."""
     about: int = 0
     """The thing that the event it is named by happens to; 0 = none."""
 
@@ -116,9 +90,11 @@ class Stock:
     def refs(self, ids: Iterable[int]) -> list[Ref]:
         return [r for r in map(self.ref, ids) if r is not None]
 
-    def ref_or_side(self, id: int) -> Ref | None:
-        """Also by its place in the first picture; for questions, not for answers."""
-        return self.ref(id) or by_side(self.view, id)
+    @cached_property
+    def pointed(self) -> list[Ref]:
+        """Props without a name of their own, by their place in the first picture; not for answers."""
+        nameless = (id for id in self.seen if self.view.thing(id).role == "prop" and self.ref(id) is None)
+        return [r for r in (by_side(self.view, id) for id in nameless) if r is not None]
 
     @cached_property
     def seen(self) -> tuple[int, ...]:
@@ -155,6 +131,11 @@ class Stock:
         tracks = (t for o in self.facts.objects for t in (o.support, o.inside))
         return self.refs(sorted({id for track in tracks for id in track if id}))
 
+    def members(self, holder: int, relation: str, frame: int) -> set[int]:
+        """Props that are on, or inside, a thing at a frame, seen or not."""
+        tracks = {o.id: o.support if relation == "on" else o.inside for o in self.facts.objects if o.role == "prop"}
+        return {id for id, track in tracks.items() if at(track, frame) == holder}
+
     def clear(self, frame: int, *ids: int) -> bool:
         return all(self.view.clear(id, frame) for id in ids)
 
@@ -186,7 +167,7 @@ class Stock:
         return tuple(sorted({min(max(round(s * fps), 0), last) for s in seconds}))
 
     def moments(self, *avoid: int, spread: int = 3) -> list[Moment]:
-        """Moments in random order: start, end, some seconds, before and after events of things not to `avoid`."""
+        """Start, end, some seconds, before and after events of things not to `avoid`, in random order."""
         found = [self.start(), self.end()]
         frames = self.shuffled(range(1, self.view.last))[:spread]
         found += [self.second(f) for f in frames]
@@ -197,76 +178,29 @@ class Stock:
         return self.shuffled(found)
 
     def start(self) -> Moment:
-        return Moment(START, self.when("start"), 0, "start")
+        return Moment(START, self.when("start"), 0, "start", self.when("start_point"))
 
     def end(self) -> Moment:
-        return Moment(END, self.when("end"), self.view.last, "end")
+        return Moment(END, self.when("end"), self.view.last, "end", self.when("end_point"))
 
     def second(self, frame: int) -> Moment:
         fps = self.facts.fps
-        s = next(
-            (r for r in (round(frame / fps, d) for d in (1, 2)) if int(r * fps + 0.5) == frame), frame / fps
-        )
-        return Moment({"op": "time", "s": s}, self.when("second", s=f"{s:g}"), frame, "second")
+        s = next((r for r in (round(frame / fps, d) for d in (1, 2)) if int(r * fps + 0.5) == frame), frame / fps)
+        said, point = self.when("second", s=f"{s:g}"), self.when("second_point", s=f"{s:g}")
+        return Moment({"op": "time", "s": s}, said, frame, "second", point)
 
     def before(self, h: Happening) -> Moment | None:
-        frame = int(np.ceil(h.event.start_s * self.facts.fps - 1e-6)) - 1
-        return self._beside(h, "before", frame)
+        return self._beside(h, "before", frame_before(self.view, h.event))
 
     def after(self, h: Happening) -> Moment | None:
-        frame = int(np.ceil(h.event.end_s * self.facts.fps - 1e-6))
-        return self._beside(h, "after", frame)
+        return self._beside(h, "after", frame_after(self.view, h.event))
 
     def _beside(self, h: Happening, op: str, frame: int) -> Moment | None:
         if not 0 <= frame <= self.view.last:
             return None
         program: JSON = {"op": op, "event": h.program}
-        return Moment(program, self.when(op, what=h.what), frame, op, h.event.object)
+        return Moment(program, self.when(op, what=h.what), frame, op, about=h.event.object)
 
     def when(self, kind: str, **slots: Text | str) -> Text:
         """A phrase for a moment: at the start, at 2.5 s, just before the drawer opens."""
         return self.prompts.say("when", kind, slots, self.rng)
-
-
-# ---- Kinds ---------------------------------------------------------------------------------------
-
-Drafts = Callable[[Stock], Iterator[Draft]]
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    name: str
-    family: Family
-    drafts: Drafts
-    paired: bool
-    """Each answer is asked as often as the other: a yes and a no go together."""
-    tries: int
-
-
-KINDS: dict[str, Kind] = {}
-
-
-def kind(family: Family, name: str, paired: bool = False, tries: int = 16) -> Callable[[Drafts], Drafts]:
-    """Declare a kind of question by the generator of its drafts."""
-
-    def declare(drafts: Drafts) -> Drafts:
-        KINDS[f"{family}.{name}"] = Kind(f"{family}.{name}", family, drafts, paired, tries)
-        return drafts
-
-    return declare
-
-
-def filter_json(**fields: str) -> JSON:
-    return {"op": "filter", **fields}
-
-
-def either(refs: Sequence[Ref]) -> Text:
-    """the mug or the bowl · 马克杯还是碗"""
-    en, zh = [r.text.en for r in refs], [r.text.zh for r in refs]
-    return Text(en=", ".join(en[:-1]) + " or " + en[-1], zh="、".join(zh[:-1]) + "还是" + zh[-1])
-
-
-def listed(refs: Sequence[Ref]) -> Text:
-    """the mug, the bowl and the plate · 马克杯、碗和盘子"""
-    en, zh = [r.text.en for r in refs], [r.text.zh for r in refs]
-    return Text(en=", ".join(en[:-1]) + " and " + en[-1], zh="、".join(zh[:-1]) + "和" + zh[-1])

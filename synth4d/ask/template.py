@@ -45,9 +45,7 @@ class Prompts:
         """Every wording of a kind, filled in."""
         template = self.env.get_template(f"{family}.{language}.j2")
         if kind not in template.blocks:
-            raise ConfigError(
-                f"prompts/{family}.{language}.j2 has no block {kind}; add one, a wording a line"
-            )
+            raise ConfigError(f"prompts/{family}.{language}.j2 has no block {kind}; add one, a wording a line")
         text = "".join(template.blocks[kind](template.new_context(dict(slots))))
         return [line.strip() for line in text.splitlines() if line.strip()]
 

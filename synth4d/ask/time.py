@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from synth4d.ask.stock import Draft, Happening, Pool, Stock, kind, listed
+from synth4d.ask.kinds import Draft, Pool, kind, listed
+from synth4d.ask.stock import Happening, Stock
 from synth4d.program import opens
 from synth4d.records import JSON, Text
 
@@ -17,14 +18,14 @@ def _frames(*happenings: Happening) -> tuple[int, ...]:
 def _either(happenings: tuple[Happening, ...]) -> Text:
     """the drawer opens or the mug is moved · 抽屉被打开还是马克杯被移动"""
     en, zh = [h.what.en for h in happenings], [h.what.zh for h in happenings]
-    return Text(en=", ".join(en[:-1]) + ", or " + en[-1], zh="、".join(zh[:-1]) + ",还是" + zh[-1])
+    return Text(en=", ".join(en[:-1]) + ", or " + en[-1], zh="、".join(zh[:-1]) + "，还是" + zh[-1])
 
 
 def _groups(stock: Stock, size: int) -> list[tuple[Happening, ...]]:
     return [tuple(stock.shuffled(g)) for g in stock.shuffled(combinations(stock.happenings, size))]
 
 
-@kind("time", "order")
+@kind("time", "order", rare=True)
 def order(stock: Stock) -> Iterator[Draft]:
     """Three or four events, or two, put in order by the things they happen to."""
     for size in (4, 3):
@@ -36,7 +37,7 @@ def order(stock: Stock) -> Iterator[Draft]:
                 yield Draft(program, {"which": listed(refs)}, _frames(*group), ids, Pool(ids))
 
 
-@kind("time", "which_first")
+@kind("time", "which_first", rare=True)
 def which_first(stock: Stock) -> Iterator[Draft]:
     for group in _groups(stock, 2):
         program: JSON = {"op": "earliest", "of": [h.program for h in group]}
@@ -45,7 +46,7 @@ def which_first(stock: Stock) -> Iterator[Draft]:
         yield Draft(program, {"which": _either(group)}, _frames(*group), ids, Pool(keys=keys))
 
 
-@kind("time", "first_of_all")
+@kind("time", "first_of_all", rare=True)
 def first_of_all(stock: Stock) -> Iterator[Draft]:
     """What happens first, or last, of all."""
     if len(stock.facts.events) < 2 or len(stock.happenings) < len(stock.facts.events):
@@ -70,7 +71,7 @@ def how_long(stock: Stock) -> Iterator[Draft]:
         if h.event.kind not in ("turn_on", "turn_off", "knock_over", "drop"):
             most = stock.view.seconds(stock.view.last)
             program: JSON = {"op": "duration", "event": h.program}
-            yield Draft(program, {"going": h.going_on}, h.frames, (h.event.object,), Pool(most=most))
+            yield Draft(program, {"going": h.going_on, "what": h.what}, h.frames, (h.event.object,), Pool(most=most))
 
 
 @kind("time", "meanwhile", paired=True, tries=40)
@@ -91,7 +92,7 @@ def meanwhile(stock: Stock) -> Iterator[Draft]:
                 yield Draft(program, slots, h.frames, (a.id,), group=state)
 
 
-@kind("time", "overlap")
+@kind("time", "overlap", rare=True)
 def overlap(stock: Stock) -> Iterator[Draft]:
     """Whether two events happen at the same time."""
     want = stock.chance(0.65)
@@ -106,7 +107,7 @@ def overlap(stock: Stock) -> Iterator[Draft]:
 # ---- Cause ---------------------------------------------------------------------------------------
 
 
-@kind("cause", "switched_by")
+@kind("cause", "switched_by", rare=True)
 def switched_by(stock: Stock) -> Iterator[Draft]:
     """Which knob or switch turned a lamp or burner on or off."""
     controls = stock.refs(o.id for o in stock.facts.objects if o.joint is not None)
@@ -121,7 +122,7 @@ def switched_by(stock: Stock) -> Iterator[Draft]:
             yield Draft(program, {"a": a.text, "on": on, "glows": glows}, h.frames, (a.id,), Pool(ids))
 
 
-@kind("cause", "filled_from")
+@kind("cause", "filled_from", rare=True)
 def filled_from(stock: Stock) -> Iterator[Draft]:
     """What a vessel was filled from."""
     for h in stock.shuffled(stock.happenings):

@@ -13,14 +13,14 @@ from synth4d.program import changes, objects, space, states, times  # noqa: F401
 from synth4d.program.agree import compare
 from synth4d.program.language import OPS, Program, ProgramError, evaluate, grammar, parse
 from synth4d.program.states import opens
-from synth4d.program.times import kind_of
+from synth4d.program.times import frame_after, frame_before, kind_of
 from synth4d.program.view import Reason, Refusal, Refused, Things, Value, View, refuse
 from synth4d.program.wording import answer, clause, coloured, thing_text, word
 from synth4d.records import CameraRecord, EventFact, Facts
 
 __all__ = [
     "OPS", "Program", "ProgramError", "Reason", "Refusal", "Value", "View",
-    "answer", "clause", "coloured", "compare", "execute", "grammar", "kind_of", "opens",
+    "answer", "clause", "coloured", "compare", "execute", "frame_after", "frame_before", "grammar", "kind_of", "opens",
     "parse", "run", "thing_text", "word",
 ]  # fmt: skip
 

@@ -10,6 +10,7 @@ from synth4d.program.objects import Span
 from synth4d.program.space import sector
 from synth4d.program.states import filled, opened, opens, state_through
 from synth4d.program.view import Refused, Things, Value, View, number, refuse
+from synth4d.records import EventFact
 from synth4d.records import at as entry
 from synth4d.types import F64
 
@@ -35,6 +36,8 @@ def has_moved(view: View, id: int, since: Span, until: Span) -> bool:
     moved = _amount(_length(shift), margins.MOVED_M, margins.STILL_M, name)
     if moved and carried(view, id, shift, since, until):
         refuse("ambiguous", f"{name} is carried along")
+    if not moved and any(e.object == id and _touches(view, e, since, until) for e in view.facts.events):
+        refuse("ambiguous", f"{name} moves and comes back")
     return moved
 
 
@@ -90,7 +93,7 @@ def changed(view: View, of: Things | None, since: Span, until: Span) -> Things:
     """things whose place, openness, on/off or level is otherwise at the second moment; left out are things only
     carried along, or not seen at one of the two; in doubt are small changes and events unseen"""
     kept, unsure = [], list(of.unsure) if of else []
-    busy = {e.object for e in view.facts.events if _touches(view, e.start_s, e.end_s, since, until)}
+    busy = {e.object for e in view.facts.events if _touches(view, e, since, until)}
     for id in of.sure if of else _changeable(view):
         try:
             if has_changed(view, id, since, until):
@@ -101,8 +104,8 @@ def changed(view: View, of: Things | None, since: Span, until: Span) -> Things:
     return Things(tuple(kept), tuple(unsure))
 
 
-def _touches(view: View, start_s: float, end_s: float, since: Span, until: Span) -> bool:
-    return end_s > view.seconds(since[0]) and start_s < view.seconds(until[0])
+def _touches(view: View, e: EventFact, since: Span, until: Span) -> bool:
+    return e.end_s > view.seconds(since[0]) and e.start_s < view.seconds(until[0])
 
 
 @op("moved", "bool", object=Sub("object"), **MOMENTS)
@@ -142,9 +145,7 @@ def displacement(view: View, object: int, since: Span, until: Span) -> Value:
 def opening(view: View, object: int, since: Span, until: Span) -> Value:
     """degrees (hinge) or centimetres (slide) that a part is wider open at the second moment; < 0: less"""
     (a, full), (b, _) = opened(view, object, since[0]), opened(view, object, until[0])
-    if not _amount(
-        abs(b - a) / full, margins.OPENED_SHARE, margins.OPENED_SHARE / 3, view.thing(object).name
-    ):
+    if not _amount(abs(b - a) / full, margins.OPENED_SHARE, margins.OPENED_SHARE / 3, view.thing(object).name):
         refuse("undefined", "its openness does not change")
     joint = view.thing(object).joint
     return number(b - a, "deg" if joint and joint.type == "hinge" else "cm")

@@ -34,6 +34,8 @@ PICTURE_SHARE = 0.05
 
 ORDER_S = 0.5
 """Events and first appearances must be this far apart to be put in order: two frames at 4 fps; ours."""
+GUARD_S = 0.15
+"""'Just before' and 'right after' an event keep this far from it, so that both witnesses see rest; ours."""
 DURATION_S = 0.5
 """Shorter events are not timed; ours."""
 

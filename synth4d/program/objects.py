@@ -58,7 +58,9 @@ def filter_(
             continue
         doubt = id in base.unsure or (colour is not None and o.colour is None)
         (unsure if doubt else kept).append(id)
-    return Things(tuple(kept), tuple(unsure))
+    measures = {view.thing(id).label.measure for id in (*kept, *unsure)} if category or label else set()
+    measure = measures.pop() if len(measures) == 1 else base.measure if not (category or label) else "个"
+    return Things(tuple(kept), tuple(unsure), measure)
 
 
 @op("unique", "object", of=Sub("things"))
@@ -80,15 +82,13 @@ def these(view: View, of: list[int]) -> Things:
 @op("count", "int", of=Sub("things"))
 def count(view: View, of: Things) -> Value:
     """how many things are in a set; ambiguous while any is in doubt"""
-    members = sure(view, of)
-    measures = {view.thing(id).label.measure for id in members}
-    return Value("int", len(members), measure=measures.pop() if len(measures) == 1 else "个")
+    return Value("int", len(sure(view, of)), measure=of.measure)
 
 
 @op("minus", "int", a=Sub("int"), b=Sub("int"))
 def minus(view: View, a: Value, b: Value) -> Value:
     """a − b"""
-    return Value("int", a.value - b.value, measure=a.measure if a.value else b.measure)
+    return Value("int", a.value - b.value, measure=a.measure)
 
 
 @op("exists", "bool", of=Sub("things"))
@@ -120,7 +120,7 @@ def _split(view: View, of: Things, frames: range) -> Things:
     glimpsed = {id for id in (*of.sure, *of.unsure) if any(view.glimpsed(id, f) for f in frames)}
     kept = tuple(id for id in of.sure if id in clear)
     doubt = (id for id in (*of.sure, *of.unsure) if id in glimpsed and id not in kept)
-    return Things(kept, tuple(doubt))
+    return Things(kept, tuple(doubt), of.measure)
 
 
 @op("all_visible", "things", of=Sub("things"), at=Sub("moment"))
@@ -176,7 +176,7 @@ def _held(view: View, relation: str, holder: int, frame: int, of: Things | None)
             kept.append(id)
         elif where is None and at(view.thing(id).pixels, frame) >= margins.VISIBLE_PIXELS:
             unsure.append(id)
-    return Things(tuple(kept), tuple(unsure))
+    return Things(tuple(kept), tuple(unsure), base.measure)
 
 
 @op("where", "choice", object=Sub("object"), at=Sub("moment"))

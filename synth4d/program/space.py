@@ -142,9 +142,7 @@ def _unit(v: F64, what: str) -> F64:
     return v / length
 
 
-@op(
-    "direction", "choice", of=Sub("object"), standing_at=Sub("object"), facing=Sub("object"), at=Sub("moment")
-)
+@op("direction", "choice", of=Sub("object"), standing_at=Sub("object"), facing=Sub("object"), at=Sub("moment"))
 def direction(view: View, of: int, standing_at: int, facing: int, at: Span) -> Value:
     """front, left, behind or right: where a thing is for one who stands at the second and faces the third"""
     if len({of, standing_at, facing}) < 3:
@@ -152,9 +150,7 @@ def direction(view: View, of: int, standing_at: int, facing: int, at: Span) -> V
     near, far = margins.PAIR_GAP_M
     for a, b in ((of, standing_at), (of, facing), (standing_at, facing)):
         if not near <= gap(view, a, b, at[0]) <= far:
-            refuse(
-                "ambiguous", f"{view.thing(a).name} and {view.thing(b).name} are too near or too far apart"
-            )
+            refuse("ambiguous", f"{view.thing(a).name} and {view.thing(b).name} are too near or too far apart")
     stand = _flat(view, standing_at, at[0])[0]
     ahead = _unit(_flat(view, facing, at[0])[0] - stand, "facing")
     return Value("choice", sector(_flat(view, of, at[0]) - stand, ahead))

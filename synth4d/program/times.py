@@ -30,6 +30,16 @@ def _moment(view: View, frame: int, what: str) -> Span:
     return frame, frame
 
 
+def frame_before(view: View, event: EventFact) -> int:
+    """The last frame before an event (it may lie before the video)."""
+    return math.floor((event.start_s - margins.GUARD_S) * view.facts.fps + 1e-6)
+
+
+def frame_after(view: View, event: EventFact) -> int:
+    """The first frame after an event (it may lie after the video)."""
+    return math.ceil((event.end_s + margins.GUARD_S) * view.facts.fps - 1e-6)
+
+
 @op("time", "moment", s=Num(0, 3600))
 def time(view: View, s: float) -> Span:
     """the moment at so many seconds, the first frame being at 0"""
@@ -50,14 +60,14 @@ def end(view: View) -> Span:
 
 @op("before", "moment", event=Sub("event"))
 def before(view: View, event: EventFact) -> Span:
-    """the last moment before an event begins"""
-    return _moment(view, math.ceil(event.start_s * view.facts.fps - 1e-6) - 1, "before the event")
+    """the last moment at least 0.15 s before an event begins"""
+    return _moment(view, frame_before(view, event), "before the event")
 
 
 @op("after", "moment", event=Sub("event"))
 def after(view: View, event: EventFact) -> Span:
-    """the first moment after an event has ended"""
-    return _moment(view, math.ceil(event.end_s * view.facts.fps - 1e-6), "after the event")
+    """the first moment at least 0.15 s after an event has ended"""
+    return _moment(view, frame_after(view, event), "after the event")
 
 
 @op("while", "span", event=Sub("event"))
@@ -99,13 +109,24 @@ def events(
             continue
         if target not in (None, e.target):
             continue
-        if within and (e.end_s < view.seconds(within[0]) or e.start_s > view.seconds(within[1])):
+        if within and not _within(view, e, within):
             continue
         found.append(e)
     return found
 
 
 PARTIES = {"object": Sub("object", optional=True), "target": Sub("object", optional=True)}
+
+
+def _within(view: View, e: EventFact, span: Span) -> bool:
+    """Whether an event falls into a span, by half a second of it or wholly; refused where it only touches."""
+    low, high = view.seconds(span[0]), view.seconds(span[1])
+    common = min(e.end_s, high) - max(e.start_s, low)
+    if common >= min(margins.ORDER_S, e.end_s - e.start_s) - 1e-9 and common >= 0:
+        return True
+    if common > -margins.ORDER_S / 2:
+        refuse("ambiguous", f"{view.name(e)} is at the border of the span")
+    return False
 
 
 @op("event", "event", kind=Word(KINDS), **PARTIES)
@@ -159,12 +180,14 @@ def earliest(view: View, of: list[EventFact]) -> EventFact:
 
 @op("order", "list", of=Sub("event", many=(2, 4)))
 def order(view: View, of: list[EventFact]) -> list[int]:
-    """the things that the events happen to, in the order in which the events begin"""
+    """the things that the events happen to, in the order in which the events begin; nothing else may happen to them"""
     ranked = sorted(of, key=lambda e: (e.start_s, e.id))
     if any(b.start_s - a.start_s < margins.ORDER_S - 1e-9 for a, b in pairwise(ranked)):
         refuse("ambiguous", "two events begin at about the same time")
-    if len({e.object for e in ranked}) < len(ranked):
-        refuse("ambiguous", "two of the events happen to the same thing")
+    for e in ranked:
+        others = [o for o in view.facts.events if o.id != e.id]
+        if any(o.object == e.object or (o.kind == "pour" and o.target == e.object) for o in others):
+            refuse("ambiguous", f"more than one thing happens to {view.thing(e.object).name}")
     return [e.object for e in ranked]
 
 

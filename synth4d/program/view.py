@@ -63,6 +63,8 @@ class Things:
 
     sure: tuple[int, ...]
     unsure: tuple[int, ...] = ()
+    measure: str = "样"
+    """The Chinese measure word for counting them: their category's where they share one."""
 
 
 def number(value: float, unit: Unit) -> Value:

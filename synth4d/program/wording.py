@@ -68,18 +68,18 @@ def thing_text(facts: Facts, id: int) -> Text:
 
 
 def joined(texts: Sequence[Text], ordered: bool) -> Text:
-    """the mug and the bowl · 马克杯和碗; ordered: the mug, then the bowl · 先是马克杯,然后是碗."""
+    """the mug and the bowl · 马克杯和碗; ordered: the mug, then the bowl · 先是马克杯，然后是碗."""
     en, zh = [t.en for t in texts], [t.zh for t in texts]
     if not texts:
-        return Text(en="nothing", zh="什么都没有")
+        return Text(en="nothing", zh="没有任何东西")
     if len(texts) == 1:
         return texts[0]
     if not ordered:
         en_text = f"{', '.join(en[:-1])} and {en[-1]}"
         return Text(en=en_text, zh="、".join(zh[:-1]) + "和" + zh[-1])
-    middle = ",".join("然后是" + z for z in zh[1:-1])
+    middle = "，".join("然后是" + z for z in zh[1:-1])
     last = ("最后是" if len(zh) > 2 else "然后是") + zh[-1]
-    return Text(en=", then ".join(en), zh=",".join(p for p in ("先是" + zh[0], middle, last) if p))
+    return Text(en=", then ".join(en), zh="，".join(p for p in ("先是" + zh[0], middle, last) if p))
 
 
 # ---- Events --------------------------------------------------------------------------------------
