@@ -49,11 +49,11 @@ def parse(raw: bytes, path: Path, error: type[SynthError] = ConfigError) -> Docu
         depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise error(f"{path}:{event.start_mark.line + 1}: anchors and aliases are not allowed; write it out")
+                raise error(f"{path}:{_line(event)}: anchors and aliases are not allowed; write it out")
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:
-                    raise error(f"{path}:{event.start_mark.line + 1}: nested deeper than {MAX_DEPTH} levels")
+                    raise error(f"{path}:{_line(event)}: nested deeper than {MAX_DEPTH} levels")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -66,6 +66,10 @@ def parse(raw: bytes, path: Path, error: type[SynthError] = ConfigError) -> Docu
     lines: dict[Path_, int] = {}
     data = None if node is None else _plain(node, (), lines, path, error)
     return Document(path, data, lines)
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
 
 
 def _plain(node: yaml.Node, at: Path_, lines: dict[Path_, int], path: Path, error: type[SynthError]) -> Any:

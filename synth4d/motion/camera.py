@@ -11,7 +11,7 @@ from synth4d.errors import CannotHappen
 from synth4d.geometry import compose, intrinsics, look_at, project
 from synth4d.motion.moves import smooth
 from synth4d.physics import Sim
-from synth4d.types import Body, CameraPath, F64, Shot, Timeline, World
+from synth4d.types import F64, Body, CameraPath, Shot, Timeline, World
 
 CANDIDATES = 72
 BODY_M = 0.13
@@ -56,7 +56,9 @@ def film(world: World, timeline: Timeline, shot: Shot) -> CameraPath:
     scores = _scores(world, timeline, shot, sim, views, centre, focus)
     best = int(np.argmax(scores)) if len(scores) else -1
     if best < 0 or scores[best] < MIN_SEEN:
-        raise CannotHappen(f"no camera sees the events (best {scores[best]:.0%})" if best >= 0 else "no room for a camera")
+        raise CannotHappen(
+            f"no camera sees the events (best {scores[best]:.0%})" if best >= 0 else "no room for a camera"
+        )
     path = np.stack([look_at(e, centre) for e in _eyes(views[best], centre, shot.frames)])
     return CameraPath(shot.width, shot.height, intrinsics(shot.width, shot.height, views[best].fov_x), path, shot.fps)
 
@@ -68,8 +70,7 @@ def _focus(world: World, timeline: Timeline, rng: np.random.Generator) -> Focus:
     by_id = {b.id: (i, b) for i, b in enumerate(world.bodies)}
     wanted: list[tuple[int, int]] = []
     for event in timeline.events:
-        first, last = (int(np.clip(round(t * (len(timeline.times_s) - 1) / timeline.times_s[-1]), 0, len(timeline.times_s) - 1))
-                       for t in (event.start_s, event.end_s))  # fmt: skip
+        first, last = (int(np.argmin(np.abs(timeline.times_s - t))) for t in (event.start_s, event.end_s))
         for id in (event.object, event.target if event.kind in ("pour", "move") else None):
             if id:
                 wanted += [(id, f) for f in sorted({first, (first + last) // 2, last})]
@@ -108,7 +109,13 @@ def _draw(world: World, radius: float, shot: Shot, rng: np.random.Generator) -> 
     distance = float(np.clip(fit * rng.uniform(0.95, 1.35), *c.distance))
     sweep = rng.uniform(*c.sweep) * (1 if rng.random() < 0.5 else -1)
     low, high = c.azimuth[0] + max(0.0, -sweep), c.azimuth[1] - max(0.0, sweep)
-    return Orbit(float(rng.uniform(low, max(low, high))), float(sweep), float(rng.uniform(*c.elevation)), distance, float(fov))
+    return Orbit(
+        float(rng.uniform(low, max(low, high))),
+        float(sweep),
+        float(rng.uniform(*c.elevation)),
+        distance,
+        float(fov),
+    )
 
 
 def _eyes(orbit: Orbit, centre: F64, count: int) -> F64:
@@ -138,7 +145,9 @@ def pose_world(sim: Sim, world: World, timeline: Timeline, frame: int) -> None:
     sim.forward()
 
 
-def _scores(world: World, timeline: Timeline, shot: Shot, sim: Sim, views: list[Orbit], centre: F64, focus: Focus) -> F64:
+def _scores(
+    world: World, timeline: Timeline, shot: Shot, sim: Sim, views: list[Orbit], centre: F64, focus: Focus
+) -> F64:
     """Share of the focus each orbit sees, plus a little for coming close; -1 where the eye is in a wall."""
     scores = np.zeros(len(views))
     for frame in sorted(set(focus.frames)):
@@ -171,4 +180,3 @@ def _seen(sim: Sim, eye: F64, K: F64, T: F64, shot: Shot, focus: Focus, k: int) 
     if body == focus.bodies[k]:
         return 1.0
     return 0.8 if distance > length - min(0.03, float(focus.radii[k])) else 0.0
-

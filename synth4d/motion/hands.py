@@ -9,7 +9,7 @@ from synth4d.geometry import apply_pose, invert_pose, quat_from_axis_angle, quat
 from synth4d.motion.moves import Carry, Move, Servo, Shove, Topple, polyline, smooth
 from synth4d.motion.script import Planned
 from synth4d.motion.stage import UP, Stage, footprint
-from synth4d.types import Body, F64, Place
+from synth4d.types import F64, Body, Place
 
 CLEAR_M = 0.06
 """How far a carried prop passes over what lies between."""
@@ -96,7 +96,14 @@ def _carry(stage: Stage, planned: Planned, rng: np.random.Generator) -> Carry:
 
 
 def _route(
-    stage: Stage, planned: Planned, pose: F64, source: Place | None, place: Place, goal: F64, clear: float, turn: float
+    stage: Stage,
+    planned: Planned,
+    pose: F64,
+    source: Place | None,
+    place: Place,
+    goal: F64,
+    clear: float,
+    turn: float,
 ) -> F64:
     """Poses out of the source, over what lies between, and into the goal."""
     out, into = _way_out(stage, source, pose), _way_out(stage, place, np.concatenate([goal, pose[3:]]))
@@ -158,7 +165,9 @@ def _open_above(stage: Stage, foot: F64, radius: float, height: float, name: str
 
 def _within(stage: Stage, place: Place, point: F64, margin: float) -> bool:
     local = apply_pose(invert_pose(stage.pose(place.body)), point)[:2]
-    return bool((local >= np.array(place.low[:2]) + margin).all() and (local <= np.array(place.high[:2]) - margin).all())
+    return bool(
+        (local >= np.array(place.low[:2]) + margin).all() and (local <= np.array(place.high[:2]) - margin).all()
+    )
 
 
 def _clear(stage: Stage, body: Body, pose: F64, goal: F64, radius: float, height: float) -> bool:

@@ -7,13 +7,15 @@ vessel is tilted for a second and its inside is mostly hidden.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synth4d.geometry import apply_pose
 from synth4d.types import F32, F64, Vessel, World
+
+I64 = NDArray[np.int64]
 
 PER_LARGEST = 700
 """Particles that fill the largest vessel of a world; a mug then has a few hundred of 4–5 mm."""
@@ -74,13 +76,13 @@ def flow(
     seats = {i: slots(v, full[i], radius) for i, v in vessels.items()}
     owners = [np.full(round(world.start_fill[i] * full[i]), i) for i in holding]
     owner = np.concatenate(owners)
-    position = _positions(owner, times, poses, pours, full, seats, lambda f, i: fill.__setitem__((f, i[0]), i[1]))
+    position = _positions(owner, times, poses, pours, full, seats, fill)
     return position.astype(np.float32), radius, fill
 
 
 def _positions(
-    owner: F64, times: F64, poses: F64, pours: list[Pour], full: dict[int, int], seats: dict[int, F64],
-    note: Callable[[int, tuple[int, float]], None],
+    owner: I64, times: F64, poses: F64, pours: list[Pour], full: dict[int, int], seats: dict[int, F64],
+    fill: F64,
 ) -> F64:  # fmt: skip
     leaves, lands, moved = _departures(owner, pours, full)
     out = np.full((len(times), len(owner), 3), np.nan)
@@ -94,15 +96,17 @@ def _positions(
             out[f, flying] = _fall(pour, age)
         for i, count in full.items():
             inside = np.flatnonzero(at == i)
-            note(f, (i, len(inside) / count))
+            fill[f, i] = len(inside) / count
             # A particle keeps its seat by rank, so what is left behind does not shuffle about.
             out[f, inside] = apply_pose(poses[f, i], seats[i][: len(inside)])
     return out
 
 
-def _departures(owner: F64, pours: list[Pour], full: dict[int, int]) -> tuple[list[F64], list[F64], list[F64]]:
+def _departures(owner: I64, pours: list[Pour], full: dict[int, int]) -> tuple[list[F64], list[F64], list[I64]]:
     """When each poured particle leaves and lands, and which ones they are: the topmost of the source."""
-    leaves, lands, moved = [], [], []
+    leaves: list[F64] = []
+    lands: list[F64] = []
+    moved: list[I64] = []
     at = owner.copy()
     for pour in pours:
         inside = np.flatnonzero(at == pour.source)

@@ -37,7 +37,10 @@ class Servo:
         span = self.end_s - self.start_s
         want = self.start + (self.end - self.start) * smooth((t - self.start_s) / span)
         ahead = self.start + (self.end - self.start) * smooth((t + 1e-3 - self.start_s) / span)
-        error, speed = want - sim.joint(self.joint.name), (ahead - want) / 1e-3 - sim.joint_speed(self.joint.name)
+        error, speed = (
+            want - sim.joint(self.joint.name),
+            (ahead - want) / 1e-3 - sim.joint_speed(self.joint.name),
+        )
         force = self.inertia * (STIFFNESS * error + 2 * STIFFNESS**0.5 * speed)
         limit = LIMIT[self.joint.type]
         sim.push_joint(self.joint.name, float(np.clip(force, -limit, limit)))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from synth4d.errors import CannotHappen
 from synth4d.motion.stage import Stage, footprint
-from synth4d.types import EventKind, Place
+from synth4d.types import F64, EventKind, Place
+
+T = TypeVar("T")
 
 LEAD_S, TAIL_S, GAP_S = 0.5, 0.4, 0.25
 """Nothing moves in the first and last moments, so that *before* and *after* can be seen."""
@@ -44,7 +48,8 @@ Strand = list[Planned]
 def draft(stage: Stage, duration_s: float, rng: np.random.Generator, *, first: Strand | None = None) -> list[Planned]:
     """One to four events with times. Raises CannotHappen where the layout offers nothing."""
     want = int(rng.choice([c for c, _ in COUNTS], p=[p for _, p in COUNTS]))
-    strands: list[Strand] = [first] if first else []
+    strands: list[Strand] = []
+    script: list[Planned] = []
     for _ in range(60):
         taken = {i for s in strands for p in s for i in _involved(stage, p)}
         count = sum(len(s) for s in strands)
@@ -54,8 +59,7 @@ def draft(stage: Stage, duration_s: float, rng: np.random.Generator, *, first: S
         if strand and count + len(strand) <= max(want, 1 if strands else len(strand)):
             trial = schedule([*strands, strand], duration_s, rng)
             if trial is not None:
-                strands.append(strand)
-    script = schedule(strands, duration_s, rng) if strands else None
+                strands, script = [*strands, strand], trial
     if not script:
         raise CannotHappen("no event is possible in this layout")
     return script
@@ -97,75 +101,119 @@ def variant(stage: Stage, strand: Planned, rng: np.random.Generator) -> Strand |
 
 def _involved(stage: Stage, p: Planned) -> set[int]:
     place = stage.places[p.place] if p.place else None
-    ids = {p.object, p.other or 0, place.body if place and place.inside else 0, (place.gate or 0) if place else 0}
+    ids = {
+        p.object,
+        p.other or 0,
+        place.body if place and place.inside else 0,
+        (place.gate or 0) if place else 0,
+    }
     return ids - {0}
 
 
-def _focus(stage: Stage, strands: list[Strand]) -> np.ndarray | None:
+def _focus(stage: Stage, strands: list[Strand]) -> F64 | None:
     return stage.centre(strands[0][0].object) if strands else None
 
 
-def _strand(stage: Stage, rng: np.random.Generator, taken: set[int], focus: np.ndarray | None) -> Strand | None:
+@dataclass(frozen=True, slots=True)
+class _Draw:
+    """One draw of a strand: what is free, near enough, and the dice."""
+
+    stage: Stage
+    rng: np.random.Generator
+    taken: set[int]
+    focus: F64 | None
+
+    def near(self, ids: Iterable[int]) -> list[int]:
+        free = [i for i in ids if i not in self.taken]
+        return free if self.focus is None else self.stage.near(free, self.focus, NEAR_M)
+
+    def pick(self, options: Sequence[T]) -> T | None:
+        return options[int(self.rng.integers(len(options)))] if options else None
+
+    def open_to(self, gate: int) -> Planned:
+        """The gate opened far enough to reach through."""
+        joint = self.stage.bodies[gate].joint
+        assert joint is not None
+        share = float(self.rng.uniform(0.88, 1.0))
+        return Planned("open", gate, value=joint.closed + share * (joint.open - joint.closed))
+
+
+def _strand(stage: Stage, rng: np.random.Generator, taken: set[int], focus: F64 | None) -> Strand | None:
     kinds, weights = zip(*stage.world.event_weights, strict=True)
     kind = str(rng.choice(kinds, p=np.array(weights) / sum(weights)))
-    near = lambda ids: [i for i in ids if i not in taken and (focus is None or stage.near([i], focus, NEAR_M))]  # noqa: E731
-    pick = lambda ids: ids[int(rng.integers(len(ids)))] if ids else None  # noqa: E731
+    draw = _Draw(stage, rng, taken, focus)
     if kind in ("open", "close"):
-        shut = kind == "open"
-        part = pick(near([b.id for b in stage.openable if (stage.openness(b.id) < 0.1) == shut]))
+        part = draw.pick(draw.near(b.id for b in stage.openable if (stage.openness(b.id) < 0.1) == (kind == "open")))
         return None if part is None else [_work(stage, part, kind, rng)]
     if kind == "switch":
-        part = pick([p for p in near(stage.switches) if stage.switches[p].target not in taken])
+        part = draw.pick([p for p in draw.near(stage.switches) if stage.switches[p].target not in taken])
         if part is None:
             return None
-        switch = stage.switches[part]
-        return [Planned("turn_off" if stage.openness(part) > 0.5 else "turn_on", switch.target, other=part)]
-    if kind in ("stow", "fetch"):
-        return _through_gate(stage, rng, near, pick, kind)
-    props = [b.id for b in stage.free if stage.place_of(b.id) is not None and not stage.holding(b.id)]
-    open_air = near([i for i in props if (p := stage.place_of(i)) is not None and stage.reachable(p) and not p.inside])
+        lit = stage.openness(part) > 0.5
+        return [Planned("turn_off" if lit else "turn_on", stage.switches[part].target, other=part)]
+    if kind == "stow":
+        return _stow(draw)
+    if kind == "fetch":
+        return _fetch(draw)
+    return _handle(draw, kind)
+
+
+def _handle(draw: _Draw, kind: str) -> Strand | None:
+    """A hand on a prop that can be reached: move, drop, push, knock over, pour."""
+    stage = draw.stage
+    within = {i: p for i, p in stage.standing().items() if stage.reachable(p) and not stage.holding(i)}
+    open_air = draw.near(i for i, p in within.items() if not p.inside)
     if kind == "pour":
-        return _pour(stage, open_air, near, pick)
+        return _pour(draw, open_air)
     if kind in ("knock_over", "push"):
-        fit = [i for i in open_air if kind == "push" or stage.bodies[i].name in stage.world.topples]
-        chosen = pick([i for i in fit if stage.tilt(i) < 0.1 and not _holds_liquid(stage, i)])
-        return None if chosen is None else [Planned(kind, chosen)]  # type: ignore[arg-type]
-    prop = pick(open_air if kind == "drop" else near([i for i in props if (p := stage.place_of(i)) is not None and stage.reachable(p)]))
+        upright = [i for i in open_air if stage.tilt(i) < 0.1 and not _holds_liquid(stage, i)]
+        prop = draw.pick([i for i in upright if kind == "push" or stage.bodies[i].name in stage.world.topples])
+        return None if prop is None else [Planned("push" if kind == "push" else "knock_over", prop)]
+    prop = draw.pick(open_air if kind == "drop" else draw.near(within))
     if prop is None:
         return None
-    place = pick([p for p in _targets(stage, prop, taken) if kind == "move" or not p.inside])
-    return None if place is None else [Planned(kind, prop, place=place.name)]  # type: ignore[arg-type]
+    place = draw.pick([p for p in _targets(stage, prop, draw.taken) if kind == "move" or not p.inside])
+    return None if place is None else [Planned("move" if kind == "move" else "drop", prop, place=place.name)]
 
 
 def _work(stage: Stage, part: int, kind: str, rng: np.random.Generator) -> Planned:
     joint = stage.bodies[part].joint
     assert joint is not None
-    share = float(rng.choice([rng.uniform(0.35, 0.7), rng.uniform(0.85, 1.0)])) if kind == "open" else 0.0
-    return Planned("open" if kind == "open" else "close", part, value=joint.closed + share * (joint.open - joint.closed))
+    if kind == "close":
+        return Planned("close", part, value=joint.closed)
+    share = float(rng.choice([rng.uniform(0.35, 0.7), rng.uniform(0.85, 1.0)]))
+    return Planned("open", part, value=joint.closed + share * (joint.open - joint.closed))
 
 
-def _through_gate(stage, rng, near, pick, kind) -> Strand | None:  # type: ignore[no-untyped-def]
-    """Open, put in or take out, and mostly close again: what is inside must then be remembered."""
-    gated = [p for p in stage.world.places if p.inside and p.gate]
-    if kind == "fetch":
-        full = [p for p in gated if any(stage.place_of(i) == p for i in stage.holding(p.body))]
-        place = next((p for p in full if near([p.gate])), None)
-        prop = None if place is None else pick([i for i in near(stage.holding(place.body)) if stage.place_of(i) == place])
-        goals = [] if prop is None else [q for q in _targets(stage, prop, set()) if not q.inside]
-    else:
-        place = pick([p for p in gated if near([p.gate])])
-        fits = lambda i: place is not None and _fits(stage, i, place)  # noqa: E731
-        prop = pick([b.id for b in stage.free if near([b.id]) and fits(b.id) and _loose(stage, b.id)])
-        goals = [] if place is None else [place]
-    goal = pick(goals)
-    if place is None or prop is None or goal is None:
+def _stow(draw: _Draw) -> Strand | None:
+    """Open, put in, and mostly close again: what is inside must then be remembered."""
+    stage = draw.stage
+    place = draw.pick([p for p in stage.world.places if p.inside and p.gate and draw.near([p.gate])])
+    if place is None or place.gate is None:
         return None
-    joint = stage.bodies[place.gate].joint
-    opened = Planned("open", place.gate, value=joint.closed + float(rng.uniform(0.88, 1.0)) * (joint.open - joint.closed))
-    strand = [] if stage.openness(place.gate) > 0.8 else [opened]
-    strand.append(Planned("move", prop, place=goal.name))
-    if rng.random() < 0.75:
-        strand.append(Planned("close", place.gate, value=joint.closed))
+    props = draw.near(b.id for b in stage.free if _loose(stage, b.id) and _fits(stage, b.id, place))
+    prop = draw.pick(props)
+    return None if prop is None else _through(draw, place.gate, Planned("move", prop, place=place.name))
+
+
+def _fetch(draw: _Draw) -> Strand | None:
+    """Open, take something out, mostly close again."""
+    stage = draw.stage
+    inside = [(i, p) for i, p in stage.standing().items() if p.inside and p.gate and draw.near([i, p.gate])]
+    found = draw.pick(inside)
+    if found is None or found[1].gate is None:
+        return None
+    goal = draw.pick([q for q in _targets(stage, found[0], set()) if not q.inside])
+    return None if goal is None else _through(draw, found[1].gate, Planned("move", found[0], place=goal.name))
+
+
+def _through(draw: _Draw, gate: int, move: Planned) -> Strand:
+    joint = draw.stage.bodies[gate].joint
+    assert joint is not None
+    strand = [] if draw.stage.openness(gate) > 0.8 else [draw.open_to(gate)]
+    strand.append(move)
+    if draw.rng.random() < 0.75:
+        strand.append(Planned("close", gate, value=joint.closed))
     return strand
 
 
@@ -181,13 +229,16 @@ def _holds_liquid(stage: Stage, id: int) -> bool:
     return body.vessel is not None and (body.vessel.pours or fill > 0)
 
 
-def _pour(stage, open_air, near, pick) -> Strand | None:  # type: ignore[no-untyped-def]
+def _pour(draw: _Draw, open_air: list[int]) -> Strand | None:
+    stage = draw.stage
     fill = {b.id: f for b, f in zip(stage.world.bodies, stage.world.start_fill, strict=True)}
-    sources = [i for i in open_air if (v := stage.bodies[i].vessel) and v.pours and fill[i] > 0.3]
-    cups = [i for i in open_air if (v := stage.bodies[i].vessel) and not v.pours and fill[i] < 0.35 and stage.tilt(i) < 0.1]
-    source = pick(sources)
-    cup = pick([c for c in cups if source is not None and np.linalg.norm(stage.centre(c) - stage.centre(source)) < 0.8])
-    return None if source is None or cup is None else [Planned("pour", source, other=cup)]
+    source = draw.pick([i for i in open_air if (v := stage.bodies[i].vessel) and v.pours and fill[i] > 0.3])
+    if source is None:
+        return None
+    here = stage.centre(source)
+    cups = [i for i in stage.near(open_air, here, 0.8) if (v := stage.bodies[i].vessel) and not v.pours]
+    cup = draw.pick([i for i in cups if fill[i] < 0.35 and stage.tilt(i) < 0.1])
+    return None if cup is None else [Planned("pour", source, other=cup)]
 
 
 def _targets(stage: Stage, prop: int, taken: set[int]) -> list[Place]:

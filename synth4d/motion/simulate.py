@@ -6,16 +6,15 @@ import numpy as np
 
 from synth4d import seeds
 from synth4d.errors import CannotHappen
-from synth4d.geometry import apply_pose, invert_pose
-from synth4d.motion import hands, liquid, script
+from synth4d.geometry import apply_pose
+from synth4d.motion import check, hands, liquid, script
 from synth4d.motion.moves import Carry, Move, Servo
 from synth4d.motion.script import Planned
 from synth4d.motion.stage import Stage
-from synth4d.physics import TIMESTEP_S, Sim
-from synth4d.types import Event, F64, Place, Shot, Timeline, World
+from synth4d.physics import Sim
+from synth4d.physics.model import TIMESTEP_S
+from synth4d.types import F64, Event, Place, Shot, Timeline, World
 
-BUMP_M = 0.03
-"""A bystander that moved more than this was hit: the shot would show an event that has no label."""
 REST_SPEED = 0.03
 
 
@@ -61,12 +60,14 @@ class _Run:
     def timeline(self) -> Timeline:
         world, shot = self.stage.world, self.shot
         times = np.arange(shot.frames) / shot.fps
-        start = {b.id: self._relative(b.id) for b in self.stage.free}
+        before = check.resting(self.stage)
         rows = []
         for t in times:
             self._advance(float(t))
             rows.append(self._frame(float(t)))
-        self._check(start)
+        check.bystanders(self.stage, self.planned, before)
+        for k, p in enumerate(self.planned):
+            check.event(self.stage, self.planned, p, self.moves.get(k), self.still_since.get(k))
         poses, joints, levels, support, inside = (np.array(c) for c in zip(*rows, strict=True))
         pours = [self._flow(k, p) for k, p in enumerate(self.planned) if p.kind == "pour"]
         particles, radius, fill = liquid.flow(world, times, poses, pours)
@@ -105,8 +106,7 @@ class _Run:
 
     def _watch(self, t: float) -> None:
         """Switches follow their parts; a hand that hits something else is a failed shot."""
-        for part, switch in self.stage.switches.items():
-            self.levels[switch.control] = float(self.stage.openness(part) > 0.5)
+        self._follow_switches()
         if not self.sim.finite():
             raise CannotHappen("the simulation became unstable")
         for k, p in enumerate(self.planned):
@@ -115,15 +115,16 @@ class _Run:
                 hit = [name for name, _ in self.sim.touching(move.body)]
                 if hit:
                     raise CannotHappen(f"{move.body} hit {hit[0].removeprefix('raw:')} while it was carried")
-            if move is not None and p.kind in ("knock_over", "drop", "push"):
-                if self.sim.speed(self.stage.bodies[p.object].name) > REST_SPEED or k not in self.still_since:
-                    self.still_since[k] = t
+            if move is None or isinstance(move, Servo) or p.kind not in ("knock_over", "drop", "push"):
+                continue
+            if k not in self.still_since or self.sim.speed(move.body) > REST_SPEED:
+                self.still_since[k] = t
 
     # ---- Recording ---------------------------------------------------------------------------
 
     def _frame(self, t: float) -> tuple[F64, F64, F64, F64, F64]:
         world, sim = self.stage.world, self.sim
-        self._watch_levels()
+        self._follow_switches()
         poses = sim.poses([b.name for b in world.bodies])
         joints = np.array([sim.joint(b.joint.name) if b.joint else np.nan for b in world.bodies])
         held = {p.object for k, p in enumerate(self.planned) if k in self.moves and self._held(k, t)}
@@ -135,63 +136,13 @@ class _Run:
                 (inside if place.inside else support)[i] = place.body
         return poses, joints, np.array([self.levels[c] for c in world.controls]), support, inside
 
-    def _watch_levels(self) -> None:
+    def _follow_switches(self) -> None:
         for part, switch in self.stage.switches.items():
             self.levels[switch.control] = float(self.stage.openness(part) > 0.5)
 
     def _held(self, k: int, t: float) -> bool:
         move = self.moves[k]
         return isinstance(move, Carry) and move.start_s <= t < move.end_s
-
-    def _relative(self, id: int) -> F64:
-        """Where a prop is, seen from what it stands in: things in a drawer move with it and are not bumped."""
-        place = self.stage.place_of(id)
-        foot = self.stage.pose(id)[:3]
-        return foot if place is None else apply_pose(invert_pose(self.stage.pose(place.body)), foot)
-
-    # ---- Checking ----------------------------------------------------------------------------
-
-    def _check(self, start: dict[int, F64]) -> None:
-        touched = {i for p in self.planned for i in (p.object, p.other)}
-        moved_with = {p.object for p in self.planned}
-        for body in self.stage.free:
-            if body.id in touched:
-                continue
-            place = self.stage.place_of(body.id)
-            if place is not None and place.body in moved_with and place.inside:
-                continue  # slid about in a drawer that was worked: the facts say where it is
-            gone = float(np.linalg.norm(self._relative(body.id) - start[body.id])) > BUMP_M
-            if gone or (place is None) or (self.stage.tilt(body.id) > 0.3 and not self._tilted_at_start(body.id)):
-                raise CannotHappen(f"{body.name} was bumped")
-        for k, p in enumerate(self.planned):
-            self._check_event(k, p)
-
-    def _tilted_at_start(self, id: int) -> bool:
-        return True if self.stage.bodies[id].label.en in ("banana",) else False
-
-    def _check_event(self, k: int, p: Planned) -> None:
-        body = self.stage.bodies[p.object]
-        part = self.stage.bodies[p.other] if p.kind in ("turn_on", "turn_off") and p.other else body
-        move = self.moves.get(k)
-        if move is None:
-            raise CannotHappen(f"{p.kind} {body.name} did not begin")
-        if isinstance(move, Servo):
-            assert part.joint is not None
-            off = abs(self.sim.joint(part.joint.name) - move.end) / abs(part.joint.open - part.joint.closed)
-            last = not any(q.object == p.object and q.start_s > p.start_s for q in self.planned)
-            if last and off > 0.04:
-                raise CannotHappen(f"{part.name} is blocked: {off:.0%} short")
-        elif p.kind in ("move", "drop"):
-            place = self.stage.place_of(p.object)
-            if place is None or place.name != p.place or self.stage.tilt(p.object) > 0.5:
-                raise CannotHappen(f"{body.name} did not stay at {p.place}")
-        elif p.kind == "knock_over":
-            if self.stage.tilt(p.object) < 1.0 or self.stage.place_of(p.object) is None:
-                raise CannotHappen(f"{body.name} did not fall over")
-        elif self.stage.place_of(p.object) is None or self.stage.tilt(p.object) > 0.3:
-            raise CannotHappen(f"{body.name} did not end where it should")
-        if k in self.still_since and self.still_since[k] > self.sim.time - 0.25:
-            raise CannotHappen(f"{body.name} was still moving at the end")
 
     # ---- Telling -----------------------------------------------------------------------------
 
@@ -209,7 +160,8 @@ class _Run:
         return liquid.Pour(
             order.index(source.id), order.index(cup.id), move.start_s + hands.POUR_SPAN[0] * span,
             move.start_s + hands.POUR_SPAN[1] * span, apply_pose(pose, np.array(source.vessel.spout)),
-            apply_pose(self.stage.pose(cup.id), np.array([0, 0, cup.vessel.top_z])), min(goal - fills[cup.id], room * 0.95),
+            apply_pose(self.stage.pose(cup.id), np.array([0, 0, cup.vessel.top_z])),
+            min(goal - fills[cup.id], room * 0.95),
         )  # fmt: skip
 
     def _event(self, k: int, p: Planned, fill: F64, pours: list[liquid.Pour]) -> Event:

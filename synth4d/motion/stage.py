@@ -8,7 +8,7 @@ import numpy as np
 
 from synth4d.geometry import apply_pose, invert_pose, rotate
 from synth4d.physics import Sim
-from synth4d.types import Body, F64, Place, World
+from synth4d.types import F64, Body, Place, World
 
 UP = np.array([0.0, 0.0, 1.0])
 FLOOR_SLACK_M = 0.04
@@ -85,4 +85,6 @@ def footprint(body: Body) -> tuple[float, float]:
     """Radius and height of the upright cylinder around a prop."""
     half, centre = np.array(body.box_size) / 2, np.array(body.box_center)
     reach = np.abs(centre[:2]) + half[:2]
-    return float(np.hypot(*reach)) if max(reach) > 1.4 * min(reach) else float(max(reach) * 1.05), float(centre[2] + half[2])
+    return float(np.hypot(*reach)) if max(reach) > 1.4 * min(reach) else float(max(reach) * 1.05), float(
+        centre[2] + half[2]
+    )

@@ -13,7 +13,20 @@ from synth4d.physics import RawBody, Sim, write_model
 from synth4d.scene import furnish, meshing
 from synth4d.scene.load import Scene, Template
 from synth4d.types import (
-    Body, CameraRules, Cavity, F64, Joint, Lamp, Name, Place, Shot, Surface, Switch, Vec3, Vessel, World,
+    F64,
+    Body,
+    CameraRules,
+    Cavity,
+    Joint,
+    Lamp,
+    Name,
+    Place,
+    Shot,
+    Surface,
+    Switch,
+    Vec3,
+    Vessel,
+    World,
 )  # fmt: skip
 from synth4d.vocabulary import JITTER
 
@@ -44,7 +57,10 @@ def build(scene: Scene, shot: Shot) -> World:
     chosen = furnish.choose(scene, rng, len(fixtures) + 1)
     for _ in range(ROUNDS):
         spots = furnish.spots(scene, chosen, places, fixtures, joints, rng)
-        raws = [*scene.bodies, *(furnish.raw_body(p, spots[p.body.name]) for p in chosen if p.body.name in spots)]
+        raws = [
+            *scene.bodies,
+            *(furnish.raw_body(p, spots[p.body.name]) for p in chosen if p.body.name in spots),
+        ]
         sim, settled = _settle(raws, fixtures, joints, [p for p in chosen if p.body.name in spots], places)
         if len(settled) >= scene.spec.props.count[0]:
             break
@@ -52,8 +68,21 @@ def build(scene: Scene, shot: Shot) -> World:
     else:
         raise CannotHappen(f"layout {shot.layout}: fewer than {scene.spec.props.count[0]} props came to rest")
     props = [p for p in chosen if p.body.name in settled]
-    structure = Body("structure", 0, "structure", Name("room", "房间"), "structure", _structure(scene, look), (0, 0, 0), (1, 1, 1))
-    raws = [shapeless("structure"), *scene.bodies, *(furnish.raw_body(p, settled[p.body.name]) for p in props)]
+    structure = Body(
+        "structure",
+        0,
+        "structure",
+        Name("room", "房间"),
+        "structure",
+        _structure(scene, look),
+        (0, 0, 0),
+        (1, 1, 1),
+    )
+    raws = [
+        shapeless("structure"),
+        *scene.bodies,
+        *(furnish.raw_body(p, settled[p.body.name]) for p in props),
+    ]
     bodies = (structure, *fixtures, *(p.body for p in props))
     levels_of = tuple(furnish.fill(b, rng) if b.vessel else float("nan") for b in bodies)
     liquid = furnish.liquid(1 + max(b.id for b in bodies), rng) if any(f > 0 for f in levels_of) else None
@@ -91,7 +120,8 @@ def _fixture(scene: Scene, t: Template, id: int, look: Look) -> Body:
     spec = t.spec
     glow = t.name if spec.switched else None
     surfaces = tuple(
-        meshing.surface(g, meshing.material(g, scene.spec.materials, look.materials, scene.folder, glow)) for g in t.geoms
+        meshing.surface(g, meshing.material(g, scene.spec.materials, look.materials, scene.folder, glow))
+        for g in t.geoms
     )
     low, high = _bounds(surfaces)
     joint = None
@@ -117,7 +147,9 @@ def _fixture(scene: Scene, t: Template, id: int, look: Look) -> Body:
 
 def _structure(scene: Scene, look: Look) -> tuple[Surface, ...]:
     paint = scene.spec.materials
-    return tuple(meshing.surface(g, meshing.material(g, paint, look.materials, scene.folder, None)) for g in scene.structure)
+    return tuple(
+        meshing.surface(g, meshing.material(g, paint, look.materials, scene.folder, None)) for g in scene.structure
+    )
 
 
 def _bounds(surfaces: tuple[Surface, ...]) -> tuple[F64, F64]:
@@ -176,12 +208,21 @@ def _light(scene: Scene, rng: np.random.Generator) -> tuple[tuple[Lamp, ...], Ve
 
 def _camera(scene: Scene) -> CameraRules:
     c, rad = scene.spec.camera, np.pi / 180
-    pair = lambda r: (float(r[0] * rad), float(r[1] * rad))  # noqa: E731
-    return CameraRules(c.room_low, c.room_high, pair(c.azimuth), pair(c.elevation), c.distance, pair(c.fov), pair(c.sweep))
+
+    def pair(degrees: tuple[float, float]) -> tuple[float, float]:
+        return (degrees[0] * rad, degrees[1] * rad)
+
+    return CameraRules(
+        c.room_low, c.room_high, pair(c.azimuth), pair(c.elevation), c.distance, pair(c.fov), pair(c.sweep)
+    )
 
 
 def _settle(
-    raws: list[RawBody], fixtures: list[Body], joints: dict[str, float], props: list[furnish.Chosen], places: tuple[Place, ...]
+    raws: list[RawBody],
+    fixtures: list[Body],
+    joints: dict[str, float],
+    props: list[furnish.Chosen],
+    places: tuple[Place, ...],
 ) -> tuple[Sim, dict[str, F64]]:
     """Let everything fall; → the pose of each prop that lies still, upright and where it was put."""
     sim = Sim(write_model(raws))
@@ -204,4 +245,3 @@ def _settle(
         if not fallen and sim.speed(name) < 0.03 and furnish.place_at(pose[:3], places, sim, fixtures) is not None:
             settled[name] = pose
     return sim, settled
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -50,9 +51,13 @@ def _read(path: Path) -> dict[str, Category]:
     spec, document = yamlfile.load(path, CatalogueSpec, SceneError)
     out = {}
     for key, category in spec.root.items():
-        for value, choices, what in [(category.shape, SHAPES, "shape"), *((c, COLOURS, "colour") for c in category.colours)]:
+        names: list[tuple[str, Iterable[str], str]] = [(category.shape, SHAPES, "shape")]
+        names += [(c, COLOURS, "colour") for c in category.colours]
+        for value, choices, what in names:
             if value not in choices:
-                raise SceneError(f"{document.where((key,))}: unknown {what} {value!r}; choices: {', '.join(sorted(choices))}")
+                raise SceneError(
+                    f"{document.where((key,))}: unknown {what} {value!r}; choices: {', '.join(sorted(choices))}"
+                )
         n = category.name
         out[key] = Category(key, category.shape, Name(n.en, n.zh, n.measure, n.plural), tuple(category.colours))
     return out

@@ -10,7 +10,7 @@ from synth4d.geometry import apply_pose, compose, invert_pose, quat_from_axis_an
 from synth4d.physics import Geom, Hinge, RawBody, Sim
 from synth4d.scene.load import Scene
 from synth4d.scene.props import SHAPES, PropShape
-from synth4d.types import Body, F64, Material, Name, Place, Surface, Vec3
+from synth4d.types import F64, Body, Material, Name, Place, Surface, Vec3
 from synth4d.vocabulary import COLOURS, JITTER
 
 DROP_M = 0.012
@@ -155,7 +155,16 @@ def places_of(body: Body, shape: PropShape) -> tuple[Place, ...]:
         return (Place(f"in_{body.name}", body.id, True, shape.cavity.low, shape.cavity.high, (0.0, 0.0, 1.0)),)
     if shape.top is not None:
         (hx, hy), (cx, cy), z = shape.top.half, shape.top.centre, shape.top.z
-        return (Place(f"on_{body.name}", body.id, False, (cx - hx, cy - hy, z), (cx + hx, cy + hy, z + 0.4), (0.0, 0.0, 1.0)),)
+        return (
+            Place(
+                f"on_{body.name}",
+                body.id,
+                False,
+                (cx - hx, cy - hy, z),
+                (cx + hx, cy + hy, z + 0.4),
+                (0.0, 0.0, 1.0),
+            ),
+        )
     return ()
 
 
@@ -168,7 +177,11 @@ def place_at(point: F64, places: tuple[Place, ...], sim: Sim, bodies: list[Body]
             continue
         local = apply_pose(invert_pose(sim.pose(names[place.body])), point)
         low, high = np.array(place.low), np.array(place.high)
-        if (local[:2] < low[:2]).any() or (local[:2] > high[:2]).any() or not low[2] - 0.02 <= local[2] <= low[2] + 0.04:
+        if (
+            (local[:2] < low[:2]).any()
+            or (local[:2] > high[:2]).any()
+            or not low[2] - 0.02 <= local[2] <= low[2] + 0.04
+        ):
             continue
         area = float(np.prod(high[:2] - low[:2]))
         if best is None or area < best[0]:

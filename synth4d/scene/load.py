@@ -12,8 +12,8 @@ import numpy as np
 
 from synth4d import yamlfile
 from synth4d.errors import ConfigError, SceneError
-from synth4d.geometry import compose, quat_from_axis_angle
-from synth4d.physics import Geom, RawBody, read_model, relative
+from synth4d.geometry import compose, invert_pose, quat_from_axis_angle
+from synth4d.physics import Geom, RawBody, read_model
 from synth4d.scene import assets
 from synth4d.scene.catalogue import Category, catalogue
 from synth4d.scene.spec import BodySpec, SceneSpec
@@ -66,7 +66,9 @@ def find(scene: str) -> Path:
         return given.resolve()
     known = {p.parent.name: p for folder in scene_folders() for p in sorted(folder.glob("*/scene.yaml"))}
     if scene not in known:
-        raise ConfigError(f"unknown scene {scene!r}; there are {', '.join(sorted(known)) or 'none'}; or give a scene.yaml")
+        raise ConfigError(
+            f"unknown scene {scene!r}; there are {', '.join(sorted(known)) or 'none'}; or give a scene.yaml"
+        )
     return known[scene].resolve()
 
 
@@ -92,8 +94,8 @@ def _load(path: Path, _mtime: int) -> Scene:
     _check(spec, {r.name: r for r in raws}, props, document)
     templates, structure = _dress(spec, raws)
     return Scene(
-        spec.scene, path.parent, spec, assets.digest([*files, props_file]), _physics(spec, raws), tuple(templates), tuple(structure),
-        {c: props[c] for c in spec.props.categories},
+        spec.scene, path.parent, spec, assets.digest([*files, props_file]), _physics(spec, raws), tuple(templates),
+        tuple(structure), {c: props[c] for c in spec.props.categories},
     )  # fmt: skip
 
 
@@ -104,7 +106,11 @@ def _asset(spec: SceneSpec, index: int, document: Document) -> tuple[list[RawBod
     if asset.root:
         root = assets.resolve(asset.root, folder, where)
     else:
-        root = assets.package_root(asset.model[6:].partition("/")[0], where) if asset.model.startswith("pkg://") else folder
+        root = (
+            assets.package_root(asset.model[6:].partition("/")[0], where)
+            if asset.model.startswith("pkg://")
+            else folder
+        )
     files = assets.check_model(path, root, where)
     if asset.sha256 and assets.digest([path]) != asset.sha256 and _sha(path) != asset.sha256:
         raise SceneError(f"{where}: {path.name} has sha256 {_sha(path)}, the scene pins {asset.sha256}")
@@ -114,7 +120,7 @@ def _asset(spec: SceneSpec, index: int, document: Document) -> tuple[list[RawBod
     for body in bodies:
         if body.name == "world":
             body = replace(body, name=f"world_{index}", pose=IDENTITY)
-            if not body.visual and not body.collision or asset.keep:
+            if (not body.visual and not body.collision) or asset.keep:
                 continue
         if body.parent == "":
             body = replace(body, pose=compose(move, body.pose))
@@ -142,14 +148,18 @@ def _check(spec: SceneSpec, raws: dict[str, RawBody], props: dict[str, Category]
         known(body.colour, COLOURS, "colour", "bodies", name, "colour")
         raw = raws[body.source]
         if body.joint and (raw.joint is None or raw.joint.type not in ("hinge", "slide")):
-            jointed = ", ".join(sorted(n for n, r in raws.items() if r.joint and r.joint.type != "free"))
-            raise SceneError(f"{doc.where(('bodies', name, 'joint'))}: body {body.source!r} has no hinge or slide; with one: {jointed}")
+            able = ", ".join(sorted(n for n, r in raws.items() if r.joint and r.joint.type != "free"))
+            where = doc.where(("bodies", name, "joint"))
+            raise SceneError(f"{where}: body {body.source!r} has no hinge or slide; with one: {able}")
         if body.joint and body.joint.closed == body.joint.open:
-            raise SceneError(f"{doc.where(('bodies', name, 'joint'))}: closed and open are the same value {body.joint.open}")
+            raise SceneError(
+                f"{doc.where(('bodies', name, 'joint'))}: closed and open are the same value {body.joint.open}"
+            )
         count = sum(len(r.visual) for r in raws.values() if r.name == body.source)
         for i in body.geoms or ():
             if not 0 <= i < count:
-                raise SceneError(f"{doc.where(('bodies', name, 'geoms'))}: no visible geom {i} in {body.source!r}; it has 0..{count - 1}")
+                where = doc.where(("bodies", name, "geoms"))
+                raise SceneError(f"{where}: no visible geom {i} in {body.source!r}; it has 0..{count - 1}")
         if body.cavity:
             parts = [n for n, b in spec.bodies.items() if b.joint]
             known(body.cavity.gate, parts, "gate (a body with a joint)", "bodies", name, "cavity", "gate")
@@ -165,7 +175,9 @@ def _check(spec: SceneSpec, raws: dict[str, RawBody], props: dict[str, Category]
     for i, category in enumerate(spec.props.categories):
         known(category, props, "prop category", "props", "categories", i)
     if spec.props.count[0] > spec.props.count[1]:
-        raise SceneError(f"{doc.where(('props', 'count'))}: {list(spec.props.count)}: the first must not be above the second")
+        raise SceneError(
+            f"{doc.where(('props', 'count'))}: {list(spec.props.count)}: the first must not be above the second"
+        )
 
 
 def _physics(spec: SceneSpec, raws: list[RawBody]) -> tuple[RawBody, ...]:
@@ -211,6 +223,6 @@ def _dress(spec: SceneSpec, raws: list[RawBody]) -> tuple[list[Template], list[G
             if owner is None:
                 structure.append(replace(geom, pose=pose))
                 continue
-            shares[owner].append(replace(geom, pose=relative(pose, world[spec.bodies[owner].source])))
+            shares[owner].append(replace(geom, pose=compose(invert_pose(world[spec.bodies[owner].source]), pose)))
     templates = [Template(n, b, tuple(shares[n]), world[b.source]) for n, b in spec.bodies.items()]
     return templates, structure

@@ -78,5 +78,11 @@ def material(
         texture = f"file:{assets.resolve(texture, folder, geom.material)}"
     lit = any(spec.emission)
     return Material(
-        chosen[geom.material], texture, spec.size, spec.gloss, spec.opacity, spec.emission, glow if lit else None
+        chosen[geom.material],
+        texture,
+        spec.size,
+        spec.gloss,
+        spec.opacity,
+        spec.emission,
+        glow if lit else None,
     )

@@ -27,11 +27,7 @@ BLACK_GRIP = Material(DARK, gloss=0.15)
 
 
 def _enamel(srgb: Vec3, rng: np.random.Generator) -> Material:
-    return (
-        Material(srgb, "speckle", texture_size_m=0.12, gloss=0.3)
-        if chance(rng, 0.2)
-        else Material(srgb, gloss=0.4)
-    )
+    return Material(srgb, "speckle", texture_size_m=0.12, gloss=0.3) if chance(rng, 0.2) else Material(srgb, gloss=0.4)
 
 
 def _kettle_wall(r: float, h: float, foot: float) -> tuple[F64, F64]:
@@ -65,19 +61,17 @@ def pot(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     loop = spline(
         np.array(
             [
-                (r - 0.006, -spread),
+                (r - 0.003, -spread),
                 (r + reach * 0.85, -spread * 0.8),
                 (r + reach, 0.0),
                 (r + reach * 0.85, spread * 0.8),
-                (r - 0.006, spread),
+                (r - 0.003, spread),
             ]
         ),
         3,
     )
     grips = [
-        tube(
-            np.column_stack([loop * side, np.full(len(loop), h * 0.8)]), (0.0052, 0.0058), (0.0, 0.0, 1.0), 8
-        )
+        tube(np.column_stack([loop * side, np.full(len(loop), h * 0.8)]), (0.0052, 0.0058), (0.0, 0.0, 1.0), 8)
         for side in (1.0, -1.0)
     ]
     steel_grip = chance(rng, 0.5)
@@ -107,7 +101,7 @@ def pan(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     path = spline(
         np.array(
             [
-                (r - 0.012, 0, h * 0.72),
+                (foot + 0.72 * (r - foot) + 0.004, 0, h * 0.72),
                 (r + length * 0.3, 0, h * 0.95),
                 (r + length * 0.7, 0, h * 1.25),
                 (r + length, 0, h * 1.35),
@@ -116,9 +110,7 @@ def pan(srgb: Vec3, rng: np.random.Generator) -> PropShape:
         3,
     )
     wide = np.interp(np.linspace(0, 1, len(path)), [0, 0.3, 0.75, 1], [0.008, 0.0085, 0.0125, 0.011])
-    handle = tube(
-        path, np.column_stack([wide, np.full(len(path), 0.0065)]), (0.0, 1.0, 0.0), 12, rounded=True
-    )
+    handle = tube(path, np.column_stack([wide, np.full(len(path), 0.0065)]), (0.0, 1.0, 0.0), 12, rounded=True)
     q = (foot - 0.006) * 0.7
     return prop(
         [
@@ -139,9 +131,7 @@ def spoon(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     """A serving spoon that lies on the table, its bowl towards +x."""
     length, wide = vary(rng, 0.25), vary(rng, 0.03)
     deep, cx = 0.017, length / 2 - wide * 1.35
-    shell = fillet(
-        [(0, 0), (0.55, 0.08, 0.4), (1.0, 1.0, 0.06), (0.9, 1.0, 0.06), (0.5, 0.26, 0.4), (0, 0.2)], 20
-    )
+    shell = fillet([(0, 0), (0.55, 0.08, 0.4), (1.0, 1.0, 0.06), (0.9, 1.0, 0.06), (0.5, 0.26, 0.4), (0, 0.2)], 20)
     scale, shift = np.array([wide * 1.35, wide, deep]), np.array([cx, 0.0, 0.0])
     scoop = lathe(shell, 22, lambda v: v * scale + shift)
     start = cx - wide * 1.32
@@ -157,9 +147,7 @@ def spoon(srgb: Vec3, rng: np.random.Generator) -> PropShape:
         4,
     )
     half = np.interp(np.linspace(0, 1, len(path)), [0, 0.2, 0.8, 1], [0.0065, 0.0055, 0.0085, 0.0075])
-    handle = tube(
-        path, np.column_stack([half, np.full(len(path), 0.0055)]), (0.0, 1.0, 0.0), 10, rounded=True
-    )
+    handle = tube(path, np.column_stack([half, np.full(len(path), 0.0055)]), (0.0, 1.0, 0.0), 10, rounded=True)
     material = Material(srgb, gloss=0.35)
     return prop(
         [scoop.surface(material), handle.surface(material)],

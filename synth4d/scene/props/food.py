@@ -53,9 +53,7 @@ def _leafy(srgb: Vec3) -> Vec3:
 def apple(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     r, tall = vary(rng, 0.038), vary(rng, 1.0, 0.06)
     k = r * tall
-    foot = np.array(
-        [(0, 0.14 * k), (0.2 * r, 0.04 * k), (0.4 * r, 0.0), (0.74 * r, 0.24 * k), (0.96 * r, 0.72 * k)]
-    )
+    foot = np.array([(0, 0.14 * k), (0.2 * r, 0.04 * k), (0.4 * r, 0.0), (0.74 * r, 0.24 * k), (0.96 * r, 0.72 * k)])
     head = np.array(
         [
             (r, 1.1 * k),
@@ -159,9 +157,7 @@ def pear(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     body = solid_ellipsoid((r, r, 0.35 * h), (0, 0, 0.36 * h))
     stem = solid_cylinder(0.0025, h, 1.13 * h, 0.003)
     neck = solid_ellipsoid((0.45 * r, 0.45 * r, 0.25 * h), (0, 0, 0.78 * h))
-    return prop(
-        surfaces, [body, neck, solid_cylinder(0.5 * r, 0, 0.12 * h), stem], vary(rng, 0.18), rolls=True
-    )
+    return prop(surfaces, [body, neck, solid_cylinder(0.5 * r, 0, 0.12 * h), stem], vary(rng, 0.18), rolls=True)
 
 
 def tomato(srgb: Vec3, rng: np.random.Generator) -> PropShape:
@@ -189,9 +185,7 @@ def tomato(srgb: Vec3, rng: np.random.Generator) -> PropShape:
         sepal = ellipsoid((0.3 * r, 0.09 * r, 0.035 * r), (0.27 * r, 0, 0), 8).moved(
             (0, 0, 1.48 * r), (0.998, 0, -0.07, 0)
         )
-        surfaces.append(
-            sepal.moved(quat_wxyz=(np.cos(angle / 2), 0, 0, np.sin(angle / 2))).surface(Material(LEAF))
-        )
+        surfaces.append(sepal.moved(quat_wxyz=(np.cos(angle / 2), 0, 0, np.sin(angle / 2))).surface(Material(LEAF)))
     path = np.array([(0, 0, 1.44 * r), (0.03 * r, 0, 1.6 * r), (0.12 * r, 0, 1.75 * r)])
     surfaces.append(tube(path, (0.06 * r, 0.06 * r), (0.0, 1.0, 0.0), 8).surface(Material(LEAF)))
     body = solid_ellipsoid((r, r, 0.78 * r), (0, 0, 0.79 * r))

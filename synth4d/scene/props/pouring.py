@@ -105,9 +105,7 @@ def teapot(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     """A round pot with a lid; it pours along +x, its handle is at -x."""
     r, h, knob = vary(rng, 0.075), vary(rng, 0.112), vary(rng, 0.012)
     foot, mouth = r * 0.62, r * 0.56
-    belly = spline(
-        np.array([(foot, 0.004), (r * 0.95, h * 0.27), (r, h * 0.48), (r * 0.84, h * 0.8), (mouth, h)]), 3
-    )
+    belly = spline(np.array([(foot, 0.004), (r * 0.95, h * 0.27), (r, h * 0.48), (r * 0.84, h * 0.8), (mouth, h)]), 3)
     lid = spline(np.array([(mouth * 1.02, h + 0.005), (mouth * 0.7, h + 0.014), (knob * 0.55, h + 0.019)]), 3)
     glaze = glazed(srgb, rng)
     cover = glaze if chance(rng, 0.5) else Material(accent(srgb), gloss=0.35)
@@ -128,9 +126,7 @@ def teapot(srgb: Vec3, rng: np.random.Generator) -> PropShape:
         ),
         3,
     )
-    rings = tube_rings(
-        xz(path), np.linspace(0.019, 0.0095, len(path))[:, None] * (1.0, 1.0), (0.0, 1.0, 0.0), 12
-    )
+    rings = tube_rings(xz(path), np.linspace(0.019, 0.0095, len(path))[:, None] * (1.0, 1.0), (0.0, 1.0, 0.0), 12)
     bore = rings[-1].mean(0) + 0.72 * (rings[-1] - rings[-1].mean(0))
     deep = rings[-3].mean(0) + 0.5 * (rings[-3] - rings[-3].mean(0))
     spout = [
@@ -180,9 +176,7 @@ def bottle(srgb: Vec3, rng: np.random.Generator) -> PropShape:
     cap = [(neck, h - 0.03), (neck + 0.0025, h - 0.03), (neck + 0.0025, h, 0.003), (0, h)]
     shell = Material(srgb, gloss=0.6)
     low, high = shoulder * 0.3, shoulder * 0.7
-    paper = Material(
-        CREAM if max(srgb) < 0.9 or min(srgb) < 0.5 else (0.85, 0.72, 0.45), "label", texture_size_m=0.07
-    )
+    paper = Material(CREAM if max(srgb) < 0.9 or min(srgb) < 0.5 else (0.85, 0.72, 0.45), "label", texture_size_m=0.07)
     runs = banded(fillet(corners), shell, low, high, paper)
     return prop(
         turned(

@@ -1,0 +1,88 @@
+"""What really happened, against what the script said. A shot that differs is refused, never relabelled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from synth4d.errors import CannotHappen
+from synth4d.geometry import apply_pose, invert_pose
+from synth4d.motion.moves import Move, Servo
+from synth4d.motion.script import Planned
+from synth4d.motion.stage import Stage
+from synth4d.types import F64
+
+BUMP_M = 0.03
+"""A bystander that moved more than this was hit: the shot would show an event that has no label."""
+BUMP_TILT = 0.3
+"""rad; the same for one that was tilted."""
+FALLEN = 1.0
+"""rad; knocked over lies at least this far from upright."""
+SHORT = 0.04
+"""A part that stopped this share of its range before its goal is blocked."""
+CALM_S = 0.25
+"""Everything rests at least this long before the clip ends."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rest:
+    """How a prop stands: its foot seen from what it stands in (things in a drawer move with it), and its tilt."""
+
+    foot: F64
+    tilt: float
+
+
+def resting(stage: Stage) -> dict[int, Rest]:
+    out = {}
+    for body in stage.free:
+        place, foot = stage.place_of(body.id), stage.pose(body.id)[:3]
+        if place is not None:
+            foot = apply_pose(invert_pose(stage.pose(place.body)), foot)
+        out[body.id] = Rest(foot, stage.tilt(body.id))
+    return out
+
+
+def bystanders(stage: Stage, planned: list[Planned], before: dict[int, Rest]) -> None:
+    """Raises CannotHappen when something moved that no event names."""
+    named = {i for p in planned for i in (p.object, p.other)}
+    worked = {p.object for p in planned}
+    after = resting(stage)
+    for body in stage.free:
+        if body.id in named:
+            continue
+        place = stage.place_of(body.id)
+        if place is not None and place.inside and place.body in worked:
+            continue  # it slid about in a drawer that was worked: the facts say where it is
+        moved = float(np.linalg.norm(after[body.id].foot - before[body.id].foot)) > BUMP_M
+        if moved or place is None or abs(after[body.id].tilt - before[body.id].tilt) > BUMP_TILT:
+            raise CannotHappen(f"{body.name} was bumped")
+
+
+def event(stage: Stage, planned: list[Planned], p: Planned, move: Move | None, still_since: float | None) -> None:
+    """Raises CannotHappen when an event did not end as planned."""
+    body = stage.bodies[p.object]
+    place = stage.place_of(p.object)
+    if move is None:
+        raise CannotHappen(f"{p.kind} {body.name} did not begin")
+    if isinstance(move, Servo):
+        _worked(stage, planned, p, move)
+    elif p.kind in ("move", "drop"):
+        if place is None or place.name != p.place or stage.tilt(p.object) > 0.5:
+            raise CannotHappen(f"{body.name} did not stay at {p.place}")
+    elif p.kind == "knock_over":
+        if stage.tilt(p.object) < FALLEN or place is None:
+            raise CannotHappen(f"{body.name} did not fall over")
+    elif place is None or stage.tilt(p.object) > BUMP_TILT:
+        raise CannotHappen(f"{body.name} did not end where it should")
+    if still_since is not None and still_since > stage.sim.time - CALM_S:
+        raise CannotHappen(f"{body.name} was still moving at the end")
+
+
+def _worked(stage: Stage, planned: list[Planned], p: Planned, move: Servo) -> None:
+    part = stage.bodies[p.other or p.object]
+    assert part.joint is not None
+    again = any(q.object == p.object and q.start_s > p.start_s for q in planned)
+    short = abs(stage.sim.joint(part.joint.name) - move.end) / abs(part.joint.open - part.joint.closed)
+    if not again and short > SHORT:
+        raise CannotHappen(f"{part.name} is blocked: {short:.0%} short")

@@ -1,0 +1,151 @@
+"""Stepping a model: state, forces, contacts and rays, by body and joint name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from synth4d.types import F64
+
+
+class Sim:
+    """A running physics model. Bodies and joints go by name; poses are xyz + wxyz in world axes."""
+
+    def __init__(self, model: bytes) -> None:
+        import mujoco
+
+        self._mj = mujoco
+        self.model = mujoco.MjModel.from_xml_string(model.decode())
+        self.data = mujoco.MjData(self.model)
+        self._body = {self.model.body(i).name: i for i in range(self.model.nbody)}
+        self._joint = {self.model.joint(i).name: i for i in range(self.model.njnt)}
+        mujoco.mj_forward(self.model, self.data)
+
+    @property
+    def qpos(self) -> F64:
+        return np.array(self.data.qpos)
+
+    @property
+    def time(self) -> float:
+        return float(self.data.time)
+
+    def lock(self, name: str, locked: bool) -> None:
+        """Joints nobody works are held by friction (N or N·m), so that contact can't drift them."""
+        dof = self.model.jnt_dofadr[self._joint[name]]
+        self.model.dof_frictionloss[dof] = 25.0 if locked else 0.0
+
+    def reset(self, qpos: F64) -> None:
+        self._mj.mj_resetData(self.model, self.data)
+        self.data.qpos[:] = qpos
+        self._mj.mj_forward(self.model, self.data)
+
+    def forward(self) -> None:
+        self._mj.mj_forward(self.model, self.data)
+
+    def step(self, count: int = 1, before: Callable[[], None] | None = None) -> None:
+        for _ in range(count):
+            if before is not None:
+                before()
+            self._mj.mj_step(self.model, self.data)
+
+    def pose(self, body: str) -> F64:
+        i = self._body[body]
+        return np.concatenate([self.data.xpos[i], self.data.xquat[i]])
+
+    def poses(self, bodies: Iterable[str]) -> F64:
+        i = [self._body[b] for b in bodies]
+        return np.concatenate([self.data.xpos[i], self.data.xquat[i]], axis=1)
+
+    def joint(self, name: str) -> float:
+        return float(self.data.qpos[self.model.jnt_qposadr[self._joint[name]]])
+
+    def set_joint(self, name: str, value: float) -> None:
+        self.data.qpos[self.model.jnt_qposadr[self._joint[name]]] = value
+
+    def push_joint(self, name: str, force: float) -> None:
+        """Generalised force on a joint for the next step (N or N·m)."""
+        self.data.qfrc_applied[self.model.jnt_dofadr[self._joint[name]]] = force
+
+    def joint_speed(self, name: str) -> float:
+        return float(self.data.qvel[self.model.jnt_dofadr[self._joint[name]]])
+
+    def joint_inertia(self, name: str) -> float:
+        """Effective inertia seen by one joint (diagonal of the mass matrix)."""
+        dense = np.zeros((self.model.nv, self.model.nv))
+        self._mj.mj_fullM(self.model, self.data, dense)
+        dof = self.model.jnt_dofadr[self._joint[name]]
+        return float(dense[dof, dof])
+
+    def place(self, body: str, pose: F64, velocity: F64 | None = None) -> None:
+        """Put a free body at a pose, with a spatial velocity (linear, angular; default at rest)."""
+        j = self._joint[body]
+        a, v = self.model.jnt_qposadr[j], self.model.jnt_dofadr[j]
+        self.data.qpos[a : a + 7] = pose
+        self.data.qvel[v : v + 6] = 0 if velocity is None else velocity
+
+    def speed(self, body: str) -> float:
+        """Linear speed of a free body, plus its angular speed times 5 cm, m/s."""
+        v = self.model.jnt_dofadr[self._joint[body]]
+        q = self.data.qvel[v : v + 6]
+        return float(np.linalg.norm(q[:3]) + 0.05 * np.linalg.norm(q[3:]))
+
+    def turn_about(self, body: str, pivot: F64, rate: F64) -> None:
+        """Set a free body's velocity to a rotation about a world point at an angular velocity (world)."""
+        v, i = self.model.jnt_dofadr[self._joint[body]], self._body[body]
+        self.data.qvel[v : v + 3] = np.cross(rate, self.data.xpos[i] - pivot)
+        self.data.qvel[v + 3 : v + 6] = self.data.xmat[i].reshape(3, 3).T @ rate
+
+    def first_collision(self, body: str, poses: F64) -> str:
+        """Name of what a free body would touch first at any of the poses (N,7), nothing else moving; '' = nothing."""
+        saved = np.array(self.data.qpos), np.array(self.data.qvel)
+        hit = ""
+        for pose in poses:
+            self.place(body, pose)
+            self._mj.mj_kinematics(self.model, self.data)
+            self._mj.mj_comPos(self.model, self.data)
+            self._mj.mj_collision(self.model, self.data)
+            touched = self.touching(body)
+            if touched:
+                hit = touched[0][0]
+                break
+        self.data.qpos[:], self.data.qvel[:] = saved
+        self._mj.mj_forward(self.model, self.data)
+        return hit
+
+    def steer(self, body: str, velocity: F64) -> None:
+        """Set the horizontal velocity (2,) of a free body and stop it turning."""
+        v = self.model.jnt_dofadr[self._joint[body]]
+        self.data.qvel[v : v + 2] = velocity
+        self.data.qvel[v + 3 : v + 6] = 0
+
+    def touching(self, body: str) -> list[tuple[str, F64]]:
+        """Names of the bodies in contact with this one, with the contact normal pointing towards it."""
+        me, out = self._body[body], []
+        for k in range(self.data.ncon):
+            c = self.data.contact[k]
+            if c.dist > 0.002:
+                continue
+            a, b = int(self.model.geom_bodyid[c.geom[0]]), int(self.model.geom_bodyid[c.geom[1]])
+            if me in (a, b):
+                other, sign = (b, -1.0) if a == me else (a, 1.0)
+                out.append((self.model.body(other).name, sign * np.array(c.frame[:3])))
+        return out
+
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.data.qpos).all() and np.abs(self.data.qvel).max(initial=0) < 200)
+
+    def ray(self, start: F64, direction: F64, *, ignore: str | None = None) -> float:
+        """Distance to the first contact shape along a unit direction, or inf."""
+        return self.first_hit(start, direction, ignore=ignore)[0]
+
+    def first_hit(self, start: F64, direction: F64, *, ignore: str | None = None) -> tuple[float, str]:
+        """Distance to the first contact shape along a unit direction and the body it is on; inf and ''."""
+        skip = self._body[ignore] if ignore else -1
+        hit = np.zeros(1, np.int32)
+        distance = self._mj.mj_ray(
+            self.model, self.data, np.asarray(start, float), np.asarray(direction, float), None, 1, skip, hit
+        )
+        if distance < 0:
+            return float("inf"), ""
+        return float(distance), str(self.model.body(int(self.model.geom_bodyid[hit[0]])).name)
