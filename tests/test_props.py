@@ -94,9 +94,7 @@ def test_the_named_colour_dominates_what_is_seen(name: str) -> None:
 def _picture(shape: PropShape) -> np.ndarray:
     """sRGB of the surface that each ray of four parallel views hits first, (hits,3)."""
     parts = [trimesh.Trimesh(s.vertices, s.faces, process=False) for s in shape.surfaces]
-    paint = np.repeat(
-        [s.material.srgb for s in shape.surfaces], [len(s.faces) for s in shape.surfaces], axis=0
-    )
+    paint = np.repeat([s.material.srgb for s in shape.surfaces], [len(s.faces) for s in shape.surfaces], axis=0)
     mesh = trimesh.util.concatenate(parts)
     side = 1.2 * max(shape.radius_m, shape.height_m)
     u, v = (g.ravel() for g in np.meshgrid(*[np.linspace(-side, side, 48)] * 2))
@@ -158,9 +156,7 @@ def test_insides_are_hollow_and_inside(name: str, seed: int) -> None:
         if v.pours:
             assert np.linalg.norm(points(shape) - v.spout, axis=1).min() < 0.02
     if shape.cavity:
-        assert (np.array(shape.cavity.low) >= low).all() and (
-            np.array(shape.cavity.high) <= high + 1e-6
-        ).all()
+        assert (np.array(shape.cavity.low) >= low).all() and (np.array(shape.cavity.high) <= high + 1e-6).all()
         assert (np.array(shape.cavity.low) < shape.cavity.high).all()
     if shape.top:
         assert shape.flat_top and shape.top.z <= shape.height_m + 1e-6
