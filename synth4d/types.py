@@ -217,6 +217,8 @@ class World:
     """Names of the bodies that can be carried (they have a free joint of their own name)."""
     topples: tuple[str, ...] = ()
     """Names of the free bodies that can be knocked over."""
+    rolls: tuple[str, ...] = ()
+    """Names of the free bodies that are round: they have no upright."""
 
 
 # ---- What happens --------------------------------------------------------------------------------

@@ -166,7 +166,8 @@ def _handle(draw: _Draw, kind: str) -> Strand | None:
     if kind == "pour":
         return _pour(draw, open_air)
     if kind in ("knock_over", "push"):
-        upright = [i for i in open_air if stage.tilt(i) < 0.1 and not _holds_liquid(stage, i)]
+        still = [i for i in open_air if stage.bodies[i].name not in stage.world.rolls]
+        upright = [i for i in still if stage.tilt(i) < 0.1 and not _holds_liquid(stage, i)]
         prop = draw.pick([i for i in upright if kind == "push" or stage.bodies[i].name in stage.world.topples])
         return None if prop is None else [Planned("push" if kind == "push" else "knock_over", prop)]
     prop = draw.pick(open_air if kind == "drop" else draw.near(within))

@@ -35,7 +35,9 @@ class Stage:
         return apply_pose(self.pose(id), np.array(self.bodies[id].box_center))
 
     def tilt(self, id: int) -> float:
-        """Angle between the body's up and the world's, radians."""
+        """Angle between the body's up and the world's, radians; 0 for round things, which have no up."""
+        if self.bodies[id].name in self.world.rolls:
+            return 0.0
         return float(np.arccos(np.clip(rotate(self.pose(id)[3:], UP)[2], -1, 1)))
 
     def openness(self, id: int) -> float:
@@ -71,6 +73,10 @@ class Stage:
         return {id: place for id, (_, place) in best.items()}
 
     def reachable(self, place: Place) -> bool:
+        """Its gate is open; a place on or in a prop must itself stand in the open."""
+        if self.bodies[place.body].role == "prop":
+            under = self.place_of(place.body)
+            return under is not None and not under.inside and self.tilt(place.body) < 0.1
         return place.gate is None or self.openness(place.gate) > 0.55
 
     def holding(self, id: int) -> list[int]:

@@ -102,6 +102,7 @@ def build(scene: Scene, shot: Shot) -> World:
         event_weights=tuple(sorted((str(k), v) for k, v in scene.spec.events.items() if v > 0)),
         camera=_camera(scene), free=tuple(b.name for b in bodies if b.role == "prop"),
         topples=tuple(p.body.name for p in props if p.shape.topples),
+        rolls=tuple(p.body.name for p in props if p.shape.rolls),
     )  # fmt: skip
 
 
