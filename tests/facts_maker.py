@@ -42,7 +42,14 @@ class Maker:
     hidden_in: dict[int, int] = field(default_factory=dict)
 
     def add(
-        self, category: str, label: Label, centre: Any, size: Any, role: str = "prop", colour: str | None = None, **more: Any
+        self,
+        category: str,
+        label: Label,
+        centre: Any,
+        size: Any,
+        role: str = "prop",
+        colour: str | None = None,
+        **more: Any,
     ) -> int:
         id = len(self.objects) + 1
         named = vocabulary.COLOURS[colour][0] if colour else None
@@ -97,7 +104,9 @@ class Maker:
                     o["box"][f] = [o["box"][f][0], o["y_shut"] - o["openness"][f] / 100, *o["box"][f][2:]]
         self.event("open" if end > begin else "close", id, start_s, end_s, start_value=begin, end_value=end)
 
-    def carry(self, id: int, to: Any, start_s: float, end_s: float, onto: int, inside: bool = False, kind: str = "move") -> None:
+    def carry(
+        self, id: int, to: Any, start_s: float, end_s: float, onto: int, inside: bool = False, kind: str = "move"
+    ) -> None:
         o = self.get(id)
         begin, source = np.array(o["box"][-1]), o["inside"][-1] or o["support"][-1]
         for f, share in enumerate(self.ramp(start_s, end_s)):
@@ -137,11 +146,13 @@ class Maker:
     def _seen(self, o: dict[str, Any], camera: CameraRecord) -> dict[str, Any]:
         box2d: list[Any] = []
         pixels: list[int] = []
+        corners = geometry.box_corners(o["box"], o["size"])
+        poses = np.array(camera.T_world_cam)
+        local = np.einsum("tij,tci->tcj", poses[:, :3, :3], corners - poses[:, None, :3, 3])
+        uv = local[..., :2] / np.maximum(local[..., 2:], 1e-6) * camera.K[0][0] + [W / 2, H / 2]
         for f in range(T):
-            corners = geometry.box_corners(o["box"][f], o["size"])
-            uv, z = geometry.project(camera.K, camera.T_world_cam[f], corners)
-            low, high = np.clip(uv.min(0), 0, [W, H]), np.clip(uv.max(0), 0, [W, H])
-            area = float(np.prod(high - low)) if (z > 0.05).all() else 0.0
+            low, high = np.clip(uv[f].min(0), 0, [W, H]), np.clip(uv[f].max(0), 0, [W, H])
+            area = float(np.prod(high - low)) if (local[f, :, 2] > 0.05).all() else 0.0
             box2d.append([*map(float, low), *map(float, high)] if area > 0 else None)
             pixels.append(0 if self._shut_in(o, f) else int(0.6 * area))
         visible = [b if p else None for b, p in zip(box2d, pixels, strict=True)]
@@ -214,7 +225,9 @@ def scatter(m: Maker, ids: dict[str, int], rng: np.random.Generator, n: int) -> 
     for i in rng.permutation(len(spots))[:n]:
         category = list(PROPS)[int(rng.integers(len(PROPS)))]
         (zh, measure, plural), size, vessel = PROPS[category]
-        colour = str(rng.choice(["red", "green"] if category == "apple" else ["red", "blue", "green", "white", "yellow"]))
+        colour = str(
+            rng.choice(["red", "green"] if category == "apple" else ["red", "blue", "green", "white", "yellow"])
+        )
         more: dict[str, Any] = {"vessel": cone(), "fill": [0.0] * T} if vessel else {}
         props.append(
             m.add(category, label(category, zh, measure, plural), (*spots[i], 0.9 + size[2] / 2), size, colour=colour,
@@ -223,7 +236,9 @@ def scatter(m: Maker, ids: dict[str, int], rng: np.random.Generator, n: int) -> 
     last = m.get(props[-1])
     last["box"] = [[0.5, -0.05, 0.66 - 0.25 + last["size"][2] / 2, 1.0, 0.0, 0.0, 0.0]] * T
     last["support"], last["inside"] = [0] * T, [ids["bottom drawer"]] * T
-    kettle = m.add("kettle", label("kettle", "水壶", "把"), (-0.7, -0.15, 1.0), (0.2, 0.18, 0.2), support=[ids["left"]] * T)
+    kettle = m.add(
+        "kettle", label("kettle", "水壶", "把"), (-0.7, -0.15, 1.0), (0.2, 0.18, 0.2), support=[ids["left"]] * T
+    )
     m.add("water", label("water", "水", "滩"), (0, 0, -1), (0.01, 0.01, 0.01), "liquid")
     return [*props, kettle]
 
