@@ -53,9 +53,7 @@ def unknown(body: Body, others: list[Body], pose: F64, joint_value: float) -> Ob
         box_offset=_vec(body.box_center),
         joint=None if body.joint is None else joint_fact(body, body.joint, pose, joint_value),
         vessel=_cone(body),
-        cavity=None
-        if body.cavity is None
-        else BoxFact(low=_vec(body.cavity.low), high=_vec(body.cavity.high)),
+        cavity=None if body.cavity is None else BoxFact(low=_vec(body.cavity.low), high=_vec(body.cavity.high)),
         switchable=body.control is not None,
         unique=not any(same_words(body, o) for o in others if o is not body),
         **_UNKNOWN,

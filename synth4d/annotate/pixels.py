@@ -27,14 +27,12 @@ def facts(identity: Facts, clip: Clip) -> Facts:
     boxes = {id: seen[:, k] for k, id in enumerate(table)}
     yaw = pixels_scene.headings(things)
     seen_tracks = [
-        pixels_scene.track(clip, o, p, yaw.get(o.id))
-        for o, p in zip(things, clouds(clip, table), strict=True)
+        pixels_scene.track(clip, o, p, yaw.get(o.id)) for o, p in zip(things, clouds(clip, table), strict=True)
     ]
     places = _places(clip, seen_tracks, boxes)
     states = _states(clip, seen_tracks)
     objects = [
-        _object(t, counts[:, k], seen[:, k], places[t.thing.id], states[t.thing.id])
-        for k, t in enumerate(seen_tracks)
+        _object(t, counts[:, k], seen[:, k], places[t.thing.id], states[t.thing.id]) for k, t in enumerate(seen_tracks)
     ]
     changes = pixels_events.settle(_changes(seen_tracks, places, states))
     return identity.model_copy(
@@ -50,11 +48,13 @@ def _places(clip: Clip, all_tracks: list[Track], boxes: dict[int, F64]) -> dict[
     """(support, inside) by id; both unknown for what is no prop."""
     known = {t.thing.id for t in all_tracks if t.thing.role != "liquid"}
     containers = [t for t in all_tracks if t.thing.cavity is not None]
+    gates = [t for t in all_tracks if t.thing.joint is not None]
     out: dict[int, tuple[Ids, Ids]] = {t.thing.id: ([None], [None]) for t in all_tracks}
     for t in all_tracks:
         if t.thing.role == "prop":
-            inside = pixels_place.inside(t, containers, boxes)
-            out[t.thing.id] = (pixels_place.support(clip, t, known, inside, boxes[t.thing.id]), inside)
+            inside = pixels_place.inside(t, containers, gates, boxes)
+            support = pixels_place.support(clip, t, known, inside, boxes[t.thing.id])
+            out[t.thing.id] = (support, pixels_place.cleared(inside, support, containers))
     return out
 
 
@@ -69,18 +69,19 @@ def _states(clip: Clip, all_tracks: list[Track]) -> dict[int, State]:
     out: dict[int, State] = {}
     for t in all_tracks:
         on = pixels_state.is_on(t.thing, clip, t.points, room) if t.thing.switchable else None
-        fill = None if t.thing.vessel is None else [_fill(t, f, liquid) for f in range(len(clip.ids))]
+        fill = None if t.thing.vessel is None else [_fill(clip, t, f, liquid) for f in range(len(clip.ids))]
         out[t.thing.id] = (on, fill)
     return out
 
 
-def _fill(track: Track, frame: int, liquid: list[Points]) -> float | None:
+def _fill(clip: Clip, track: Track, frame: int, liquid: list[Points]) -> float | None:
     rest = next((r for r in track.rests if r.run.first <= frame <= r.run.last), None)
     if rest is None or rest.box is None or rest.fallen or not rest.run.resting:
         return None
     wet = [p.within(frame, frame).world for p in liquid]
     own = track.points.within(frame, frame).world
-    return pixels_state.fill(track.thing, rest.box, own, np.concatenate([*wet, np.zeros((0, 3))]))
+    eye = clip.camera.T_world_cam[frame, :3, 3]
+    return pixels_state.fill(track.thing, rest.box, eye, own, np.concatenate([*wet, np.zeros((0, 3))]))
 
 
 def _changes(
@@ -101,26 +102,19 @@ def _changes(
     return out
 
 
-def _nan(pose: F64 | None) -> F64:
-    return np.full(7, np.nan) if pose is None else pose
-
-
 def _object(track: Track, counts: F64, seen: F64, places: tuple[Ids, Ids], state: State) -> ObjectFact:
     thing = track.thing
     on, fill = state
     opened = None if thing.joint is None else tracks.numbers(openness(thing.joint, track.value), 2)
-    poses = np.array([_nan(track.pose(t)) for t in range(len(track.box))])
     return thing.model_copy(
         update={
             "box": tracks.poses(np.round(track.box, 4)),
-            "pose": tracks.poses(poses) if thing.joint is not None else [None],
+            "pose": [None] if thing.joint is None else tracks.poses(track.pose),
             "visible2d": tracks.vectors(seen),
             "pixels": tracks.collapse([int(n) for n in counts]),
             "openness": opened,
             "on": None if on is None else tracks.collapse(on),
-            "fill": None
-            if fill is None
-            else tracks.collapse([None if v is None else round(v, 3) for v in fill]),
+            "fill": None if fill is None else tracks.collapse([None if v is None else round(v, 3) for v in fill]),
             "support": tracks.collapse(places[0]),
             "inside": tracks.collapse(places[1]),
         }

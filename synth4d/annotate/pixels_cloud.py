@@ -12,8 +12,8 @@ from synth4d.types import F64, Clip
 
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-SAMPLES = 240
-"""At most so many points an object and frame."""
+INNER, OUTLINE = 140, 100
+"""At most so many points of an object's inside and of its outline a frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,17 +32,19 @@ class Points:
     """It has a neighbour that is something else, or the frame's edge."""
     cut: Bools
     """That neighbour stands before it, or is the frame's edge: the object goes on unseen."""
+    met: Bools
+    """Above it in the picture is something that may stand on it, or that it ends at: it may go on unseen."""
 
     def __len__(self) -> int:
         return len(self.frame)
 
-    def pick(self, which: NDArray[np.generic]) -> Points:
+    def pick(self, which: NDArray[np.int64] | slice) -> Points:
         return Points(*(getattr(self, name)[which] for name in self.__slots__))
 
     def within(self, first: int, last: int) -> Points:
         """The points of frames first..last."""
         a, b = np.searchsorted(self.frame, [first, last + 1])
-        return self.pick(np.arange(a, b))
+        return self.pick(slice(a, b))
 
     def thinned(self, most: int) -> Points:
         return self if len(self) <= most else self.pick(np.linspace(0, len(self) - 1, most).astype(np.int64))
@@ -53,11 +55,11 @@ def clouds(clip: Clip, table: list[int]) -> list[Points]:
     frame, obj, flat = _sample(clip, table)
     y, x = np.divmod(flat, clip.ids.shape[2])
     depth = clip.depth_z_m[frame, y, x].astype(float)
-    slope, border, cut, smooth = _edges(clip, frame, x, y, depth)
+    slope, border, cut, met, smooth = _edges(clip, frame, x, y, depth)
     keep = smooth & (depth > 0)
     frame, obj, x, y, depth = frame[keep], obj[keep], x[keep], y[keep], depth[keep]
     world = lift(clip, frame, x, y, depth)
-    whole = Points(frame, x, y, depth, world, slope[keep], border[keep], cut[keep])
+    whole = Points(frame, x, y, depth, world, slope[keep], border[keep], cut[keep], met[keep])
     order = np.argsort(obj, kind="stable")
     ends = np.searchsorted(obj[order], np.arange(len(table) + 1))
     return [whole.pick(order[a:b]) for a, b in pairwise(ends)]
@@ -78,34 +80,45 @@ def pixel_m(clip: Clip, depth: F64) -> F64:
 
 
 def _sample(clip: Clip, table: list[int]) -> tuple[I64, I64, I64]:
-    """Frame, position in `table` and flat pixel of the sampled pixels, ordered by frame."""
+    """Frame, position in `table` and flat pixel of the sampled pixels, ordered by frame and object."""
     n = len(table)
     rank = np.full(65536, n, np.uint16)
     rank[table] = np.arange(n)
+    most = np.tile([INNER, OUTLINE], n)
     frames, objects, pixels = [], [], []
     for t, ids in enumerate(clip.ids):
-        ranks = rank[ids].ravel()
-        order = np.argsort(ranks, kind="stable")
-        ends = np.searchsorted(ranks[order], np.arange(n + 1))
-        for k in np.flatnonzero(np.diff(ends)):
-            count = min(int(ends[k + 1] - ends[k]), SAMPLES)
-            picks = np.linspace(ends[k], ends[k + 1] - 1, count).astype(np.int64)
-            pixels.append(order[picks])
-            objects.append(np.full(count, k))
-            frames.append(np.full(count, t))
-    if not frames:
-        none = np.zeros(0, np.int64)
-        return none, none, none
+        # Groups 2k and 2k+1 are the inner pixels and the outline of object k; of each, evenly spaced ones.
+        groups = (rank[ids] * np.uint16(2) + _outline(ids)).ravel()
+        order = np.argsort(groups, kind="stable")
+        starts = np.searchsorted(groups[order], np.arange(2 * n + 1))
+        have = np.diff(starts)
+        take = np.minimum(have, most)
+        group = np.repeat(np.arange(2 * n), take)
+        nth = np.arange(len(group)) - (np.cumsum(take) - take)[group]
+        picks = starts[group] + nth * (have[group] - 1) // np.maximum(take[group] - 1, 1)
+        pixels.append(order[picks])
+        objects.append(group // 2)
+        frames.append(np.full(len(group), t))
     return np.concatenate(frames), np.concatenate(objects), np.concatenate(pixels)
 
 
-def _edges(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> tuple[F64, Bools, Bools, Bools]:
-    """slope, border, cut as in Points, and whether the depth agrees with a neighbour of the same object."""
+def _outline(ids: NDArray[np.uint16]) -> Bools:
+    """(H,W) pixels with a neighbour of another id, and those at the frame's edge."""
+    out = np.ones(ids.shape, bool)
+    mid = ids[1:-1, 1:-1]
+    out[1:-1, 1:-1] = (
+        (ids[:-2, 1:-1] != mid) | (ids[2:, 1:-1] != mid) | (ids[1:-1, :-2] != mid) | (ids[1:-1, 2:] != mid)
+    )
+    return out
+
+
+def _edges(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> tuple[F64, Bools, Bools, Bools, Bools]:
+    """slope, border, cut, met as in Points, and whether the depth agrees with a neighbour of the same object."""
     H, W = clip.ids.shape[1:]
     own = clip.ids[frame, y, x]
     before = np.maximum(0.02, 4 * pixel_m(clip, depth))
-    slope, border, cut = np.zeros(len(x)), np.zeros(len(x), bool), np.zeros(len(x), bool)
-    nearest = np.full(len(x), np.inf)
+    slope, border, cut, met = np.zeros(len(x)), *np.zeros((3, len(x)), bool)
+    nearest, tilt = np.full(len(x), np.inf), np.zeros(len(x))
     for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
         nx, ny = x + dx, y + dy
         outside = (nx < 0) | (nx >= W) | (ny < 0) | (ny >= H)
@@ -115,6 +128,11 @@ def _edges(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> tuple[F64, Boo
         step = np.abs(z - depth)
         border |= other | outside
         cut |= outside | (other & (z > 0) & (z < depth - before))
+        if dy == 1:
+            tilt = np.where(other | outside, 0.0, depth - z)
+        elif dy == -1:
+            # Nearer than the object would be there if it went on.
+            met = other & (z > 0) & (tilt > 0.006) & (z < depth + 0.5 * tilt)
         slope = np.where(other | outside, slope, np.maximum(slope, step))
         nearest = np.where(other | outside, nearest, np.minimum(nearest, step))
-    return slope, border, cut, nearest < np.maximum(0.015, 3 * pixel_m(clip, depth))
+    return slope, border, cut, met & ~cut, nearest < np.maximum(0.015, 3 * pixel_m(clip, depth))

@@ -22,8 +22,9 @@ SLACK_M = 0.02
 HELD = 0.85
 """Share of the points that must lie in the box at the found joint value."""
 WINDOW_M = 0.012
-THIN = 3.0
-"""A hinged panel is at least this many times wider than thick; a knob's angle cannot be seen."""
+THIN, WIDE_M = 1.8, 0.12
+"""A hinged panel is so many times wider than thick (its handle counts), so wide, and hangs on its edge; the
+angle of a knob cannot be seen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,8 +107,8 @@ def _by_edges(part: Drawing, along: F64, points: Points, way: F64) -> float | No
     low, high = np.percentile(along, [1, 99])
     ends = []
     for sign, end in ((1.0, high), (-1.0, -low)):
-        band = sign * along >= end - max(0.008, 0.04 * half)
-        if points.cut[band].mean() <= 0.2:
+        band = points.border & (sign * along >= end - max(0.006, 0.04 * half))
+        if points.cut[band].sum() <= 0.5 * band.sum():
             ends.append(sign * (end - half))
     if not ends or max(ends) - min(ends) > 0.03:
         return None
@@ -136,9 +137,9 @@ def _panel(part: Drawing) -> _Panel | None:
     axes = rotmat(part.box[3:]).T
     upright = int(np.argmax(np.abs(axes @ part.axis)))
     w, n = sorted({0, 1, 2} - {upright}, key=lambda i: -part.size[i])
-    if part.size[w] < THIN * part.size[n]:
-        return None
     centre = part.box[:3] - part.anchor
+    if part.size[w] < max(THIN * part.size[n], WIDE_M) or abs(axes[w] @ centre) < 0.3 * part.size[w]:
+        return None
     wide = axes[w] * (1.0 if axes[w] @ centre >= 0 else -1.0)
     thick = np.cross(part.axis, wide)
     r, d = float(centre @ wide), float(centre @ thick)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth4d.annotate.pixels_cloud import lift
+from synth4d.annotate.pixels_cloud import Bools, lift
 from synth4d.annotate.pixels_scene import Track
 from synth4d.geometry import apply_pose, invert_pose, quat_mul, rotmat
 from synth4d.types import F64, Clip
@@ -17,6 +17,8 @@ VOTES, MAJORITY = 6, 0.65
 SLACK_M = 0.015
 SEEN = 8
 """A thing is seen in a frame that shows this many of its points."""
+SHUT = 0.05
+"""A gate is shut below this share of its range."""
 _HALF_TURN = np.array([0.0, 0.0, 0.0, 1.0])
 
 
@@ -74,25 +76,34 @@ def _holder(points: F64, ids: F64, track: Track, box: F64) -> int | None:
 # ---- Being in ------------------------------------------------------------------------------------
 
 
-def inside(track: Track, containers: list[Track], boxes: dict[int, F64]) -> Ids:
-    """(T,) id of the container a prop is in, 0 = none; `boxes` = visible boxes (T,4) of everything by id."""
+def inside(track: Track, containers: list[Track], gates: list[Track], boxes: dict[int, F64]) -> Ids:
+    """(T,) id of the container a prop is in, 0 = none; `gates` = parts that move, `boxes` = visible boxes (T,4)
+    of everything by id. What is seen is in no container whose gates are all shut."""
     T = len(track.box)
     out: Ids = [None] * T
     counts = np.bincount(track.points.frame, minlength=T)
     others = [c for c in containers if c.thing.id != track.thing.id]
+    seen = boxes[track.thing.id]
+    touch = {c.thing.id: _touch(seen, boxes[c.thing.id]) & ~_shut(c.thing.id, gates, T) for c in others}
     for t in range(T):
         if counts[t] >= SEEN:
-            out[t] = _container(track, others, boxes, t)
+            out[t] = _container(track, others, touch, t)
         elif t and out[t - 1]:
             out[t] = out[t - 1]
     return out
 
 
-def _container(track: Track, containers: list[Track], boxes: dict[int, F64], t: int) -> int | None:
+def cleared(inside: Ids, support: Ids, containers: list[Track]) -> Ids:
+    """`inside`, with its doubts cleared where a thing is seen to stand on what is no container."""
+    hollow = {None, *(c.thing.id for c in containers)}
+    return [0 if i is None and s not in hollow else i for i, s in zip(inside, support, strict=True)]
+
+
+def _container(track: Track, containers: list[Track], touch: dict[int, Bools], t: int) -> int | None:
     points = track.points.within(t, t).world
     found, doubt = [], False
     for c in containers:
-        if not _touch(boxes[track.thing.id][t], boxes[c.thing.id][t]):
+        if not touch[c.thing.id][t]:
             continue
         verdict = _holds(c, points, track.box[t, :3], t)
         if verdict:
@@ -103,17 +114,28 @@ def _container(track: Track, containers: list[Track], boxes: dict[int, F64], t: 
     return None if doubt else 0
 
 
-def _touch(a: F64, b: F64, slack: float = 3.0) -> bool:
-    """Whether two visible boxes (4,) meet; an unseen one meets nothing."""
-    return bool(np.all(a[:2] <= b[2:] + slack) and np.all(b[:2] <= a[2:] + slack))
+def _touch(a: F64, b: F64, slack: float = 3.0) -> Bools:
+    """(T,) whether two things' visible boxes (T,4) meet; an unseen one meets nothing."""
+    return np.asarray((a[:, :2] <= b[:, 2:] + slack).all(axis=1) & (b[:, :2] <= a[:, 2:] + slack).all(axis=1))
+
+
+def _shut(id: int, gates: list[Track], frames: int) -> Bools:
+    """(T,) whether a container has gates and all are known to be shut."""
+    own = [g for g in gates if g.thing.part_of == id and g.thing.joint is not None]
+    shut = np.full(frames, bool(own))
+    for g in own:
+        joint = g.thing.joint
+        assert joint is not None
+        shut &= np.abs(g.value - joint.closed) < SHUT * abs(joint.open - joint.closed)
+    return shut
 
 
 def _holds(container: Track, points: F64, centre: F64, t: int) -> bool | None:
     """Whether the points, and the centre where it is known, are in the container's cavity. A box says which
     way a thing stands but for half a turn: both must agree, unless a drawing tells."""
-    pose, cavity = container.pose(t), container.thing.cavity
+    pose, cavity = container.pose[t], container.thing.cavity
     assert cavity is not None
-    if pose is None:
+    if np.isnan(pose[0]):
         return None
     poses = [pose]
     if container.thing.joint is None:

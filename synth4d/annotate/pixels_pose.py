@@ -18,6 +18,8 @@ FEW = 25
 """Fewer points than this tell nothing about where a thing is."""
 TRIM = 1.5
 """Percent of the points left out at each end of an extent."""
+FACE_M = 0.012
+"""A face that looks along an axis is seen within so much of the end."""
 _UP = np.array([0.0, 0.0, 1.0])
 
 
@@ -93,7 +95,7 @@ def _middle(along: F64, points: Points, known: float, facing: float) -> float | 
         return float(low + high) / 2
     low_end, high_end = _free(along, points, low, known), _free(-along, points, -high, known)
     near_free = high_end if facing > 0 else low_end
-    if abs(facing) > 0.3 and near_free:
+    if abs(facing) > 0.3 and (near_free or _face(along, points, low, high, facing)):
         return float(high - known / 2) if facing > 0 else float(low + known / 2)
     if seen < 0.6 * known:
         return None
@@ -105,10 +107,17 @@ def _middle(along: F64, points: Points, known: float, facing: float) -> float | 
 
 
 def _free(along: F64, points: Points, low: float, known: float) -> bool:
-    """Whether nothing covers the object at the low end of `along`."""
-    band = along <= low + max(0.008, 0.08 * known)
-    cut = int(points.cut[band].sum())
-    return cut <= 0.2 * max(int(band.sum()), 1)
+    """Whether nothing covers the object at the low end of `along`: its outline there is its own."""
+    band = points.border & (along <= low + max(0.006, 0.03 * known))
+    cut, met, all_ = points.cut[band].sum(), points.met[band].sum(), band.sum()
+    return bool(cut <= 0.2 * all_ and cut + met <= 0.4 * all_)
+
+
+def _face(along: F64, points: Points, low: float, high: float, facing: float) -> bool:
+    """Whether the near end is a face seen from before: much of what is seen lies in it."""
+    inner = along[~points.border]
+    near = inner >= high - FACE_M if facing > 0 else inner <= low + FACE_M
+    return bool(near.sum() >= max(FEW, 0.2 * len(inner)))
 
 
 def _heading(plan: F64, size: F64) -> float:

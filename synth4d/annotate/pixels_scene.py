@@ -9,7 +9,7 @@ import numpy as np
 from synth4d.annotate import pixels_joint, pixels_pose
 from synth4d.annotate.pixels_cloud import Points
 from synth4d.annotate.pixels_rest import Run, runs
-from synth4d.geometry import apply_pose, rotmat
+from synth4d.geometry import apply_pose, rotate
 from synth4d.records import ObjectFact
 from synth4d.types import F64, Clip
 
@@ -43,18 +43,10 @@ class Track:
     rests: list[Rest]
     box: F64
     """(T,7) NaN = unknown"""
+    pose: F64
+    """(T,7) of the body frame, NaN = unknown"""
     value: F64
     """(T,) joint value, NaN = unknown or none"""
-    still: F64
-    """(T,) bool: in this frame it is seen, or was and will be, at rest."""
-
-    def pose(self, t: int) -> F64 | None:
-        """(7,) of the body frame where the box is known."""
-        if np.isnan(self.box[t, 0]):
-            return None
-        R = rotmat(self.box[t, 3:])
-        offset = np.asarray(self.thing.box_offset)
-        return np.asarray(np.concatenate([self.box[t, :3] - (R * offset).sum(axis=1), self.box[t, 3:]]))
 
 
 def track(clip: Clip, thing: ObjectFact, points: Points, heading: float | None) -> Track:
@@ -62,18 +54,17 @@ def track(clip: Clip, thing: ObjectFact, points: Points, heading: float | None) 
     T = len(clip.ids)
     part = pixels_joint.drawing(thing)
     moves = thing.role == "prop" or part is not None
-    rests = [
-        _rest(clip, thing, part, points.within(r.first, r.last), r, heading)
-        for r in runs(clip, points, moves)
-    ]
+    rests = [_rest(clip, thing, part, points.within(r.first, r.last), r, heading) for r in runs(clip, points, moves)]
     rests = _joined(rests, part)
-    box, value, still = np.full((T, 7), np.nan), np.full(T, np.nan), np.zeros(T, bool)
+    box, value = np.full((T, 7), np.nan), np.full(T, np.nan)
     for rest in rests:
         span = slice(rest.run.first, rest.run.last + 1) if moves else slice(None)
         box[span] = np.nan if rest.box is None else rest.box
         value[span] = np.nan if rest.value is None else rest.value
-        still[span] = rest.run.resting
-    return Track(thing, points, rests, box, value, still)
+    known = np.isfinite(box[:, 0])
+    pose = box.copy()
+    pose[known, :3] -= rotate(box[known, 3:], np.asarray(thing.box_offset))
+    return Track(thing, points, rests, box, pose, value)
 
 
 def headings(things: list[ObjectFact]) -> dict[int, float]:

@@ -9,14 +9,14 @@ from synth4d.annotate.pixels_cloud import Points
 from synth4d.records import ConeFact, ObjectFact
 from synth4d.types import F64, Clip
 
-GLOW = 0.25
-"""A burner glows when its redness, (R − (G+B)/2) / 255, exceeds this…"""
-DARK = 0.08
-"""…and does not when it is below this; between them it does when its redness has grown by half of GLOW."""
+GLOW, DARK = 0.2, 0.08
+"""A burner glows when its redness, (R − (G+B)/2) / 255, exceeds the one, and does not below the other."""
 SHINES, DULL = 0.9, 0.6
 """A lamp whose own luma (0..1) is above the one is on, below the other it is off."""
 STEP = 0.05
 """A switched light changes the brightness of a fixture by this much within two frames."""
+DRY = 0.12
+"""A vessel is empty when its inside is seen this low, as a share of its height."""
 LUMINAIRES = ("lamp", "light")
 """What has one of these words in its category lights the room; other switchable things glow."""
 
@@ -30,7 +30,7 @@ def is_on(thing: ObjectFact, clip: Clip, points: Points, room: list[bool | None]
         return _glows(clip, points)
     if room[0] is not None:
         return room
-    luma = _upper_mean(_luma(clip.rgb[points.frame, points.y, points.x]), points, len(clip.ids))
+    luma = _medians(_luma(clip.rgb[points.frame, points.y, points.x]), points, len(clip.ids))
     return [True if v > SHINES else False if v < DULL else None for v in luma]
 
 
@@ -70,21 +70,8 @@ def _switch(clip: Clip, points: Points) -> int | None:
 
 
 def _glows(clip: Clip, points: Points) -> list[bool | None]:
-    redness = _upper_mean(_redness(clip, points), points, len(clip.ids))
-    known = redness[np.isfinite(redness)]
-    least = float(known.min()) if len(known) else 0.0
-    return [
-        None
-        if np.isnan(v)
-        else True
-        if v > GLOW
-        else False
-        if v < DARK
-        else True
-        if v - least > GLOW / 2
-        else None
-        for v in redness
-    ]
+    redness = _medians(_redness(clip, points), points, len(clip.ids))
+    return [True if v > GLOW else False if v < DARK else None for v in redness]
 
 
 def _luma(rgb: NDArray[np.uint8]) -> F64:
@@ -97,13 +84,13 @@ def _redness(clip: Clip, points: Points) -> F64:
     return np.asarray(rgb[:, 0] - (rgb[:, 1] + rgb[:, 2]) / 2)
 
 
-def _upper_mean(values: F64, points: Points, frames: int) -> F64:
-    """(T,) mean of the upper half of an object's values in each frame; NaN where it has fewer than 8."""
+def _medians(values: F64, points: Points, frames: int) -> F64:
+    """(T,) median over the points inside an object's outline (its edge mixes with what is behind); NaN = few."""
     out = np.full(frames, np.nan)
     for t in np.unique(points.frame):
-        own = np.sort(values[points.frame == t])
+        own = values[(points.frame == t) & ~points.border]
         if len(own) >= 8:
-            out[t] = own[len(own) // 2 :].mean()
+            out[t] = np.median(own)
     return out
 
 
@@ -119,19 +106,28 @@ def share(cone: ConeFact, level: float) -> float:
     return float(t * (r0 * r0 + r0 * rt + rt * rt) / (r0 * r0 + r0 * r1 + r1 * r1))
 
 
-def fill(thing: ObjectFact, box: F64, own: F64, liquid: F64) -> float | None:
+def fill(thing: ObjectFact, box: F64, eye: F64, own: F64, liquid: F64) -> float | None:
     """Filled share of an upright vessel whose box (7,) is known, from its own points (M,3) and the liquid's
-    (L,3) of one frame; 0 where its empty bottom is seen; None where neither is."""
+    (L,3) of one frame, seen from `eye` (3,). 0 where it is seen dry nearly to the bottom; None where neither
+    liquid nor bottom is seen."""
     cone = thing.vessel
     assert cone is not None
-    axis = box[:2]
-    base = box[2] - thing.box_offset[2]
+    axis, base = box[:2], box[2] - thing.box_offset[2]
     wet = _within(liquid, axis, base, cone, 0.015)
     if len(wet) >= 4:
         return share(cone, float(np.median(wet[:, 2]) - base))
-    dry = _within(own, axis, base, cone, -0.3 * cone.bottom_radius)
-    low = dry[:, 2] - base < cone.bottom_z + 0.15 * (cone.top_z - cone.bottom_z) + 0.006
-    return 0.0 if low.sum() >= 4 and not len(wet) else None
+    dry = _within(own, axis, base, cone, 0.01)
+    low = dry[dry[:, 2] - base < cone.bottom_z + DRY * (cone.top_z - cone.bottom_z)]
+    return 0.0 if not len(wet) and _inner(low, axis, eye, cone.bottom_radius).sum() >= 4 else None
+
+
+def _inner(points: F64, axis: F64, eye: F64, radius: float) -> NDArray[np.bool_]:
+    """Which of a vessel's points are on its inside: on its floor, or on the wall across from the eye."""
+    away = axis - eye[:2]
+    away = away / max(float(np.hypot(away[0], away[1])), 1e-9)
+    flat = points[:, :2] - axis
+    across = flat[:, 0] * away[0] + flat[:, 1] * away[1]
+    return np.asarray((np.hypot(flat[:, 0], flat[:, 1]) < 0.7 * radius) | (across > 0.5 * radius))
 
 
 def _within(points: F64, axis: F64, base: float, cone: ConeFact, slack: float) -> F64:

@@ -11,8 +11,8 @@ from synth4d.geometry import pose_matrix, rigid_inverse
 from synth4d.types import F64, Body, CameraPath, Clip
 
 NEAR_M = 0.02
-RAYS = 300
-"""At most so many rays an object and frame."""
+RAYS = 240
+"""About so many rays an object and frame."""
 BEHIND_M = 0.015
 """A silhouette pixel where the picture shows something this much farther is an edge pixel: not counted."""
 
@@ -93,8 +93,7 @@ def hidden_shares(body_id: int, mesh: Mesh, clip: Clip, T: F64, boxes: F64) -> F
     if not len(frame):
         return out
     K = clip.camera.K
-    rays = np.stack([(x + 0.5 - K[0, 2]) / K[0, 0], (y + 0.5 - K[1, 2]) / K[1, 1], np.ones(len(x))], -1)
-    depth = cast(mesh, T[frame], rays)
+    depth = cast(mesh, T, frame, (x + 0.5 - K[0, 2]) / K[0, 0], (y + 0.5 - K[1, 2]) / K[1, 1])
     hit = np.isfinite(depth)
     frame, x, y, depth = frame[hit], x[hit], y[hit], depth[hit]
     own = clip.ids[frame, y, x] == body_id
@@ -107,32 +106,32 @@ def hidden_shares(body_id: int, mesh: Mesh, clip: Clip, T: F64, boxes: F64) -> F
 
 
 def _samples(boxes: F64) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Frame, column and row of the pixels to test: a regular grid over each box, at most RAYS a frame."""
-    parts = []
-    for t in np.flatnonzero(np.isfinite(boxes[:, 0])):
-        x0, y0 = np.floor(boxes[t, :2]).astype(int)
-        x1, y1 = np.ceil(boxes[t, 2:]).astype(int)
-        step = int(np.ceil(np.sqrt((x1 - x0) * (y1 - y0) / RAYS)))
-        first = (step - 1) // 2
-        xs, ys = np.arange(min(x0 + first, x1 - 1), x1, step), np.arange(min(y0 + first, y1 - 1), y1, step)
-        gx, gy = np.meshgrid(xs, ys)
-        parts.append((np.full(gx.size, t), gx.ravel(), gy.ravel()))
-    if not parts:
-        none = np.zeros(0, np.int64)
-        return none, none, none
-    frames, xs, ys = (np.concatenate(p) for p in zip(*parts, strict=True))
-    return frames, xs, ys
+    """Frame, column and row of the pixels to test: a regular grid over each box, about RAYS a frame."""
+    frames = np.flatnonzero(np.isfinite(boxes[:, 0]))
+    low = np.floor(boxes[frames, :2]).astype(np.int64)
+    size = np.ceil(boxes[frames, 2:]).astype(np.int64) - low
+    step = np.maximum(np.ceil(np.sqrt(size[:, 0] * size[:, 1] / RAYS)).astype(np.int64), 1)
+    first = np.minimum((step - 1)[:, None] // 2, size - 1)
+    counts = -(-(size - first) // step[:, None])
+    which = np.repeat(np.arange(len(frames)), counts[:, 0] * counts[:, 1])
+    start = np.concatenate([[0], np.cumsum(counts[:, 0] * counts[:, 1])])[:-1]
+    row, column = np.divmod(np.arange(len(which)) - start[which], counts[which, 0])
+    x, y = (low[which, k] + first[which, k] + n * step[which] for k, n in ((0, column), (1, row)))
+    return frames[which], x, y
 
 
-def cast(mesh: Mesh, T: F64, rays: F64) -> F64:
-    """z-depth (N,) where camera rays (N,3), z = 1, meet the mesh placed by T_cam_body (N,4,4); inf: miss"""
+def cast(mesh: Mesh, T: F64, frame: NDArray[np.int64], x: F64, y: F64) -> F64:
+    """z-depth (N,) at which the camera rays (x, y, 1) of frames `frame` meet the mesh placed by T_cam_body
+    (T,4,4); inf = miss."""
     from embreex import rtcore_scene
     from embreex.mesh_construction import TriangleMesh
 
     R, t = T[:, :3, :3], T[:, :3, 3]
-    origins = -(R * t[:, :, None]).sum(axis=1)
-    directions = (R * rays[:, :, None]).sum(axis=1)
+    eyes = -(R * t[:, :, None]).sum(axis=1)
+    directions = np.empty((len(x), 3), np.float32)
+    for k in range(3):
+        directions[:, k] = R[frame, 0, k] * x + R[frame, 1, k] * y + R[frame, 2, k]
     scene = rtcore_scene.EmbreeScene()
     TriangleMesh(scene, np.ascontiguousarray(mesh.vertices[mesh.faces], np.float32))
-    far = scene.run(origins.astype(np.float32), directions.astype(np.float32), query="DISTANCE")
+    far = scene.run(eyes.astype(np.float32)[frame], directions, query="DISTANCE")
     return np.where(far < 1e30, far, np.inf).astype(float)

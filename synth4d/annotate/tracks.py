@@ -19,9 +19,7 @@ def collapse(track: list[T]) -> list[T]:
 
 def numbers(values: F64, decimals: int = 6) -> list[float | None]:
     """(T,) → track of rounded numbers; NaN becomes null."""
-    return collapse(
-        [v if known else None for v, known in zip(_rounded(values, decimals), _known(values), strict=True)]
-    )
+    return collapse([v if known else None for v, known in zip(_rounded(values, decimals), _known(values), strict=True)])
 
 
 def vectors(values: F64, decimals: int = 6) -> list[list[float] | None]:

@@ -108,9 +108,7 @@ def _event(i: int, event: Event, world: World) -> EventFact:
     body = next(b for b in world.bodies if b.id == event.object)
     start, end = event.start_value, event.end_value
     if event.kind in ("open", "close") and body.joint is not None:
-        start, end = (
-            None if v is None else float(identity.openness(body.joint, np.array(v))) for v in (start, end)
-        )
+        start, end = (None if v is None else float(identity.openness(body.joint, np.array(v))) for v in (start, end))
     return EventFact(
         id=i,
         kind=event.kind,
