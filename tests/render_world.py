@@ -165,7 +165,7 @@ def kitchen() -> Room:
     return room
 
 
-def orbit(frames: int, eye=(1.9, -1.5, 1.55), target=(0.1, 0.8, 0.9), sweep=0.5, width=384, height=288, fov=1.05) -> CameraPath:
+def orbit(frames: int, eye=(1.9, -1.0, 1.55), target=(0.1, 0.6, 0.9), sweep=0.45, width=384, height=288, fov=1.05) -> CameraPath:
     """A part of a circle about the target."""
     eye, target = np.array(eye, float), np.array(target, float)
     arm = eye - target

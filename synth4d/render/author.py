@@ -1,37 +1,41 @@
 """Gaussians authored on the surfaces of a world's bodies, bound to the bodies' frames, for one camera path.
 
-Only what some camera of the path may see is covered, with a spacing of about SPACING_PX pixels at the
-nearest distance.
+Only what some camera of the path may see is covered, with a spacing of about a pixel at the nearest distance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.geometry import apply_pose, rotate
 from synth4d.render import lattice, texture
-from synth4d.render.surface import Skin, Triangles, bisect, gather, mix
-from synth4d.render.view import Views, moving, views_of
+from synth4d.render.surface import Outlines, Skin, Triangles, bisect, gather, mix
+from synth4d.render.view import Sight
 from synth4d.types import F32, F64, I32, CameraPath, Timeline, World
 
-Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
 
-SPACING_PX = 0.9
+SPACING_PX = {"prop": 0.8, "part": 1.0, "fixture": 1.1, "structure": 1.2}
 SPACING_M = (0.002, 0.025)
-LIGHT_PX, LIGHT_M = 7.0, (0.01, 0.08)
+SLANT = 0.5
+"""Cosine of incidence below which spacing grows no further."""
+LIGHT_PX, LIGHT_M = 8.0, (0.01, 0.1)
 """Edge of the triangles whose corners are lit, in pixels at the nearest distance, and its bounds."""
 SIGMA = 0.65
 """In-plane standard deviation in lattice cells: the least that leaves no hole between four neighbours."""
 FLATNESS = 0.1
 OPACITY = 0.97
-INSET = 0.7
-"""Distance in cells that a Gaussian keeps from a hard line."""
+INSET = 1.2
+"""Distance in cells that a Gaussian keeps from a hard line: as far as the half-opaque contour of a row of them,
+blurred by the rasteriser's pixel filter, lies outside it."""
+SINK, SINK_M = 0.5, 0.0015
+"""How deep Gaussians lie under a smooth surface, in cells and at most: the same, for round silhouettes."""
 _COARSE_M = 0.4
+_NEAR_M = 0.1
+"""Depth that stands for a camera within the bounds of what it looks at."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,207 +54,163 @@ class LightMesh:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Authored:
-    """Gaussians in their bodies' frames, sorted by body."""
+    """Gaussians in their bodies' frames, in the order of the bodies."""
 
-    body: I32
-    """(N,) index in World.bodies"""
-    means: F64
-    quats: F64
+    skin: I32
+    """(N,) index in skins, ascending"""
+    means: F32
+    quats: F32
     scales: F32
     opacities: F32
     albedo: F32
     """(N,3) linear"""
-    material: I32
     lit: I64
     """(N,3) the light points a Gaussian lies between"""
     bary: F32
     light: LightMesh
     skins: list[Skin]
 
-
-class Sight:
-    """What the camera path sees of points given in their bodies' frames."""
-
-    def __init__(self, timeline: Timeline, camera: CameraPath) -> None:
-        self.start = timeline.poses[0]
-        self.moves = moving(timeline)
-        frames = len(camera.T_world_cam)
-        rest = np.tile([0.0, 0, 0, 1, 0, 0, 0], (frames, 1))
-        self.views: dict[int, Views] = {-1: views_of(camera, rest)}
-        for body in np.flatnonzero(self.moves):
-            self.views[int(body)] = views_of(camera, timeline.poses[:, body])
-        self.focal = self.views[-1].focal
-
-    def groups(self, body: I32) -> list[tuple[int, I64]]:
-        """Rows by frame of reference: −1 for all that stands still, then each moving body."""
-        group = np.where(self.moves[body], body, -1)
-        return [(key, np.flatnonzero(group == key)) for key in self.views]
-
-    def _each(self, body: I32, out: NDArray[np.generic], ask: Callable[[Views, I64, bool], NDArray[np.generic]]) -> None:
-        for key, rows in self.groups(body):
-            if len(rows):
-                out[rows] = ask(self.views[key], rows, key < 0)
-
-    def reach(self, points: F64, radius: F64, body: I32) -> F64:
-        """(N,) nearest z-depth of spheres in any frame, inf where never in view."""
-        out = np.full(len(points), np.inf)
-
-        def ask(views: Views, rows: I64, still: bool) -> F64:
-            p = apply_pose(self.start[body[rows]], points[rows]) if still else points[rows]
-            return views.reach(p, radius[rows])
-
-        self._each(body, out, ask)
-        return out
-
-    def faced(self, points: F64, normals: F64, slack: F64, body: I32) -> Bool:
-        """(N,) whether a camera ever stands in front of the plane through a point."""
-        out = np.zeros(len(points), bool)
-
-        def ask(views: Views, rows: I64, still: bool) -> Bool:
-            p, n = points[rows], normals[rows]
-            if still:
-                pose = self.start[body[rows]]
-                p, n = apply_pose(pose, p), rotate(pose[:, 3:], n)
-            return views.faced(p, n, slack[rows])
-
-        self._each(body, out, ask)
-        return out
+    def slices(self) -> list[tuple[Skin, slice]]:
+        """The rows of each skin."""
+        ends = np.searchsorted(self.skin, np.arange(len(self.skins) + 1))
+        return [(skin, slice(int(a), int(b))) for skin, a, b in zip(self.skins, ends, ends[1:], strict=False)]
 
 
-def author(world: World, timeline: Timeline, camera: CameraPath) -> Authored:
+def author(world: World, sight: Sight) -> Authored:
     """Cover everything the camera path may see."""
-    sight = Sight(timeline, camera)
-    triangles, skins = gather(world.bodies)
-    small, _ = _shrink(triangles, sight, lambda t, _: np.full(len(t), _COARSE_M))
-    small, near = _shrink(small, sight, lambda _, z: np.clip(LIGHT_PX * z / sight.focal, *LIGHT_M))
-    small = _face_camera(small, sight)
-    pieces = lattice.cut(small.corners, small.flat)
-    body = small.body[pieces.triangle]
-    depth = sight.reach(pieces.center, pieces.radius, body)
+    triangles, outlines, skins = gather(world.bodies)
+    triangles, near = _seen(triangles, sight)
+    triangles = _cut(triangles, np.full(len(triangles), _COARSE_M))
+    triangles, near = _seen(triangles, sight)
+    triangles = _cut(triangles, np.clip(LIGHT_PX * near / sight.focal, *LIGHT_M))
+    triangles = _face_camera(triangles, sight)
+    triangles = triangles.take(np.argsort(triangles.skin, kind="stable"))
+    pieces = lattice.cut(triangles.corners, triangles.flat)
+    depth = sight.reach(pieces.center, pieces.radius, triangles.body[pieces.triangle])
     seen = np.isfinite(depth)
-    pieces = lattice.Pieces(pieces.triangle[seen], pieces.chunk[seen], pieces.center[seen], pieces.radius[seen])
-    cells = _cells(small, pieces, depth[seen], sight.focal)
-    points = lattice.fill(small.corners, small.flat, pieces, cells)
-    return _bind(small, skins, points, lattice.CHUNK / cells[points.piece])
+    pieces = pieces.take(seen)
+    body = triangles.body[pieces.triangle]
+    wanted = np.array([SPACING_PX.get(b.role, 1.0) for b in world.bodies])[body] / sight.focal
+    wanted *= np.maximum(depth[seen], _NEAR_M)
+    # A surface seen at a slant is foreshortened: its Gaussians may stand further apart, up to a limit.
+    slant = sight.facing(pieces.center, triangles.flat[pieces.triangle], body)
+    wanted *= np.sqrt(1 / np.clip(slant, SLANT, 1))
+    strips = np.min(outlines.widths, 1, initial=np.inf)[triangles.outline]
+    cells = _cells(triangles, pieces, strips, wanted)
+    points = lattice.fill(triangles.corners, triangles.flat, pieces, cells)
+    return _bind(triangles, outlines, skins, pieces, points, lattice.CHUNK / cells)
 
 
-def _shrink(
-    triangles: Triangles, sight: Sight, limit: Callable[[Triangles, F64], F64]
-) -> tuple[Triangles, F64]:
-    """Cut triangles to the edge length limit(triangles, nearest depth) and leave out what is never seen."""
-    near = _nearest(triangles, sight)
-    triangles = triangles.take(np.isfinite(near))
-    source, bary = bisect(triangles, limit(triangles, near[np.isfinite(near)]))
-    base = triangles.take(source)
-    small = Triangles(
-        mix(bary, base.corners),
-        mix(bary, base.normals),
-        base.flat,
-        base.body,
-        base.material,
-        base.two_sided,
-        base.smooth,
-        base.lines,
-        base.widths,
-    )
-    near = _nearest(small, sight)
-    return small.take(np.isfinite(near)), near[np.isfinite(near)]
-
-
-def _nearest(triangles: Triangles, sight: Sight) -> F64:
-    """(F,) nearest z-depth of triangles, inf where no camera sees their front."""
+def _seen(triangles: Triangles, sight: Sight) -> tuple[Triangles, F64]:
+    """The triangles whose front some camera may see, and their nearest z-depth."""
     middle = triangles.corners.mean(1)
     radius = np.sqrt(np.max(np.sum((triangles.corners - middle[:, None]) ** 2, 2), 1, initial=0.0))
+    # Shading normals lean away from flat ones: a smooth silhouette is carried by triangles just behind it.
+    slack = np.where(triangles.two_sided, 1.0, np.where(triangles.smooth, 0.2, 1e-3))
     near = sight.reach(middle, radius, triangles.body)
-    slack = np.where(triangles.smooth, 0.2, 1e-3)
-    ahead = np.isfinite(near) & ~triangles.two_sided
-    rows = np.flatnonzero(ahead)
-    faced = sight.faced(middle[rows], triangles.flat[rows], slack[rows], triangles.body[rows])
-    near[rows[~faced]] = np.inf
-    # A camera inside the bounding sphere has no meaningful depth; a decimetre is as near as cameras come.
-    return np.where(np.isfinite(near), np.maximum(near - radius, 0.1), np.inf)
+    seen = np.isfinite(near) & (sight.facing(middle, triangles.flat, triangles.body) > -slack)
+    return triangles.take(seen), np.maximum(near - radius, _NEAR_M)[seen]
+
+
+def _cut(triangles: Triangles, limit: F64) -> Triangles:
+    """Bisect to edges of at most limit (F,)."""
+    source, bary = bisect(triangles, limit)
+    base = triangles.take(source)
+    return replace(base, corners=mix(bary, base.corners), normals=mix(bary, base.normals))
 
 
 def _face_camera(triangles: Triangles, sight: Sight) -> Triangles:
     """Turn the normals of two-sided triangles that are seen from behind alone."""
     rows = np.flatnonzero(triangles.two_sided)
     middle = triangles.corners[rows].mean(1)
-    front = sight.faced(middle, triangles.flat[rows], np.zeros(len(rows)), triangles.body[rows])
+    facing = sight.facing(middle, triangles.flat[rows], triangles.body[rows])
     sign = np.ones(len(triangles))
-    sign[rows[~front]] = -1.0
-    return Triangles(
-        triangles.corners,
-        triangles.normals * sign[:, None, None],
-        triangles.flat * sign[:, None],
-        triangles.body,
-        triangles.material,
-        triangles.two_sided,
-        triangles.smooth,
-        triangles.lines,
-        triangles.widths,
-    )
+    sign[rows[facing <= 0]] = -1.0
+    return replace(triangles, normals=triangles.normals * sign[:, None, None], flat=triangles.flat * sign[:, None])
 
 
-def _cells(triangles: Triangles, pieces: lattice.Pieces, depth: F64, focal: float) -> I64:
-    """(P,) lattice cells a chunk side: even within a chunk of a body, finer on strips narrower than a cell."""
+def _cells(triangles: Triangles, pieces: lattice.Pieces, strips: F64, wanted: F64) -> I64:
+    """(P,) lattice cells a chunk side for wanted spacings: even within a chunk of a body, finer on strips
+    narrower than a cell and a half."""
     body = triangles.body[pieces.triangle].astype(np.int64)
     cube = np.floor(pieces.center / lattice.CHUNK + 0.5).astype(np.int64) + (1 << 14)
     key = ((body << 15 | cube[:, 0]) << 15 | cube[:, 1]) << 15 | cube[:, 2]
     _, group = np.unique(key, return_inverse=True)
-    nearest = np.full(group.max(initial=-1) + 1, np.inf)
-    np.minimum.at(nearest, group, np.maximum(depth - pieces.radius, 0.1))
-    spacing = np.clip(SPACING_PX * nearest / focal, *SPACING_M)[group]
-    strip = np.min(triangles.widths, 1, initial=np.inf)[pieces.triangle]
-    spacing = np.maximum(np.minimum(spacing, strip / 1.5), spacing / 3)
+    spacing = np.full(group.max(initial=-1) + 1, np.inf)
+    np.minimum.at(spacing, group, wanted)
+    spacing = np.clip(spacing, *SPACING_M)[group]
+    spacing = np.maximum(np.minimum(spacing, strips[pieces.triangle] / 1.5), spacing / 3)
     return lattice.chunk_level(lattice.CHUNK / np.maximum(spacing, SPACING_M[0]))
 
 
-def _bind(small: Triangles, skins: list[Skin], points: lattice.Points, spacing: F64) -> Authored:
-    order = np.argsort(small.body[points.triangle], kind="stable")
-    triangle, bary, spacing = points.triangle[order], points.bary[order], spacing[order]
-    used, row = np.unique(triangle, return_inverse=True)
-    small = small.take(used)
-    corners = small.corners[row]
-    means = bary[:, 0:1] * corners[:, 0] + bary[:, 1:2] * corners[:, 1] + bary[:, 2:3] * corners[:, 2]
-    means = _keep_clear(means, small, row, spacing)
+def _bind(
+    triangles: Triangles,
+    outlines: Outlines,
+    skins: list[Skin],
+    pieces: lattice.Pieces,
+    points: lattice.Points,
+    spacing: F64,
+) -> Authored:
+    used, compact = _used(pieces.triangle[points.piece], len(triangles))
+    small = triangles.take(used)
+    row = compact[pieces.triangle][points.piece]
+    corners, b = small.corners.astype(np.float32), points.bary
+    means = b[:, 0:1] * corners[row, 0] + b[:, 1:2] * corners[row, 1] + b[:, 2:3] * corners[row, 2]
+    grain = spacing.astype(np.float32)[points.piece]
+    sink = np.where(small.smooth[row], np.minimum(SINK * grain, SINK_M), 0).astype(np.float32)
+    means -= sink[:, None] * small.flat.astype(np.float32)[row]
+    _keep_clear(means, outlines, triangles.outline[pieces.triangle], pieces, points.piece, spacing)
     axes, stretch = lattice.frames(small.flat)
-    sigma = SIGMA * spacing
-    scales = np.concatenate([stretch[row] * sigma[:, None], (FLATNESS * sigma)[:, None]], 1)
-    albedo = np.empty((len(row), 3), np.float32)
-    opacity = np.empty(len(row), np.float32)
-    for index in np.unique(small.material):
-        mine = np.flatnonzero(small.material[row] == index)
-        skin = skins[index]
-        albedo[mine] = texture.albedo(skin.material, means[mine], small.flat[row[mine]], skin.low, skin.high)
-        opacity[mine] = OPACITY * skin.material.opacity
+    shape = np.concatenate([stretch, np.full((len(small), 1), FLATNESS)], 1).astype(np.float32) * np.float32(SIGMA)
     mesh, corner = _light_mesh(small)
-    return Authored(
-        small.body[row],
+    skin = small.skin[row]
+    out = Authored(
+        skin,
         means,
-        quaternions(axes)[row],
-        scales.astype(np.float32),
-        opacity,
-        albedo,
-        small.material[row],
+        quaternions(axes).astype(np.float32)[row],
+        shape[row] * grain[:, None],
+        (OPACITY * np.array([s.material.opacity for s in skins], np.float32))[skin],
+        np.empty((len(row), 3), np.float32),
         corner[row],
-        bary.astype(np.float32),
+        b,
         mesh,
         skins,
     )
-
-
-def _keep_clear(means: F64, small: Triangles, row: I64, spacing: F64) -> F64:
-    """Move points that stand within a cell of a hard line to INSET cells from it, or to a strip's middle."""
-    out = means.copy()
-    for k in range(small.lines.shape[1]):
-        some = np.flatnonzero(~np.isnan(small.lines[row, k, 3]))
-        line, width = small.lines[row[some], k], small.widths[row[some], k]
-        p = out[some]
-        distance = p[:, 0] * line[:, 0] + p[:, 1] * line[:, 1] + p[:, 2] * line[:, 2] - line[:, 3]
-        target = np.minimum(INSET * spacing[some], width / 2)
-        close = distance < np.minimum(spacing[some], width / 2)
-        out[some[close]] += line[close, :3] * (target - distance)[close, None]
+    axis = lattice.dominant(small.flat)[row]
+    for s, rows in out.slices():
+        at = texture.Place(means[rows], axis[rows], s.low, s.high, s.material.texture_size_m, grain[rows])
+        out.albedo[rows] = texture.albedo(s.material, at)
     return out
+
+
+def _used(triangle: I64, count: int) -> tuple[I64, I64]:
+    """Triangles that carry a Gaussian, and the new number of each (count,)."""
+    flag = np.zeros(count, bool)
+    flag[triangle] = True
+    return np.flatnonzero(flag), np.cumsum(flag) - 1
+
+
+def _keep_clear(
+    means: F32, outlines: Outlines, outline: I32, pieces: lattice.Pieces, piece: I64, spacing: F64
+) -> None:
+    """Move points that stand too close to a hard line to INSET cells from it, or to a strip's middle."""
+    begin = np.searchsorted(piece, np.arange(len(spacing) + 1))
+    center, near = pieces.center, pieces.radius + INSET * spacing
+    for k in range(outlines.lines.shape[1]):
+        lined = np.flatnonzero(~np.isnan(outlines.lines[outline, k, 3]))
+        lines = outlines.lines[outline[lined], k]
+        away = np.sum(lines[:, :3] * center[lined], 1) - lines[:, 3]
+        mine, lines = lined[away < near[lined]], lines[away < near[lined]]
+        count = begin[mine + 1] - begin[mine]
+        owner = np.repeat(np.arange(len(mine)), count)
+        rows = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count - begin[mine], count)
+        line = lines.astype(np.float32)[owner]
+        p = means[rows]
+        distance = p[:, 0] * line[:, 0] + p[:, 1] * line[:, 1] + p[:, 2] * line[:, 2] - line[:, 3]
+        half = outlines.widths[outline[mine], k] / 2
+        target = np.minimum(INSET * spacing[mine], half).astype(np.float32)[owner]
+        snap = np.flatnonzero(distance < target)
+        means[rows[snap]] += line[snap, :3] * (target - distance)[snap, None]
 
 
 def _light_mesh(small: Triangles) -> tuple[LightMesh, I64]:
@@ -258,12 +218,12 @@ def _light_mesh(small: Triangles) -> tuple[LightMesh, I64]:
     count = len(small)
     points, normals = small.corners.reshape(-1, 3), small.normals.reshape(-1, 3)
     grid = np.concatenate([np.round(points * 5000), np.round(normals * 60)], 1).astype(np.int64).view(np.uint64)
-    key = np.repeat(small.material, 3).astype(np.uint64)
+    key = np.repeat(small.skin, 3).astype(np.uint64)
     for column in range(6):
         key = (key ^ grid[:, column]) * np.uint64(0x9E3779B97F4A7C15)
         key ^= key >> np.uint64(29)
     _, first, vertex = np.unique(key, return_index=True, return_inverse=True)
-    pull = (np.repeat(small.corners.mean(1), 3, 0) - points)
+    pull = np.repeat(small.corners.mean(1), 3, 0) - points
     share = np.bincount(vertex, minlength=len(first))
     pulled = np.stack([np.bincount(vertex, pull[:, k], len(first)) / share for k in range(3)], 1)
     normal = normals[first] / np.maximum(np.linalg.norm(normals[first], axis=1, keepdims=True), 1e-12)
@@ -276,13 +236,11 @@ def quaternions(axes: F64) -> F64:
     """(N,4) wxyz of rotation matrices (N,3,3), by the largest of the four squared components."""
     m = axes
     trace = m[:, 0, 0] + m[:, 1, 1] + m[:, 2, 2]
-    square = np.stack([trace, m[:, 0, 0], m[:, 1, 1], m[:, 2, 2]], 1)
-    best = np.argmax(square, 1)
+    best = np.argmax(np.stack([trace, m[:, 0, 0], m[:, 1, 1], m[:, 2, 2]], 1), 1)
     a, b, c = m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]
     d, e, f = m[:, 1, 0] + m[:, 0, 1], m[:, 0, 2] + m[:, 2, 0], m[:, 2, 1] + m[:, 1, 2]
     x, y, z = (1 + 2 * m[:, k, k] - trace for k in range(3))
-    table = np.stack(
-        [np.stack(r, 1) for r in ([1 + trace, a, b, c], [a, x, d, e], [b, d, y, f], [c, e, f, z])], 1
-    )
-    q = table[np.arange(len(m)), best]
-    return q / np.linalg.norm(q, axis=1, keepdims=True)
+    rows = ([1 + trace, a, b, c], [a, x, d, e], [b, d, y, f], [c, e, f, z])
+    q = np.stack([np.stack(r, 1) for r in rows], 1)[np.arange(len(m)), best]
+    unit: F64 = q / np.linalg.norm(q, axis=1, keepdims=True)
+    return unit

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from synth4d.geometry import apply_pose, quat_mul
-from synth4d.render.author import Authored, author
+from synth4d.geometry import quat_mul, rotmat
+from synth4d.render.author import OPACITY, author
 from synth4d.render.light import Light, Lit
 from synth4d.render.shade import Shade
 from synth4d.render.splat import Picture, Rasteriser
 from synth4d.render.tone import linear
-from synth4d.render.view import moving
+from synth4d.render.view import Sight
 from synth4d.types import F32, F64, U8, U16, CameraPath, Clip, Gaussians, Timeline, World
 
 BACKGROUND = (0.16, 0.17, 0.19)
@@ -46,7 +45,7 @@ def render(
 
 def pictures(world: World, timeline: Timeline, camera: CameraPath, rasteriser: Rasteriser) -> Iterator[Picture]:
     """Every frame as the rasteriser gives it."""
-    scene = _Stage(world, timeline, camera)
+    scene = Stage(world, timeline, camera)
     rasteriser.load(scene.gaussians(0))
     for frame, T_world_cam in enumerate(camera.T_world_cam):
         if frame:
@@ -54,57 +53,65 @@ def pictures(world: World, timeline: Timeline, camera: CameraPath, rasteriser: R
         yield rasteriser.render(camera.K, T_world_cam, camera.width, camera.height)
 
 
-class _Stage:
+class Stage:
     """The Gaussians of a clip: where they are and what colour they have at each frame."""
 
     def __init__(self, world: World, timeline: Timeline, camera: CameraPath) -> None:
         self.world, self.timeline, self.camera = world, timeline, camera
-        self.authored = author(world, timeline, camera)
-        moves = moving(timeline)
-        self.shade = Shade(world, timeline, self.authored, moves)
-        self.light = Light(world, timeline, self.authored.light, self.shade.lamps, moves)
-        self.rows = {int(b): _rows_of(self.authored, int(b)) for b in np.flatnonzero(moves)}
+        sight = Sight(timeline, camera)
+        self.authored = author(world, sight)
+        self.shade = Shade(world, timeline, self.authored, sight.moves)
+        self.light = Light(world, timeline, self.authored.light, self.shade.lamps, sight.moves)
+        bodies = np.array([s.body for s in self.authored.skins], np.int64)[self.authored.skin]
+        ends = np.searchsorted(bodies, np.arange(len(world.bodies) + 1))
+        self.rows = {b: slice(int(ends[b]), int(ends[b + 1])) for b in np.unique(bodies).tolist()}
+        self.moving = [b for b in self.rows if sight.moves[b]]
         self.liquid = _liquid_albedo(world, timeline)
         self.lit: Lit | None = None
 
     def gaussians(self, frame: int) -> Gaussians:
         """All of them at a frame; the particles last."""
-        a, timeline = self.authored, self.timeline
-        drops = len(timeline.particle_id)
-        pose = timeline.poses[frame][a.body]
-        means = apply_pose(pose, a.means).astype(np.float32)
-        quats = quat_mul(pose[:, 3:], a.quats).astype(np.float32)
+        a, timeline, drops = self.authored, self.timeline, len(self.timeline.particle_id)
+        count = len(a.skin)
+        means, quats = np.empty((count + drops, 3), np.float32), np.empty((count + drops, 4), np.float32)
+        ids = np.empty(count + drops, np.uint16)
+        for body, rows in self.rows.items():
+            means[rows], quats[rows] = self._posed(frame, body)
+            ids[rows] = self.world.bodies[body].id
+        means[count:], quats[count:], ids[count:] = self._drops(frame), (1, 0, 0, 0), timeline.particle_id
         sigma = np.float32(_DROP_SIGMA * timeline.particle_radius_m)
-        body_id = np.array([b.id for b in self.world.bodies], np.uint16)
-        return Gaussians(
-            np.concatenate([means, self._drops(frame)]),
-            np.concatenate([quats, np.tile(np.float32([1, 0, 0, 0]), (drops, 1))]),
-            np.concatenate([a.scales, np.full((drops, 3), sigma, np.float32)]),
-            np.concatenate([a.opacities, np.full(drops, 0.97, np.float32)]),
-            self._colours(frame),
-            np.concatenate([body_id[a.body], timeline.particle_id]),
-        )
+        scales = np.concatenate([a.scales, np.full((drops, 3), sigma, np.float32)])
+        opacities = np.concatenate([a.opacities, np.full(drops, OPACITY, np.float32)])
+        return Gaussians(means, quats, scales, opacities, self._colours(frame), ids)
 
     def advance(self, rasteriser: Rasteriser, frame: int) -> None:
         """Move what moved since the frame before, and recolour if the light changed."""
-        poses = self.timeline.poses
-        for body, rows in self.rows.items():
+        poses, levels = self.timeline.poses, self.timeline.levels
+        for body in self.moving:
             if np.any(poses[frame, body] != poses[frame - 1, body]):
-                pose, a = poses[frame, body], self.authored
-                means = apply_pose(pose, a.means[rows]).astype(np.float32)
-                rasteriser.update(rows, means, quat_mul(pose[3:], a.quats[rows]).astype(np.float32))
+                rows = np.arange(self.rows[body].start, self.rows[body].stop)
+                rasteriser.update(rows, *self._posed(frame, body))
         drops = self._drops(frame)
         if len(drops):
-            rows = len(self.authored.body) + np.arange(len(drops))
+            rows = len(self.authored.skin) + np.arange(len(drops))
             rasteriser.update(rows, drops, np.tile(np.float32([1, 0, 0, 0]), (len(drops), 1)))
-        switched = np.any(self.timeline.levels[frame] != self.timeline.levels[frame - 1])
-        if switched or self.light.at(frame) is not self.lit:
+        if np.any(levels[frame] != levels[frame - 1]) or self.light.at(frame) is not self.lit:
             rasteriser.recolour(self._colours(frame))
+
+    def _posed(self, frame: int, body: int) -> tuple[F32, F32]:
+        """World means and quaternions of a body's Gaussians."""
+        pose, rows = self.timeline.poses[frame, body].astype(np.float32), self.rows[body]
+        R, means, quats = rotmat(pose[3:]).astype(np.float32), self.authored.means[rows], self.authored.quats[rows]
+        turned = means[:, 0:1] * R[:, 0] + means[:, 1:2] * R[:, 1] + means[:, 2:3] * R[:, 2]
+        return turned + pose[:3], quat_mul(pose[3:], quats).astype(np.float32)
 
     def _colours(self, frame: int) -> F32:
         self.lit = self.light.at(frame)
         levels = self.timeline.levels[frame]
-        return np.concatenate([self.shade.colours(self.lit, levels), self.shade.simple(self.liquid, levels)])
+        colours = self.shade.colours(self.lit, levels)
+        if not len(self.liquid):
+            return colours
+        return np.concatenate([colours, self.shade.simple(self.liquid, levels)])
 
     def _drops(self, frame: int) -> F32:
         """(P,3) particles; those that are not in the world wait behind the camera."""
@@ -112,10 +119,6 @@ class _Stage:
         T = self.camera.T_world_cam[frame]
         behind = (T[:3, 3] - T[:3, 2]).astype(np.float32)
         return np.where(np.isnan(drops), behind, drops).astype(np.float32)
-
-
-def _rows_of(authored: Authored, body: int) -> NDArray[np.int64]:
-    return np.flatnonzero(authored.body == body)
 
 
 def _liquid_albedo(world: World, timeline: Timeline) -> F64:

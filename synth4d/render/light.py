@@ -26,6 +26,7 @@ REACH_M = 0.6
 """Distance at which an occluder stops to darken the ambient; its effect falls off linearly."""
 _LIFT_M = 0.002
 _SHEEN = 24
+_SMOOTHINGS = 2
 _MOVED = (0.002, 0.008)
 """Metres and quaternion difference below which a moved body keeps its light."""
 
@@ -43,45 +44,61 @@ class Lit:
 
 
 class Probe:
-    """Points with normals, and the rays that leave them; frames of reference are the caller's."""
+    """Points of a light mesh in world coordinates, and the rays that leave them."""
 
-    def __init__(self, mesh: LightMesh, rows: I64) -> None:
+    def __init__(self, mesh: LightMesh, rows: I64, poses: F64) -> None:
+        pose = poses[mesh.body[rows]]
         pull = mesh.pull[rows]
-        length = np.linalg.norm(pull, axis=1, keepdims=True)
+        length = np.sqrt(np.sum(pull * pull, 1, keepdims=True))
         inset = pull * np.minimum(0.15, 0.004 / np.maximum(length, 1e-9))
-        self.rows, self.body = rows, mesh.body[rows]
-        self.local_normals = mesh.normals[rows]
-        self.local = mesh.points[rows] + self.local_normals * _LIFT_M + inset
-        self.local_rays = _hemisphere(self.local_normals, _spin(mesh.points[rows]))
-
-    def pose(self, poses: F64) -> None:
-        """Place the points by the poses (B,7) of their bodies."""
-        mine = poses[self.body]
-        self.points = apply_pose(mine, self.local)
-        self.normals = rotate(mine[:, 3:], self.local_normals)
-        self.rays = rotate(mine[:, None, 3:], self.local_rays).astype(np.float32)
+        self.rows = rows
+        self.points = apply_pose(pose, mesh.points[rows] + mesh.normals[rows] * _LIFT_M + inset).astype(np.float32)
+        self.normals = rotate(pose[:, 3:], mesh.normals[rows]).astype(np.float32)
+        # The pattern of rays turns with the body, so that its light does not flicker as it moves.
+        first, second = (rotate(pose[:, 3:], t).astype(np.float32) for t in _tangents(mesh.normals[rows]))
+        self.rays = _hemisphere(first, second, self.normals, _spin(mesh.points[rows]))
 
     def openings(self, scene: RayScene, rows: I64) -> F32:
         """(R,K) distance of what blocks each ambient ray, at most REACH_M."""
-        origins = np.repeat(self.points[rows].astype(np.float32), AMBIENT_RAYS, axis=0)
+        origins = np.repeat(self.points[rows], AMBIENT_RAYS, axis=0)
         reach = np.full(len(origins), REACH_M, np.float32)
-        rays = self.rays[rows].reshape(-1, 3)
-        return scene.distances(origins, rays, reach).reshape(-1, AMBIENT_RAYS)
+        return scene.distances(origins, self.rays[rows].reshape(-1, 3), reach).reshape(-1, AMBIENT_RAYS)
 
     def shadows(self, scene: RayScene, lamp: Lamp, rows: I64) -> Bool:
         """(R,S) whether the way to each point of a lamp is blocked."""
-        targets = np.asarray(lamp.position) + lamp.radius * _SPHERE
-        way = (targets[None] - self.points[rows, None]).astype(np.float32).reshape(-1, 3)
-        origins = np.repeat(self.points[rows].astype(np.float32), LAMP_RAYS, axis=0)
-        length = np.sqrt(way[:, 0] ** 2 + way[:, 1] ** 2 + way[:, 2] ** 2)
+        targets = (np.asarray(lamp.position) + lamp.radius * _SPHERE).astype(np.float32)
+        way = (targets[None] - self.points[rows, None]).reshape(-1, 3)
+        origins = np.repeat(self.points[rows], LAMP_RAYS, axis=0)
+        length = np.sqrt(_dot(way, way))
         blocked = scene.blocked(origins, way / length[:, None], length * np.float32(0.999))
         return blocked.reshape(-1, LAMP_RAYS)
 
-    def facing(self, lamp: Lamp) -> tuple[F64, F64]:
+    def facing(self, lamp: Lamp) -> tuple[F32, F32]:
         """(V,) cosine towards the lamp and squared distance."""
-        way = np.asarray(lamp.position) - self.points
-        square = np.maximum(np.sum(way * way, 1), max(lamp.radius, 0.02) ** 2)
-        return np.maximum(np.sum(way * self.normals, 1) / np.sqrt(square), 0.0), square
+        way = np.asarray(lamp.position, np.float32) - self.points
+        square = np.maximum(_dot(way, way), np.float32(max(lamp.radius, 0.02) ** 2))
+        return np.maximum(_dot(way, self.normals) / np.sqrt(square), 0), square
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cast:
+    """What a probe's rays met, kept ray by ray so that further occluders can be added."""
+
+    opening: F32
+    """(V,K)"""
+    shadow: Bool
+    """(V,L,S)"""
+
+    def columns(self, probe: Probe, lamps: tuple[Lamp, ...], rows: I64) -> F32:
+        """(R,1+2L) ambient, then each lamp's diffuse and sheen."""
+        out = np.empty((len(rows), 1 + 2 * len(lamps)), np.float32)
+        out[:, 0] = self.opening[rows].mean(1) / np.float32(REACH_M)
+        for k, lamp in enumerate(lamps):
+            cosine, square = (values[rows] for values in probe.facing(lamp))
+            seen = (~self.shadow[rows, k]).mean(1, dtype=np.float32) / square
+            out[:, 1 + 2 * k] = seen * cosine
+            out[:, 2 + 2 * k] = seen * cosine**_SHEEN
+        return out
 
 
 class Light:
@@ -93,117 +110,124 @@ class Light:
         self.timeline, self.mesh, self.lamps = timeline, mesh, lamps
         self.moving = [int(b) for b in np.flatnonzero(moves)]
         self.shapes = {b: occluder(world.bodies[b]) for b in self.moving}
-        self.still_scene = RayScene(still_triangles(world, timeline, moves))
-        self.neighbours = _Neighbours(mesh)
-        self.still = Probe(mesh, np.flatnonzero(~moves[mesh.body]))
-        self.loose = Probe(mesh, np.flatnonzero(moves[mesh.body]))
-        self.still.pose(timeline.poses[0])
-        self._opening, self._shadow = self._cast(self.still, self.still_scene)
-        self._lit_poses: F64 | None = None
-        self.lit: Lit | None = None
+        self.scene = RayScene(still_triangles(world, timeline, moves))
+        self.neighbours = Neighbours(mesh)
+        self.still = Probe(mesh, np.flatnonzero(~moves[mesh.body]), timeline.poses[0])
+        self.cast = self._cast(self.still)
+        self.columns = self.cast.columns(self.still, lamps, np.arange(len(self.still.rows)))
+        self.lamp_rows = [
+            np.flatnonzero((self.still.facing(lamp)[0] > 0) & ~self.cast.shadow[:, k].all(1))
+            for k, lamp in enumerate(lamps)
+        ]
+        self._loose: dict[int, tuple[F64, Probe, Cast]] = {}
+        self._lit: tuple[F64, Lit] | None = None
 
     def at(self, frame: int) -> Lit:
         """Light at a frame: the same object as before where nothing has moved since."""
         poses = self.timeline.poses[frame]
-        if self.lit is not None and not self._moved(poses):
-            return self.lit
-        self._lit_poses = poses
-        scene = RayScene(self._posed(poses))
-        self.loose.pose(poses)
-        opening, shadow = self._shade_still(scene, poses)
-        loose_opening, loose_shadow = self._cast(self.loose, self.still_scene)
-        if len(self.loose.rows):
-            every = np.arange(len(self.loose.rows))
-            loose_opening = np.minimum(loose_opening, self.loose.openings(scene, every))
-            for k, lamp in enumerate(self.lamps):
-                toward = np.flatnonzero(self.loose.facing(lamp)[0] > 0)
-                loose_shadow[toward, k] |= self.loose.shadows(scene, lamp, toward)
-        self.lit = self._combine([(self.still, opening, shadow), (self.loose, loose_opening, loose_shadow)])
-        return self.lit
+        if self._lit is not None and not self._moved(poses, self._lit[0]):
+            return self._lit[1]
+        raw = np.zeros((len(self.mesh.points), self.columns.shape[1]), np.float32)
+        buried = np.zeros(len(raw), bool)
+        raw[self.still.rows] = self.columns
+        buried[self.still.rows] = _buried(self.cast.opening)
+        if self.moving:
+            shapes = [apply_pose(poses[b], self.shapes[b]).astype(np.float32) for b in self.moving]
+            scene = RayScene(np.concatenate(shapes))
+            rows, cast = self._darkened(scene, shapes)
+            raw[self.still.rows[rows]] = cast.columns(self.still, self.lamps, rows)
+            for body in self.moving:
+                probe, cast = self._ride(body, poses, scene)
+                raw[probe.rows] = cast.columns(probe, self.lamps, np.arange(len(probe.rows)))
+                buried[probe.rows] = _buried(cast.opening)
+        smooth = self.neighbours.smooth(raw, buried)
+        self._lit = (poses, Lit(smooth[:, 0], smooth[:, 1::2], smooth[:, 2::2]))
+        return self._lit[1]
 
-    def _moved(self, poses: F64) -> bool:
-        if self._lit_poses is None:
-            return True
-        change = np.abs(poses - self._lit_poses)[self.moving]
+    def _moved(self, poses: F64, before: F64) -> bool:
+        change = np.abs(poses - before)[self.moving]
         return bool(np.any(change[:, :3] > _MOVED[0]) or np.any(change[:, 3:] > _MOVED[1]))
 
-    def _posed(self, poses: F64) -> F64:
-        parts = [apply_pose(poses[b], self.shapes[b]) for b in self.moving]
-        return np.concatenate([np.zeros((0, 3, 3)), *parts])
-
-    def _cast(self, probe: Probe, scene: RayScene) -> tuple[F32, Bool]:
+    def _cast(self, probe: Probe) -> Cast:
+        """A probe's rays among what stands still."""
         every = np.arange(len(probe.rows))
-        opening = probe.openings(scene, every)
         shadow = np.zeros((len(every), len(self.lamps), LAMP_RAYS), bool)
         for k, lamp in enumerate(self.lamps):
             toward = np.flatnonzero(probe.facing(lamp)[0] > 0)
-            shadow[toward, k] = probe.shadows(scene, lamp, toward)
-        return opening, shadow
+            shadow[toward, k] = probe.shadows(self.scene, lamp, toward)
+        return Cast(probe.openings(self.scene, every), shadow)
 
-    def _shade_still(self, scene: RayScene, poses: F64) -> tuple[F32, Bool]:
-        """What moving bodies take from the points that stand still, in addition."""
-        opening, shadow = self._opening.copy(), self._shadow.copy()
-        if scene.empty:
-            return opening, shadow
-        points = self.still.points
+    def _darkened(self, scene: RayScene, shapes: list[F32]) -> tuple[I64, Cast]:
+        """The still points that moving bodies take light from, and what all still points' rays then meet."""
+        points, normals = self.still.points, self.still.normals
+        opening, shadow = self.cast.opening.copy(), self.cast.shadow.copy()
         near = np.zeros(len(points), bool)
-        behind = np.zeros((len(points), len(self.lamps)), bool)
-        for b in self.moving:
-            center, radius = _ball(apply_pose(poses[b], self.shapes[b]).reshape(-1, 3))
-            near |= np.sum((points - center) ** 2, 1) < (radius + REACH_M) ** 2
-            for k, lamp in enumerate(self.lamps):
-                behind[:, k] |= _crosses(points, np.asarray(lamp.position), center, radius + lamp.radius)
+        behind = [np.zeros(len(rows), bool) for rows in self.lamp_rows]
+        for corners in shapes:
+            if not len(corners):
+                continue
+            low, high = corners.min((0, 1)), corners.max((0, 1))
+            center, half = (low + high) / 2, (high - low) / 2
+            to = center - points
+            beyond = np.maximum(np.abs(to) - half, 0)
+            above = _dot(to, normals) + _dot(np.abs(normals), np.broadcast_to(half, normals.shape)) > 0
+            near |= above & (_dot(beyond, beyond) < REACH_M**2)
+            radius = float(np.sqrt((half * half).sum()))
+            for k, rows in enumerate(self.lamp_rows):
+                behind[k] |= _crosses(points[rows], self.lamps[k], center, radius)
         rows = np.flatnonzero(near)
         opening[rows] = np.minimum(opening[rows], self.still.openings(scene, rows))
+        for k, mine in enumerate(self.lamp_rows):
+            rows = mine[behind[k]]
+            shadow[rows, k] |= self.still.shadows(scene, self.lamps[k], rows)
+            near[rows] = True
+        return np.flatnonzero(near), Cast(opening, shadow)
+
+    def _ride(self, body: int, poses: F64, scene: RayScene) -> tuple[Probe, Cast]:
+        """A moving body's own points: among what stands still (kept while it rests) and what moves."""
+        kept = self._loose.get(body)
+        if kept is None or np.any(kept[0] != poses[body]):
+            probe = Probe(self.mesh, np.flatnonzero(self.mesh.body == body), poses)
+            kept = (poses[body], probe, self._cast(probe))
+            self._loose[body] = kept
+        _, probe, cast = kept
+        every = np.arange(len(probe.rows))
+        shadow = cast.shadow.copy()
         for k, lamp in enumerate(self.lamps):
-            rows = np.flatnonzero(behind[:, k] & (self.still.facing(lamp)[0] > 0) & ~shadow[:, k].all(1))
-            shadow[rows, k] |= self.still.shadows(scene, lamp, rows)
-        return opening, shadow
-
-    def _combine(self, parts: list[tuple[Probe, F32, Bool]]) -> Lit:
-        count = len(self.mesh.points)
-        columns = np.zeros((count, 1 + 2 * len(self.lamps)), np.float32)
-        buried = np.zeros(count, bool)
-        for probe, opening, shadow in parts:
-            columns[probe.rows, 0] = (opening / np.float32(REACH_M)).mean(1)
-            buried[probe.rows] = opening.max(1) < 0.1 * REACH_M
-            for k, lamp in enumerate(self.lamps):
-                cosine, square = probe.facing(lamp)
-                seen = (1 - shadow[:, k].mean(1)) / square
-                columns[probe.rows, 1 + 2 * k] = seen * cosine
-                columns[probe.rows, 2 + 2 * k] = seen * cosine**_SHEEN
-        columns = self.neighbours.smooth(columns, buried)
-        return Lit(columns[:, 0], columns[:, 1::2], columns[:, 2::2])
+            toward = np.flatnonzero(probe.facing(lamp)[0] > 0)
+            shadow[toward, k] |= probe.shadows(scene, lamp, toward)
+        return probe, Cast(np.minimum(cast.opening, probe.openings(scene, every)), shadow)
 
 
-class _Neighbours:
+class Neighbours:
     """Averages over the edges of a light mesh."""
 
     def __init__(self, mesh: LightMesh) -> None:
-        self.a = np.concatenate([mesh.edges[:, 0], mesh.edges[:, 1]])
-        self.b = np.concatenate([mesh.edges[:, 1], mesh.edges[:, 0]])
-        self.count = len(mesh.points)
+        from scipy.sparse import csr_matrix
+
+        a = np.concatenate([mesh.edges[:, 0], mesh.edges[:, 1]])
+        b = np.concatenate([mesh.edges[:, 1], mesh.edges[:, 0]])
+        count = len(mesh.points)
+        self._links = csr_matrix((np.ones(len(a), np.float32), (a, b)), shape=(count, count))
 
     def smooth(self, columns: F32, buried: Bool) -> F32:
         """Half each point, half the mean of its neighbours; buried points take their neighbours' light, lest
         the dark inside of a solid reach out of it."""
-        known = ~buried
-        out = columns.astype(np.float64)
+        known = (~buried).astype(np.float32)[:, None]
         for _ in range(2):
-            mean, share = self._mean(out, known)
-            reached = buried & (share > 0)
-            out[reached] = mean[reached]
-            known = known | reached
-        mean, share = self._mean(out, known)
-        rows = known & (share > 0)
-        out[rows] = 0.5 * out[rows] + 0.5 * mean[rows]
-        return out.astype(np.float32)
-
-    def _mean(self, columns: F64, known: Bool) -> tuple[F64, F64]:
-        use = known[self.b].astype(np.float64)
-        share = np.bincount(self.a, use, self.count)
-        sums = [np.bincount(self.a, columns[self.b, k] * use, self.count) for k in range(columns.shape[1])]
-        return np.stack(sums, 1) / np.maximum(share, 1)[:, None], share
+            rows = np.flatnonzero(known[:, 0] == 0)
+            links = self._links[rows]
+            share = links @ known
+            reached = np.flatnonzero(share[:, 0] > 0)
+            mean = (links @ (columns * known))[reached] / share[reached]
+            columns[rows[reached]] = mean
+            known[rows[reached]] = 1
+        for _ in range(_SMOOTHINGS):
+            share = self._links @ known
+            mean = (self._links @ (columns * known)) / np.maximum(share, 1)
+            blend = np.where((known > 0) & (share > 0), np.float32(0.5), np.float32(0))
+            columns = columns + blend * (mean - columns)
+        return columns
 
 
 def occluder(body: Body) -> F64:
@@ -224,18 +248,21 @@ def still_triangles(world: World, timeline: Timeline, moves: Bool) -> F64:
     return np.concatenate([np.zeros((0, 3, 3)), *parts])
 
 
-def _ball(points: F64) -> tuple[F64, float]:
-    if not len(points):
-        return np.zeros(3), 0.0
-    center = (points.min(0) + points.max(0)) / 2
-    return center, float(np.sqrt(np.max(np.sum((points - center) ** 2, 1))))
+def _buried(opening: F32) -> Bool:
+    return opening.max(1, initial=0) < 0.1 * REACH_M
 
 
-def _crosses(points: F64, lamp: F64, center: F64, radius: float) -> Bool:
-    """(N,) whether the segment from a point to the lamp comes within radius of a centre."""
-    way, to = lamp - points, center - points
-    t = np.clip(np.sum(way * to, 1) / np.maximum(np.sum(way * way, 1), 1e-12), 0, 1)
-    return np.asarray(np.sum((to - t[:, None] * way) ** 2, 1) < radius**2)
+def _crosses(points: F32, lamp: Lamp, center: F32, radius: float) -> Bool:
+    """(N,) whether the way from a point to a lamp comes within radius of a centre."""
+    way, to = np.asarray(lamp.position, np.float32) - points, center - points
+    along, square = _dot(way, to), _dot(way, way)
+    t = np.clip(along / np.maximum(square, 1e-12), 0, 1)
+    gap = _dot(to, to) - 2 * t * along + t * t * square
+    return np.asarray(gap < (radius + lamp.radius) ** 2)
+
+
+def _dot(a: F32, b: F32) -> F32:
+    return a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
 
 
 # ---- Directions -------------------------------------------------------------------------------------
@@ -254,13 +281,15 @@ def _fibonacci_sphere(count: int) -> F64:
 _SPHERE = _fibonacci_sphere(LAMP_RAYS)
 
 
-def _hemisphere(normals: F64, spin: F64) -> F64:
+def _hemisphere(first: F32, second: F32, normals: F32, spin: F64) -> F32:
     """(V,K,3) cosine-distributed directions about normals, turned by spin (V,) radians."""
     k = (np.arange(AMBIENT_RAYS) + 0.5) / AMBIENT_RAYS
-    phi = _spiral(AMBIENT_RAYS)[None] + spin[:, None]
-    x, y, z = np.sqrt(k) * np.cos(phi), np.sqrt(k) * np.sin(phi), np.sqrt(1 - k)
-    first, second = _tangents(normals)
-    return x[..., None] * first[:, None] + y[..., None] * second[:, None] + z[:, None] * normals[:, None]
+    phi = _spiral(AMBIENT_RAYS)
+    c, s = np.cos(spin)[:, None], np.sin(spin)[:, None]
+    x = (np.sqrt(k) * (np.cos(phi) * c - np.sin(phi) * s)).astype(np.float32)
+    y = (np.sqrt(k) * (np.sin(phi) * c + np.cos(phi) * s)).astype(np.float32)
+    z = np.sqrt(1 - k).astype(np.float32)[:, None]
+    return x[..., None] * first[:, None] + y[..., None] * second[:, None] + z * normals[:, None]
 
 
 def _tangents(n: F64) -> tuple[F64, F64]:

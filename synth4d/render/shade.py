@@ -27,43 +27,62 @@ class Shade:
     """Colours of authored Gaussians, lamp levels apart from light."""
 
     def __init__(self, world: World, timeline: Timeline, authored: Authored, moves: Bool) -> None:
+        from scipy.sparse import csr_matrix
+
         self.world, self.authored = world, authored
         self.meter = Meter(world, timeline, moves)
         self.lamps = shining(world.lamps, world, timeline)
         self.lamps += shining(glow_lamps(world, timeline, self.meter.exposure), world, timeline)
         self.rgb = np.array([lamp.rgb for lamp in self.lamps], np.float32).reshape(-1, 3)
         self.column = [world.controls.index(lamp.control) if lamp.control else -1 for lamp in self.lamps]
-        skins = authored.skins
-        self.gloss = np.array([s.material.gloss for s in skins], np.float32)[authored.material]
-        self.glows = [
-            (world.controls.index(s.material.glow), np.array(s.material.emission, np.float32), rows)
-            for k, s in enumerate(skins)
-            if s.material.glow is not None and len(rows := np.flatnonzero(authored.material == k))
-        ]
+        count = len(authored.skin)
+        starts = np.arange(0, 3 * count + 1, 3)
+        self._between = csr_matrix(
+            (authored.bary.ravel(), authored.lit.ravel(), starts), shape=(count, len(authored.light.points))
+        )
+        self._gloss = _SHEEN_GAIN * np.array([s.material.gloss for s in authored.skins], np.float32)
+        self._slices = authored.slices()
+        self._colours = np.empty((count, 3), np.float32)
+        self._light = np.full((len(authored.light.points), 6), np.nan, np.float32)
+        self._glow = np.full((len(authored.skins), 3), np.nan, np.float32)
+
+    def colours(self, lit: Lit, controls: F64) -> F32:
+        """(N,3) display values; the array is reused by the next call."""
+        light, glow = self._points(lit, controls), self._emission(controls)
+        stirred = ~(np.abs(light - self._light).max(1, initial=0) < 1e-4)
+        flag = stirred[self.authored.lit].any(1)
+        for k in np.flatnonzero(~(glow == self._glow).all(1)):
+            flag[self._slices[k][1]] = True
+        changed = np.flatnonzero(flag)
+        self._light[stirred], self._glow = light[stirred], glow
+        skin = self.authored.skin[changed]
+        mixed: F32 = self._between[changed] @ light
+        shown = self.authored.albedo[changed] * mixed[:, :3] + self._gloss[skin, None] * mixed[:, 3:]
+        self._colours[changed] = display(shown + glow[skin])
+        return self._colours
+
+    def _emission(self, controls: F64) -> F32:
+        """(S,3) display-linear light each skin gives off."""
+        out = np.zeros((len(self.authored.skins), 3), np.float32)
+        for k, skin in enumerate(self.authored.skins):
+            if skin.material.glow is not None:
+                out[k] = np.array(skin.material.emission) * controls[self.world.controls.index(skin.material.glow)]
+        return out
+
+    def _points(self, lit: Lit, controls: F64) -> F32:
+        """(V,6) exposed diffuse and sheen at the light points."""
+        power = self.rgb * self.levels(controls)[:, None] * self.meter.exposure
+        ambient = self.meter.exposure * np.array(self.world.ambient_rgb, np.float32)
+        diffuse = lit.ambient[:, None] * (ambient + self.meter.indirect(self.lamps, power))
+        sheen = np.zeros_like(diffuse)
+        for k in range(len(self.lamps)):
+            diffuse += lit.lamps[:, k, None] * power[k]
+            sheen += lit.sheen[:, k, None] * power[k]
+        return np.concatenate([diffuse, sheen], 1)
 
     def levels(self, controls: F64) -> F32:
         """(L,) level of each lamp from the levels of all controls."""
         return np.array([1.0 if c < 0 else controls[c] for c in self.column], np.float32)
-
-    def colours(self, lit: Lit, controls: F64) -> F32:
-        """(N,3) display values."""
-        a = self.authored
-        levels = self.levels(controls)
-        gain = self.meter.exposure
-        power = self.rgb * levels[:, None] * gain
-        open_rgb = gain * np.array(self.world.ambient_rgb, np.float32) + self.meter.indirect(self.lamps, power)
-        at_point = lit.ambient[:, None] * open_rgb
-        sheen = np.zeros_like(at_point)
-        for k in range(len(self.lamps)):
-            at_point += lit.lamps[:, k, None] * power[k]
-            sheen += lit.sheen[:, k, None] * power[k]
-        light = a.albedo * _between(at_point, a)
-        glossy = np.flatnonzero(self.gloss > 0)
-        if len(glossy):
-            light[glossy] += (_SHEEN_GAIN * self.gloss[glossy])[:, None] * _between(sheen, a, glossy)
-        for control, emission, rows in self.glows:
-            light[rows] += emission * np.float32(controls[control])
-        return display(light)
 
     def simple(self, albedo: F64, controls: F64) -> F32:
         """(…,3) display value of a matt thing in the open: for particles, which are lit without rays."""
@@ -123,13 +142,6 @@ def _meter_points(world: World, timeline: Timeline, moves: Bool) -> LightMesh:
     points = w[:, :1] * c[row, 0] + w[:, 1:2] * c[row, 1] + w[:, 2:] * c[row, 2]
     normals = cross[row] / area[row, None]
     return LightMesh(points, normals, np.zeros_like(points), owner[row], np.zeros((0, 2), np.int64))
-
-
-def _between(values: F32, authored: Authored, rows: I64 | slice = slice(None)) -> F32:
-    """(R,3) light-point values (V,3) interpolated at Gaussians."""
-    lit, bary = authored.lit[rows], authored.bary[rows]
-    mixed: F32 = bary[:, 0:1] * values[lit[:, 0]] + bary[:, 1:2] * values[lit[:, 1]] + bary[:, 2:3] * values[lit[:, 2]]
-    return mixed
 
 
 def glow_lamps(world: World, timeline: Timeline, exposure: F32) -> tuple[Lamp, ...]:

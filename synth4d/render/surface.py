@@ -6,7 +6,8 @@ a triangle belongs to: Gaussians keep a distance from it so that edges come out 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from synth4d.types import F64, I32, Body, Material, Surface
 
 Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
+
+T = TypeVar("T")
 
 _CREASE = np.cos(np.radians(40.0))
 _FLAT = 1.0 - 1e-5
@@ -32,14 +35,12 @@ class Triangles:
     """(F,3) geometric normal"""
     body: I32
     """(F,) index in World.bodies"""
-    material: I32
+    skin: I32
     """(F,) index in the list of skins"""
     two_sided: Bool
     smooth: Bool
-    lines: F64
-    """(F,9,4) hard lines: distance of a point p inward is lines[:3]·p − lines[3]; NaN = none"""
-    widths: F64
-    """(F,9) width of the strip between a hard line and the one opposite; inf = no opposite"""
+    outline: I32
+    """(F,) row in Outlines"""
 
     def take(self, rows: NDArray[np.int64] | Bool) -> Triangles:
         return Triangles(*(getattr(self, f.name)[rows] for f in fields(self)))
@@ -49,17 +50,30 @@ class Triangles:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Outlines:
+    """The hard lines about each triangle as it was in its mesh, before any cutting (M rows)."""
+
+    lines: F64
+    """(M,9,4) distance of a point p inward is lines[:3]·p − lines[3]; NaN = none"""
+    widths: F64
+    """(M,9) width of the strip between a hard line and the one opposite; inf = no opposite"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Skin:
     """A surface's material and its bounds in the body's frame, which patterns are fitted to."""
 
+    body: int
+    """Index in World.bodies"""
     material: Material
     low: F64
     high: F64
 
 
-def gather(bodies: tuple[Body, ...]) -> tuple[Triangles, list[Skin]]:
+def gather(bodies: tuple[Body, ...]) -> tuple[Triangles, Outlines, list[Skin]]:
     """Every visible triangle of the bodies (liquids are particles, not surfaces), and a skin a surface."""
-    parts: list[Triangles] = []
+    parts: list[Triangles] = [_empty()]
+    outlines = [Outlines(np.zeros((0, LINES, 4)), np.zeros((0, LINES)))]
     skins: list[Skin] = []
     for index, body in enumerate(bodies):
         if body.role == "liquid":
@@ -68,11 +82,17 @@ def gather(bodies: tuple[Body, ...]) -> tuple[Triangles, list[Skin]]:
             if not len(surface.faces):
                 continue
             vertices = np.asarray(surface.vertices, float)
-            parts.append(_prepare(surface, index, len(skins)))
-            skins.append(Skin(surface.material, vertices.min(0), vertices.max(0)))
-    if not parts:
-        return _empty(), skins
-    return Triangles(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Triangles))), skins
+            part, outline = _prepare(surface, index, len(skins))
+            parts.append(part)
+            outlines.append(outline)
+            skins.append(Skin(index, surface.material, vertices.min(0), vertices.max(0)))
+    triangles, table = _stack(parts), _stack(outlines)
+    return replace(triangles, outline=np.arange(len(triangles), dtype=np.int32)), table, skins
+
+
+def _stack(parts: list[T]) -> T:
+    names = [f.name for f in fields(parts[0])]  # type: ignore[arg-type]
+    return type(parts[0])(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
 
 def bisect(triangles: Triangles, limit: F64) -> tuple[I64, F64]:
@@ -115,27 +135,27 @@ def ranges(counts: I64) -> tuple[I64, I64]:
 
 def _empty() -> Triangles:
     z, i, b = np.zeros((0, 3, 3)), np.zeros(0, np.int32), np.zeros(0, bool)
-    return Triangles(z, z, z[:, 0], i, i, b, b, np.zeros((0, LINES, 4)), np.zeros((0, LINES)))
+    return Triangles(z, z, z[:, 0], i, i, b, b, i)
 
 
-def _prepare(surface: Surface, body: int, material: int) -> Triangles:
+def _prepare(surface: Surface, body: int, skin: int) -> tuple[Triangles, Outlines]:
     corners, vertex = _clean(surface)
     flat = _unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
     count = len(corners)
     twin, twin_edge = _neighbours(vertex)
     normals = _corner_normals(corners, flat, vertex) if surface.smooth else np.repeat(flat[:, None], 3, 1)
     lines = _hard_lines(corners, flat, twin, twin_edge)
-    return Triangles(
+    triangles = Triangles(
         corners,
         normals,
         flat,
         np.full(count, body, np.int32),
-        np.full(count, material, np.int32),
+        np.full(count, skin, np.int32),
         np.full(count, surface.two_sided),
         np.full(count, surface.smooth),
-        lines,
-        _strip_widths(corners, lines),
+        np.zeros(count, np.int32),
     )
+    return triangles, Outlines(lines, _strip_widths(corners, lines))
 
 
 def _clean(surface: Surface) -> tuple[F64, I64]:

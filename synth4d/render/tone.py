@@ -37,3 +37,12 @@ def display(light: F32) -> F32:
     step = np.sqrt(np.clip(light, 0, _TABLE_TOP) * np.float32(1 / _TABLE_TOP)) * np.float32(_TABLE_SIZE)
     shown: F32 = _TABLE[(step + np.float32(0.5)).astype(np.int32)]
     return shown
+
+
+_LINEAR = linear(np.arange(_TABLE_SIZE + 1) / _TABLE_SIZE).astype(np.float32)
+
+
+def linear_fast(srgb: F32) -> F32:
+    """sRGB, clipped to 0..1 → linear light, from a table."""
+    light: F32 = _LINEAR[(np.clip(srgb, 0, 1) * np.float32(_TABLE_SIZE) + np.float32(0.5)).astype(np.int32)]
+    return light
