@@ -62,7 +62,8 @@ def parse(raw: bytes, path: Path, error: type[SynthError] = ConfigError) -> Docu
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         line = mark.line + 1 if mark else 1
-        raise error(f"{path}:{line}: not YAML: {getattr(problem, 'problem', problem)}") from None
+        reason = " ".join(str(getattr(problem, "problem", None) or problem).split())
+        raise error(f"{path}:{line}: not YAML: {reason}") from None
     lines: dict[Path_, int] = {}
     data = None if node is None else _plain(node, (), lines, path, error)
     return Document(path, data, lines)

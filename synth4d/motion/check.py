@@ -59,6 +59,20 @@ def bystanders(stage: Stage, planned: list[Planned], before: dict[int, Rest]) ->
             raise CannotHappen(f"{body.name} was bumped")
 
 
+def parts(stage: Stage, planned: list[Planned], times: F64, joints: F64) -> None:
+    """Raises CannotHappen when a door or drawer moved while nobody worked it. `joints` is (T,B)."""
+    for i, body in enumerate(stage.world.bodies):
+        if body.joint is None:
+            continue
+        mine = [p for p in planned if body.id in (p.object, p.other)]
+        busy = np.zeros(len(times) - 1, bool)
+        for p in mine:
+            busy |= (times[1:] > p.start_s) & (times[:-1] < p.end_s + 0.1)
+        steps = np.abs(np.diff(joints[:, i])) / abs(body.joint.open - body.joint.closed)
+        if (steps[~busy] > SHORT / 2).any():
+            raise CannotHappen(f"{body.name} was bumped")
+
+
 def event(stage: Stage, planned: list[Planned], p: Planned, move: Move | None, still_since: float | None) -> None:
     """Raises CannotHappen when an event did not end as planned."""
     body = stage.bodies[p.object]

@@ -69,6 +69,7 @@ class _Run:
         for k, p in enumerate(self.planned):
             check.event(self.stage, self.planned, p, self.moves.get(k), self.still_since.get(k))
         poses, joints, levels, support, inside = (np.array(c) for c in zip(*rows, strict=True))
+        check.parts(self.stage, self.planned, times, joints)
         pours = [self._flow(k, p) for k, p in enumerate(self.planned) if p.kind == "pour"]
         particles, radius, fill = liquid.flow(world, times, poses, pours)
         return Timeline(

@@ -112,8 +112,9 @@ def _asset(spec: SceneSpec, index: int, document: Document) -> tuple[list[RawBod
             else folder
         )
     files = assets.check_model(path, root, where)
-    if asset.sha256 and assets.digest([path]) != asset.sha256 and _sha(path) != asset.sha256:
-        raise SceneError(f"{where}: {path.name} has sha256 {_sha(path)}, the scene pins {asset.sha256}")
+    found = assets.digest(files)
+    if asset.sha256 not in (None, found):
+        raise SceneError(f"{where}: the files of {path.name} have digest {found}, the scene pins {asset.sha256}")
     bodies = read_model(path, scale=asset.scale, keep=asset.keep)
     move = np.concatenate([asset.position, quat_from_axis_angle([0, 0, 1], np.radians(asset.yaw))])
     out = []
@@ -126,12 +127,6 @@ def _asset(spec: SceneSpec, index: int, document: Document) -> tuple[list[RawBod
             body = replace(body, pose=compose(move, body.pose))
         out.append(body)
     return out, files
-
-
-def _sha(path: Path) -> str:
-    import hashlib
-
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _check(spec: SceneSpec, raws: dict[str, RawBody], props: dict[str, Category], doc: Document) -> None:

@@ -32,10 +32,12 @@ class AssetSpec(Spec):
     root: str = ""
     """Folder that all files of the model must lie in; default: the scene's folder, or the package."""
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Pins the model file and every file it names: the digest that a wrong pin's error prints."""
     scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
     keep: list[str] = []
     position: Vec3 = (0.0, 0.0, 0.0)
     yaw: F = 0.0
+    """Degrees about +z."""
 
 
 class MaterialSpec(Spec):
