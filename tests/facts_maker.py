@@ -138,10 +138,10 @@ class Maker:
             row = {k: v for k, v in o.items() if k != "y_shut"}
             same = [p for p in self.objects if p["label"].en == o["label"].en and p["colour"] == o["colour"]]
             rows.append(ObjectFact(unique=len(same) == 1, pose=o["box"], **row, **self._seen(o, camera)))
-        return Facts(
-            key=key, scene="kitchen", witness="world", kind=self.kind, twin_of=None, frames=T, fps=FPS, width=W, height=H,
-            objects=rows, events=[EventFact(**e) for e in sorted(self.events, key=lambda e: e["start_s"])],
-        )  # fmt: skip
+        events = [EventFact(**e) for e in sorted(self.events, key=lambda e: e["start_s"])]
+        size = {"frames": T, "fps": FPS, "width": W, "height": H}
+        about = {"key": key, "scene": "kitchen", "witness": "world", "kind": self.kind, "twin_of": None}
+        return Facts.model_validate({**about, **size, "objects": rows, "events": events})
 
     def _seen(self, o: dict[str, Any], camera: CameraRecord) -> dict[str, Any]:
         box2d: list[Any] = []
@@ -201,16 +201,16 @@ def furniture(m: Maker) -> dict[str, int]:
         ids[en] = m.add("drawer", label(en, zh), (0.5, y, 0.7 - 0.25 * i), (0.45, 0.55, 0.2), "part",
                         joint=joint, openness=[0.0] * T, y_shut=y, cavity=cavity)  # fmt: skip
     hinge = JointFact(type="hinge", axis=[0, 0, 1], anchor=[-1, 0, 1], closed=0.0, open=1.9)
-    ids["door"] = m.add("door", label("microwave door", "微波炉门", "扇"), (-0.85, -0.06, 1.05), (0.3, 0.02, 0.25), "part",
-                        joint=hinge, openness=[0.0] * T, part_of=ids["microwave"])  # fmt: skip
+    ids["door"] = m.add("door", label("microwave door", "微波炉门", "扇"), (-0.85, -0.06, 1.05), (0.3, 0.02, 0.25),
+                        "part", joint=hinge, openness=[0.0] * T, part_of=ids["microwave"])  # fmt: skip
     ids["lamp"] = m.add("lamp", label("hood light", "油烟机灯", "盏"), (-0.2, 0.2, 1.55), (0.2, 0.1, 0.05), "part",
                         switchable=True, on=[False] * T)  # fmt: skip
     ids["burner"] = m.add("burner", label("left burner", "左边的灶头"), (-0.3, 0, 0.92), (0.2, 0.2, 0.03), "part",
                           switchable=True, on=[False] * T)  # fmt: skip
     turn = JointFact(type="hinge", axis=[0, 1, 0], anchor=[0, 0, 0], closed=0.0, open=-1.57)
     for name, (en, zh) in {"knob": ("left knob", "左边的旋钮"), "switch": ("light switch", "电灯开关")}.items():
-        ids[name] = m.add(name, label(en, zh), (-0.3 if name == "knob" else -0.5, -0.3, 0.8), (0.06, 0.05, 0.06), "part",
-                          joint=turn, openness=[0.0] * T)  # fmt: skip
+        ids[name] = m.add(name, label(en, zh), (-0.3 if name == "knob" else -0.5, -0.3, 0.8), (0.06, 0.05, 0.06),
+                          "part", joint=turn, openness=[0.0] * T)  # fmt: skip
     return ids
 
 

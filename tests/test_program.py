@@ -65,7 +65,7 @@ JUNK = st.recursive(ATOMS, lambda s: st.lists(s, max_size=4) | st.dictionaries(K
 
 
 @given(JUNK)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_any_json_gives_a_value_a_refusal_or_the_one_error(junk: Any) -> None:
     facts, camera, _ = clip(1)
     try:
@@ -257,7 +257,7 @@ def test_distance_is_symmetric_exact_and_zero_inside() -> None:
     rng = np.random.default_rng(0)
     for _ in range(12):
         m = Maker()
-        a, b = rng.uniform(-1, 1, 3) + [0, 0, 1], rng.uniform(-1, 1, 3) + [0, 0, 1]
+        a, b = rng.uniform(-1, 1, 3), rng.uniform(-1, 1, 3)
         m.add("a", label("a", "a"), a, (0.3, 0.2, 0.1), yaw=rng.uniform(0, 3))
         m.add("b", label("b", "b"), b, (0.1, 0.4, 0.2), yaw=rng.uniform(0, 3))
         there = ask(m, {"op": "distance", "a": named("a"), "b": named("b"), "at": START})

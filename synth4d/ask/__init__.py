@@ -113,15 +113,15 @@ def _packs(kind: Kind, stock: Stock) -> Iterator[list[Question]]:
         alike = dump(
             [sorted(draft.objects), value.value if kind.paired else None, draft.slots.get("to") is None]
         ).decode()
-        if alike in done and draft.objects:
+        same = dump(draft.program).decode()
+        if same in done or (alike in done and draft.objects):
             continue
+        done |= {same, alike}
         if not kind.paired:
-            done.add(alike)
             yield [_question(kind, stock, answered)]
             continue
         others = waiting.setdefault(draft.group, [])
         match = next((o for o in others if o.value.value != value.value), None)
-        done.add(alike)
         if match is None:
             others.append(answered)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from synth4d.ask.kinds import Draft, Pool, kind
 from synth4d.ask.refer import Ref
-from synth4d.ask.state import places
+from synth4d.ask.state import places, turned
 from synth4d.ask.stock import END, START, Moment, Stock
 from synth4d.program import opens
 from synth4d.records import JSON, Text
@@ -97,7 +97,7 @@ def which_way(stock: Stock) -> Iterator[Draft]:
 @kind("change", "how_far_moved", rare=True)
 def how_far_moved(stock: Stock) -> Iterator[Draft]:
     for a in _in_both(stock, stock.props):
-        yield _since_start(stock, {"op": "displacement"}, a, Pool(most=4.0))
+        yield _since_start(stock, {"op": "displacement"}, a, Pool(least=0.2, most=4.0))
 
 
 @kind("change", "opening", rare=True)
@@ -108,8 +108,7 @@ def opening(stock: Stock) -> Iterator[Draft]:
         if joint is None or not track or (track[-1] or 0) <= (track[0] or 0):
             continue
         hinge = joint.type == "hinge"
-        most = 120.0 if hinge else 60.0
-        yield _since_start(stock, {"op": "opening"}, a, Pool(most=most), hinge="1" if hinge else "")
+        yield _since_start(stock, {"op": "opening"}, a, turned(hinge), hinge="1" if hinge else "")
 
 
 @kind("change", "restored", rare=True)

@@ -63,8 +63,13 @@ def _numbers(value: Value, pool: Pool, rng: np.random.Generator) -> list[Text] |
     above = truth * np.cumprod(factors[OPTIONS - 1 :])
     ladder = [*below[::-1], truth, *above]
     said = [float(number_text(x, unit).en.split()[0].rstrip("%")) for x in ladder]
-    # Every rank must be possible, or the ones that are would tell the answer.
-    if said[0] <= 0 or above[-1] > pool.most or any(b < APART * a - 1e-9 for a, b in pairwise(said)):
+    # Every rank must be possible and every number thinkable, or the ones that are would tell the answer.
+    if (
+        said[0] <= 0
+        or said[0] < pool.least
+        or above[-1] > pool.most
+        or any(b < APART * a - 1e-9 for a, b in pairwise(said))
+    ):
         return None
     rank = int(rng.integers(OPTIONS))
     chosen = [*below[:rank], *above[: OPTIONS - 1 - rank]]

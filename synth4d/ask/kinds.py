@@ -21,8 +21,9 @@ class Pool:
     """For `object` answers; for `objects` in order, the things to permute."""
     keys: tuple[str, ...] = ()
     """For `choice` answers."""
+    least: float = 0.0
     most: float | None = None
-    """For `number` answers: the largest that could be."""
+    """For `number` answers: between which a right answer could lie; None = no options."""
 
 
 @dataclass(frozen=True, slots=True)

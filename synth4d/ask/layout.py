@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import chain, combinations
 
 from synth4d.ask.kinds import Draft, Pool, Slots, kind, listed
 from synth4d.ask.space import together
@@ -36,8 +36,8 @@ def direction(stock: Stock) -> Iterator[Draft]:
 @kind("space", "depth_order", rare=True, tries=40)
 def depth_order(stock: Stock) -> Iterator[Draft]:
     """Three things, or two."""
-    groups = (g for size in (3, 2) for g in together(stock, stock.marks, size, most=10))
-    for moment, group in groups:
+    pairs, trios = (together(stock, stock.marks, size) for size in (2, 3))
+    for moment, group in chain.from_iterable(zip(trios, pairs, strict=False)):
         program: JSON = {"op": "depth_order", "of": [r.program for r in group], "at": moment.program}
         ids = tuple(r.id for r in group)
         yield Draft(program, {"which": listed(group), "at": moment.text}, (moment.frame,), ids, Pool(ids))

@@ -118,14 +118,14 @@ def distance(stock: Stock) -> Iterator[Draft]:
     for moment, (a, b) in together(stock, stock.marks + stock.pointed, 2):
         program: JSON = {"op": "distance", "a": a.program, "b": b.program, "at": moment.program}
         slots: Slots = {"a": a.text, "b": b.text, "at": moment.text}
-        yield Draft(program, slots, (moment.frame,), (a.id, b.id), Pool(most=6.0))
+        yield Draft(program, slots, (moment.frame,), (a.id, b.id), Pool(least=0.2, most=6.0))
 
 
 @kind("space", "camera_distance")
 def camera_distance(stock: Stock) -> Iterator[Draft]:
     for moment, (a,) in together(stock, stock.marks + stock.pointed, 1):
         program: JSON = {"op": "distance", "a": {"op": "camera"}, "b": a.program, "at": moment.program}
-        yield Draft(program, {"a": a.text, "at": moment.text}, (moment.frame,), (a.id,), Pool(most=8.0))
+        yield Draft(program, {"a": a.text, "at": moment.text}, (moment.frame,), (a.id,), Pool(least=0.3, most=8.0))
 
 
 @kind("space", "nearer")
@@ -152,7 +152,7 @@ def size(stock: Stock) -> Iterator[Draft]:
         frame = _best(stock, a.id)
         program: JSON = {"op": "size", "object": a.program, "by": by, "at": stock.second(frame).program}
         name = Text(en="longest side", zh="最长边") if by == "length" else Text(en="height", zh="高度")
-        yield Draft(program, {"a": a.text, "by": name}, (frame,), (a.id,), Pool(most=150.0))
+        yield Draft(program, {"a": a.text, "by": name}, (frame,), (a.id,), Pool(least=2.0, most=150.0))
 
 
 @kind("space", "taller")

@@ -49,7 +49,7 @@ def openness(stock: Stock) -> Iterator[Draft]:
         joint = stock.view.thing(a.id).joint
         if joint is not None and _is_ajar(stock, a.id, moment.frame):
             hinge = joint.type == "hinge"
-            draft = _draft({"op": "openness"}, moment, a, Pool(most=120.0 if hinge else 60.0))
+            draft = _draft({"op": "openness"}, moment, a, turned(hinge))
             yield Draft(
                 draft.program,
                 {**draft.slots, "hinge": "1" if hinge else ""},
@@ -65,6 +65,11 @@ def open_share(stock: Stock) -> Iterator[Draft]:
     for moment, a in _asked(stock, _ajar(stock)):
         if _is_ajar(stock, a.id, moment.frame):
             yield _draft({"op": "openness", "share": "range"}, moment, a)
+
+
+def turned(hinge: bool) -> Pool:
+    """How far doors (degrees) and drawers (centimetres) can be open."""
+    return Pool(least=15.0, most=120.0) if hinge else Pool(least=5.0, most=60.0)
 
 
 def _ajar(stock: Stock) -> list[Ref]:

@@ -71,7 +71,9 @@ def how_long(stock: Stock) -> Iterator[Draft]:
         if h.event.kind not in ("turn_on", "turn_off", "knock_over", "drop"):
             most = stock.view.seconds(stock.view.last)
             program: JSON = {"op": "duration", "event": h.program}
-            yield Draft(program, {"going": h.going_on, "what": h.what}, h.frames, (h.event.object,), Pool(most=most))
+            yield Draft(
+                program, {"going": h.going_on, "what": h.what}, h.frames, (h.event.object,), Pool(least=0.5, most=most)
+            )
 
 
 @kind("time", "meanwhile", paired=True, tries=40)
