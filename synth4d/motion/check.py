@@ -67,7 +67,7 @@ def parts(stage: Stage, planned: list[Planned], times: F64, joints: F64) -> None
         mine = [p for p in planned if body.id in (p.object, p.other)]
         busy = np.zeros(len(times) - 1, bool)
         for p in mine:
-            busy |= (times[1:] > p.start_s) & (times[:-1] < p.end_s + 0.1)
+            busy |= (times[1:] > p.start_s) & (times[:-1] < p.end_s)
         steps = np.abs(np.diff(joints[:, i])) / abs(body.joint.open - body.joint.closed)
         if (steps[~busy] > SHORT / 2).any():
             raise CannotHappen(f"{body.name} was bumped")

@@ -20,6 +20,8 @@ from synth4d.types import F64, I32
 
 _PRIMITIVES = {2: "sphere", 3: "capsule", 4: "ellipsoid", 5: "cylinder", 6: "box"}
 TIMESTEP_S = 0.002
+MASS_KG = (0.3, 4.0)
+"""Model files seldom give real masses (a default density makes a cupboard door weigh 30 kg)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +117,7 @@ def _raw_body(mujoco: Any, m: Any, b: int, scale: float) -> RawBody:
     parent = int(m.body_parentid[b])
     return RawBody(
         m.body(b).name or f"body{b}" if b else "world", (m.body(parent).name or f"body{parent}") if parent else "",
-        pose, joint, tuple(visual), tuple(collision), mass=max(0.05, float(m.body_mass[b]) * scale**3 * 3),
+        pose, joint, tuple(visual), tuple(collision), mass=float(np.clip(m.body_mass[b] * scale**3, *MASS_KG)),
     )  # fmt: skip
 
 
