@@ -54,7 +54,7 @@ def _places(clip: Clip, all_tracks: list[Track], boxes: dict[int, F64]) -> dict[
         if t.thing.role == "prop":
             inside = pixels_place.inside(t, containers, gates, boxes)
             support = pixels_place.support(clip, t, known, inside, boxes[t.thing.id])
-            out[t.thing.id] = (support, pixels_place.cleared(inside, support, containers))
+            out[t.thing.id] = pixels_place.cleared(support, inside, containers)
     return out
 
 

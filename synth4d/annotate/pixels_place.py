@@ -69,7 +69,10 @@ def _holder(points: F64, ids: F64, track: Track, box: F64) -> int | None:
         if near.sum() >= VOTES:
             votes = np.bincount(ids[near].astype(int))
             best = int(np.argmax(votes))
-            return best if votes[best] >= MAJORITY * votes.sum() else None
+            rises = (ids == best) & (away <= distance) & (points[:, 2] > foot + height)
+            rises &= points[:, 2] <= foot + 4 * height
+            wall = rises.sum() > 0.7 * votes[best]
+            return None if wall or votes[best] < MAJORITY * votes.sum() else best
     return None
 
 
@@ -93,10 +96,15 @@ def inside(track: Track, containers: list[Track], gates: list[Track], boxes: dic
     return out
 
 
-def cleared(inside: Ids, support: Ids, containers: list[Track]) -> Ids:
-    """`inside`, with its doubts cleared where a thing is seen to stand on what is no container."""
-    hollow = {None, *(c.thing.id for c in containers)}
-    return [0 if i is None and s not in hollow else i for i, s in zip(inside, support, strict=True)]
+def cleared(support: Ids, inside: Ids, containers: list[Track]) -> tuple[Ids, Ids]:
+    """(support, inside), the doubts of one cleared by the other: what stands on a thing that is no container
+    is in none; what may be in a container does not surely stand on it."""
+    hollow = {c.thing.id for c in containers}
+    pairs = [
+        (None if i is None and s in hollow else s, 0 if i is None and s is not None and s not in hollow else i)
+        for s, i in zip(support, inside, strict=True)
+    ]
+    return [s for s, _ in pairs], [i for _, i in pairs]
 
 
 def _container(track: Track, containers: list[Track], touch: dict[int, Bools], t: int) -> int | None:
@@ -132,13 +140,13 @@ def _shut(id: int, gates: list[Track], frames: int) -> Bools:
 
 def _holds(container: Track, points: F64, centre: F64, t: int) -> bool | None:
     """Whether the points, and the centre where it is known, are in the container's cavity. A box says which
-    way a thing stands but for half a turn: both must agree, unless a drawing tells."""
+    way a thing stands but for half a turn: both must agree, unless a drawing tells the heading."""
     pose, cavity = container.pose[t], container.thing.cavity
     assert cavity is not None
     if np.isnan(pose[0]):
         return None
     poses = [pose]
-    if container.thing.joint is None:
+    if not container.drawn:
         R = rotmat(pose[3:])
         offset = np.asarray(container.thing.box_offset)
         turned = (R * (offset * [-1, -1, 1])).sum(axis=1)

@@ -20,6 +20,8 @@ TRIM = 1.5
 """Percent of the points left out at each end of an extent."""
 FACE_M = 0.012
 """A face that looks along an axis is seen within so much of the end."""
+FREE, COVERED = 0.2, 0.5
+"""An end is the thing's own when at most this share of its outline is hidden; a face, when at most that."""
 _UP = np.array([0.0, 0.0, 1.0])
 
 
@@ -89,35 +91,32 @@ def _stand(points: Points, eye: F64, size: F64, yaw: float | None) -> tuple[F64,
 def _middle(along: F64, points: Points, known: float, facing: float) -> float | None:
     """Where the middle of an extent of `known` length is. `facing` = cosine between this axis and the way
     to the camera: its sign says which end is the near one."""
-    low, high = np.percentile(along, [TRIM, 100 - TRIM])
-    seen = high - low
-    if seen >= known - max(0.012, 0.08 * known):
-        return float(low + high) / 2
-    low_end, high_end = _free(along, points, low, known), _free(-along, points, -high, known)
-    near_free = high_end if facing > 0 else low_end
-    if abs(facing) > 0.3 and (near_free or _face(along, points, low, high, facing)):
-        return float(high - known / 2) if facing > 0 else float(low + known / 2)
-    if seen < 0.6 * known:
+    low, high = (float(v) for v in np.percentile(along, [TRIM, 100 - TRIM]))
+    if high - low >= known - max(0.012, 0.08 * known):
+        return (low + high) / 2
+    low_hidden, high_hidden = _hidden(along, points, low, known), _hidden(-along, points, -high, known)
+    near, sign, end = (high_hidden, 1.0, high) if facing > 0 else (low_hidden, -1.0, low)
+    if abs(facing) > 0.3 and (near <= FREE or (near <= COVERED and _is_face(sign * along, points, sign * end))):
+        return end - sign * known / 2
+    if high - low < 0.6 * known or min(low_hidden, high_hidden) > FREE:
         return None
-    if low_end and high_end:
-        return float(low + high) / 2
-    if low_end or high_end:
-        return float(low + known / 2) if low_end else float(high - known / 2)
-    return None
+    if max(low_hidden, high_hidden) <= FREE:
+        return (low + high) / 2
+    return low + known / 2 if low_hidden <= FREE else high - known / 2
 
 
-def _free(along: F64, points: Points, low: float, known: float) -> bool:
-    """Whether nothing covers the object at the low end of `along`: its outline there is its own."""
+def _hidden(along: F64, points: Points, low: float, known: float) -> float:
+    """How doubtful the low end of `along` is: the share of its outline that something covers, or may."""
     band = points.border & (along <= low + max(0.006, 0.03 * known))
-    cut, met, all_ = points.cut[band].sum(), points.met[band].sum(), band.sum()
-    return bool(cut <= 0.2 * all_ and cut + met <= 0.4 * all_)
+    whole = max(int(band.sum()), 1)
+    cut, met = float(points.cut[band].sum()) / whole, float(points.met[band].sum()) / whole
+    return max(cut, (cut + met) / 2)
 
 
-def _face(along: F64, points: Points, low: float, high: float, facing: float) -> bool:
-    """Whether the near end is a face seen from before: much of what is seen lies in it."""
+def _is_face(along: F64, points: Points, high: float) -> bool:
+    """Whether the high end is a face seen from before: much of what is seen lies in it."""
     inner = along[~points.border]
-    near = inner >= high - FACE_M if facing > 0 else inner <= low + FACE_M
-    return bool(near.sum() >= max(FEW, 0.2 * len(inner)))
+    return bool((inner >= high - FACE_M).sum() >= max(FEW, 0.2 * len(inner)))
 
 
 def _heading(plan: F64, size: F64) -> float:

@@ -47,6 +47,8 @@ class Track:
     """(T,7) of the body frame, NaN = unknown"""
     value: F64
     """(T,) joint value, NaN = unknown or none"""
+    drawn: bool
+    """Its heading is known from a drawing; else a box looks the same after half a turn."""
 
 
 def track(clip: Clip, thing: ObjectFact, points: Points, heading: float | None) -> Track:
@@ -64,7 +66,7 @@ def track(clip: Clip, thing: ObjectFact, points: Points, heading: float | None) 
     known = np.isfinite(box[:, 0])
     pose = box.copy()
     pose[known, :3] -= rotate(box[known, 3:], np.asarray(thing.box_offset))
-    return Track(thing, points, rests, box, pose, value)
+    return Track(thing, points, rests, box, pose, value, part is not None or heading is not None)
 
 
 def headings(things: list[ObjectFact]) -> dict[int, float]:
