@@ -124,6 +124,11 @@ def test_one_gaussian_has_its_closed_form():
     assert np.allclose(p.depth_expected_m, np.where(alpha > 0, 2, 0), atol=1e-4)
 
 
+def test_an_opaque_gaussian_stops_at_its_largest_alpha():
+    p = picture(one(opacity=1.0), width=81, height=61)
+    assert p.alpha[30, 40] == p.alpha.max() == pytest.approx(0.999, abs=1e-6)
+
+
 def test_the_nearer_gaussian_hides_the_farther():
     near, far = one(z=1.0, opacity=0.9), one(z=3.0, opacity=0.9)
     both = joined(far, near)
