@@ -6,7 +6,7 @@ Formulas: EWA splatting (Zwicker et al. 2001), 3D Gaussian Splatting (Kerbl et a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,7 @@ from synth4d.types import F64, Gaussians
 
 NEAR_PLANE = 0.01
 LOW_PASS = 0.3
+SLOPE_PASS = 0.02
 MAX_ALPHA = 0.999
 MIN_ALPHA = 1 / 255
 MIN_TRANSMITTANCE = 1e-4
@@ -32,6 +33,8 @@ class Splats:
     cov: F64
     """(M,2,2) pixels², low-pass included"""
     z: F64
+    slope: F64
+    """(M,2) metres of depth a pixel, along the middle of the Gaussian"""
 
 
 def project(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, height: int) -> Splats:
@@ -51,8 +54,11 @@ def project(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, heig
     J = np.zeros((len(z), 2, 3))
     J[:, 0, 0], J[:, 0, 2] = fx / z, -fx * u / z
     J[:, 1, 1], J[:, 1, 2] = fy / z, -fy * v / z
-    cov = np.einsum("nij,njk,nlk->nil", J, cov_cam, J) + LOW_PASS * np.eye(2)
-    return Splats(rows, np.stack([fx * x / z + cx, fy * y / z + cy], -1), cov, z)
+    cov = np.einsum("nij,njk,nlk->nil", J, cov_cam, J)
+    # Mean depth given the pixel: cov(z,uv) cov(uv)⁻¹, before the low-pass.
+    slope = np.linalg.solve(cov + SLOPE_PASS * np.eye(2), np.einsum("nij,nj->ni", J, cov_cam[:, :, 2])[..., None])
+    centre = np.stack([fx * x / z + cx, fy * y / z + cy], -1)
+    return Splats(rows, centre, cov + LOW_PASS * np.eye(2), z, slope[..., 0])
 
 
 def render(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, height: int) -> Picture:
@@ -60,7 +66,7 @@ def render(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, heigh
     rgb, weight_z = np.zeros((height, width, 3)), np.zeros((height, width))
     T, done = np.ones((height, width)), np.zeros((height, width), bool)
     median, ids = np.zeros((height, width)), np.zeros((height, width), np.uint16)
-    for row, centre, cov, z in zip(splats.row, splats.centre, splats.cov, splats.z, strict=True):
+    for row, centre, cov, z, slope in zip(*(getattr(splats, f.name) for f in fields(splats)), strict=True):
         opacity = float(g.opacities[row])
         if opacity < MIN_ALPHA:
             continue
@@ -83,7 +89,8 @@ def render(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, heigh
         rgb[box] += w[..., None] * g.colours[row]
         weight_z[box] += w * z
         crosses = hit & (t > 0.5) & (after <= 0.5)
-        median[box] = np.where(crosses, z, median[box])
+        ridge = np.maximum(z + slope[0] * dx + slope[1] * dy, NEAR_PLANE)
+        median[box] = np.where(crosses, ridge, median[box])
         ids[box] = np.where(crosses, g.ids[row], ids[box])
         T[box] = np.where(hit, after, t)
     alpha = 1 - T

@@ -64,6 +64,12 @@ inline uint32_t touched(int x0, int x1, int y0, int y1) {
   return columns & rows;
 }
 
+// Depth at which the ray of a pixel meets the middle of a splat.
+inline float ridge(const Splat &s, float px, float py) {
+  const float z = s.z + s.zx * (px - s.x) + s.zy * (py - s.y);
+  return z > NEAR_PLANE ? z : NEAR_PLANE;
+}
+
 void write_tile(const TileState &tile, const Splat *splats, int left, int top, const Image &image) {
   const int width = image.width - left < TILE ? image.width - left : TILE;
   const int height = image.height - top < TILE ? image.height - top : TILE;
@@ -76,7 +82,7 @@ void write_tile(const TileState &tile, const Splat *splats, int left, int top, c
       image.alpha[p] = alpha;
       image.expected[p] = alpha > 0.0f ? tile.wz[o] / alpha : 0.0f;
       const uint32_t median = tile.median[o];
-      image.depth[p] = median == NONE ? 0.0f : splats[median].z;
+      image.depth[p] = median == NONE ? 0.0f : ridge(splats[median], (float)(left + x) + 0.5f, (float)(top + y) + 0.5f);
       image.ids[p] = median == NONE ? 0 : (uint16_t)splats[median].id;
     }
 }

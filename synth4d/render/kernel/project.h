@@ -7,7 +7,7 @@ inline float clamp(float v, float low, float high) { return smaller(larger(v, lo
 // What `project` computes for a chunk in a loop that vectorises, and then walks one by one.
 struct Chunk {
   alignas(64) float z[CHUNK], u[CHUNK], v[CHUNK];
-  alignas(64) float a[CHUNK], b[CHUNK], c[CHUNK];
+  alignas(64) float a[CHUNK], b[CHUNK], c[CHUNK], zx[CHUNK], zy[CHUNK];
   // The outline (where alpha is 1/255) in row dy: slope·dy ± sqrt(width·(extent − dy²·narrow)); ±lean is
   // the row of its rightmost and leftmost point.
   alignas(64) float slope[CHUNK], width[CHUNK], narrow[CHUNK], extent[CHUNK], lean[CHUNK];
@@ -46,11 +46,16 @@ void project_chunk(const Model &g, const View &view, size_t begin, int count, Ch
     const float cuv = q0 * s0 + q1 * s1 + q2 * s2;
     const float cvv = q0 * t0 + q1 * t1 + q2 * t2 + LOW_PASS;
     const float det = cuu * cvv - cuv * cuv, idet = 1.0f / det, ivv = 1.0f / cvv;
+    // Mean depth at a pixel given the Gaussian: z + cov(z,uv) cov(uv)⁻¹ (du,dv), before the low-pass.
+    const float czu = s0 * m[8] + s1 * m[9] + s2 * m[10], czv = t0 * m[8] + t1 * m[9] + t2 * m[10];
+    const float suu = cuu - (LOW_PASS - SLOPE_PASS), svv = cvv - (LOW_PASS - SLOPE_PASS);
+    const float islope = 1.0f / (suu * svv - cuv * cuv);
     const float extent = WIDE * 2.0f * LN_2 * (opacity[i] - MIN_LOG2_ALPHA);
     const float u = fx * tx + cx, v = fy * ty + cy;
     const float ru = __builtin_sqrtf(larger(extent * cuu, 0.0f)), rv = __builtin_sqrtf(larger(extent * cvv, 0.0f));
     out.z[i] = z, out.u[i] = u, out.v[i] = v;
     out.a[i] = -0.5f * LOG2_E * cvv * idet, out.b[i] = LOG2_E * cuv * idet, out.c[i] = -0.5f * LOG2_E * cuu * idet;
+    out.zx[i] = (czu * svv - czv * cuv) * islope, out.zy[i] = (czv * suu - czu * cuv) * islope;
     out.slope[i] = cuv * ivv, out.width[i] = det * ivv, out.narrow[i] = ivv, out.extent[i] = extent;
     out.lean[i] = cuv * __builtin_sqrtf(larger(extent, 0.0f) / cuu);
     const int x0 = (int)clamp(__builtin_ceilf(u - ru - 0.5f), 0.0f, W);
@@ -84,7 +89,7 @@ void project(const Model &g, const View &view, size_t begin, size_t end, Bins &b
     const int i = seen[s];
     const size_t j = begin + (size_t)i;
     bins.splats[bins.splat_count] = Splat{
-        k.u[i], k.v[i], k.a[i], k.b[i], k.c[i], g.log2_opacity[j], k.z[i],
+        k.u[i], k.v[i], k.a[i], k.b[i], k.c[i], g.log2_opacity[j], k.z[i], k.zx[i], k.zy[i],
         {g.rgb[3 * j], g.rgb[3 * j + 1], g.rgb[3 * j + 2]}, g.id[j],
         (int16_t)k.x0[i], (int16_t)k.x1[i], (int16_t)k.y0[i], (int16_t)k.y1[i]};
     const int row = k.y0[i] / TILE, rows = (k.y1[i] + TILE - 1) / TILE - row;
