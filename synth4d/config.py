@@ -37,9 +37,7 @@ class Mix(Part):
         if self.dynamic + self.static + self.control == 0:
             raise ValueError("needs at least one dynamic, static or control shot")
         if self.twin > self.dynamic:
-            raise ValueError(
-                f"twin ({self.twin}) may not exceed dynamic ({self.dynamic}): each has one sibling"
-            )
+            raise ValueError(f"twin ({self.twin}) may not exceed dynamic ({self.dynamic}): each has one sibling")
         return self
 
 
@@ -133,7 +131,7 @@ def _explain(error: ValidationError, document: yamlfile.Document, options: Optio
 
 
 def _choices(path: tuple[str | int, ...]) -> list[str]:
-    model: type[BaseModel] = RunConfig
+    model: Any = RunConfig
     for part in path:
-        model = model.model_fields[str(part)].annotation or model
+        model = model.model_fields[str(part)].annotation
     return sorted(model.model_fields)

@@ -1,4 +1,4 @@
-"""A stand-in for the stages: tiny samples that are a function of the shot, and every way to fail on demand."""
+"""A stand-in for the stages: tiny samples that follow from the shot, and every way to fail on demand."""
 
 from __future__ import annotations
 
@@ -50,7 +50,5 @@ def make(shot: Shot, config: RunConfig, scene: str, attempt: int, clock: Clock) 
     for stage in ("render", "annotate", "ask", "filter"):
         with clock.stage(stage):
             pass
-    members = {
-        name: f"{name} of {shot.key} {attempt}".encode() * 50 for name in ("mp4", "facts.json", "qa.json")
-    }
+    members = {name: f"{name} of {shot.key} {attempt}".encode() * 50 for name in ("mp4", "facts.json", "qa.json")}
     return Made(members, [question(shot.index)], shot.frames, 3)

@@ -30,9 +30,7 @@ def made(names: str = "toy", **values: object) -> plan.Plan:
 
 @settings(max_examples=60, deadline=None)
 @given(mixes, st.integers(1, 3), st.integers(1, 60))
-def test_twins_follow_a_dynamic_sibling_and_share_its_layout_and_split(
-    mix: Mix, scenes: int, shots: int
-) -> None:
+def test_twins_follow_a_dynamic_sibling_and_share_its_layout_and_split(mix: Mix, scenes: int, shots: int) -> None:
     seen = {}
     for shot in made(",".join("abc"[:scenes]), mix=mix, shots=shots):
         if shot.kind == "twin":
@@ -92,6 +90,7 @@ def test_the_digest_follows_what_shapes_bytes_and_nothing_else() -> None:
 def test_the_code_version_is_one_whatever_the_environment() -> None:
     code = "from synth4d.run import plan; print(plan.code_versions())"
     env = os.environ | {"PYTHONHASHSEED": "7", "LANG": "C", "TZ": "Asia/Tokyo"}
+    plan._code_digest.cache_clear()
     other = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == str(plan.code_versions())
 

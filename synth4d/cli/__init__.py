@@ -101,8 +101,9 @@ def _one_line() -> Iterator[io.StringIO]:
 def _said(text: str) -> str:
     """The parser's framed message as one line, with the options it thinks were meant."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    rows = [line.strip("│─ \t") for line in plain.splitlines() if line.startswith("│")]
-    message = " ".join(filter(None, rows))
+    # The first line is the frame's title; where the output is not UTF-8 the frame is made of minus signs.
+    rows = [line.strip("│╰╯─ \t") for line in plain.strip().splitlines()[1:]]
+    message = " ".join(row for row in rows if row.strip("-"))
     message, _, _ = message.partition("For full helptext")
     message, _, meant = message.partition("Perhaps you meant:")
     message, _, _ = message.partition("Got errors:")

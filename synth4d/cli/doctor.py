@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from importlib import metadata
@@ -35,8 +34,6 @@ def examine() -> int:
 
 
 def _python() -> str:
-    if sys.version_info < (3, 11):
-        raise SynthError(f"{platform.python_version()}; 3.11 or later is needed")
     return f"{platform.python_version()} on {platform.system()} {platform.machine()}, {cpus()} cores"
 
 
@@ -71,7 +68,9 @@ def _scenes() -> str:
 def _physics() -> str:
     import mujoco
 
-    model = mujoco.MjModel.from_xml_string("<mujoco><worldbody><body><freejoint/><geom size='.1'/></body></worldbody></mujoco>")
+    model = mujoco.MjModel.from_xml_string(
+        "<mujoco><worldbody><body><freejoint/><geom size='.1'/></body></worldbody></mujoco>"
+    )
     data = mujoco.MjData(model)
     for _ in range(10):
         mujoco.mj_step(model, data)
@@ -103,7 +102,9 @@ def _disk() -> str:
     if not os.access(Path.cwd(), os.W_OK):
         raise SynthError(f"{Path.cwd()} is not writable; run elsewhere or give --out")
     if min(free, shutil.disk_usage(tempfile.gettempdir()).free) < NEED_DISK:
-        raise SynthError(f"{free >> 20} MiB free here; {NEED_DISK >> 30} GiB here and in the temporary folder are needed")
+        raise SynthError(
+            f"{free >> 20} MiB free here; {NEED_DISK >> 30} GiB here and in the temporary folder are needed"
+        )
     return f"{free >> 30} GiB free here"
 
 

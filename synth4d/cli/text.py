@@ -35,7 +35,8 @@ def counted(counts: Mapping[str, int]) -> str:
 def scene_line(scene: Scene) -> str:
     """A scene in a line: its name, what it has, where it is."""
     parts = sum(t.spec.joint is not None for t in scene.templates)
-    return f"{scene.name:<12} {len(scene.templates)} bodies, {parts} that open or turn, {len(scene.props)} kinds of props   {scene.folder}"
+    what = f"{len(scene.templates)} bodies, {parts} that open or turn, {len(scene.props)} kinds of props"
+    return f"{scene.name:<12} {what:<60} {scene.folder}"
 
 
 def print_summary(s: Summary) -> None:

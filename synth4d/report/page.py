@@ -105,10 +105,11 @@ def _card(members: dict[str, bytes], split: str) -> Card:
 
 def _span(event: EventFact, facts: Facts, words: dict[int, str]) -> Span:
     text = f"{event.kind.replace('_', ' ')} {words.get(event.object, '?')}"
-    if event.target:
+    if event.target and event.kind in ("move", "pour"):
         text += f" {'into' if event.inside or event.kind == 'pour' else 'onto'} {words.get(event.target, '?')}"
-    if event.end_value is not None and event.kind in ("open", "close"):
-        text += f" to {event.end_value:.0f}"
+    joint = next((o.joint for o in facts.objects if o.id == event.object), None)
+    if event.end_value is not None and joint is not None and event.kind in ("open", "close"):
+        text += f" to {event.end_value:.0f}{'°' if joint.type == 'hinge' else ' cm'}"
     length = facts.frames / facts.fps
     start, end = 100 * event.start_s / length, 100 * event.end_s / length
     return Span(text, round(start, 2), round(max(end - start, 1.5), 2), f"{event.start_s:.1f}–{event.end_s:.1f} s")

@@ -18,7 +18,7 @@ NOTHING = (24, 24, 28)
 
 
 def middle(depth_npz: bytes, ids_npz: bytes) -> tuple[bytes, bytes, list[tuple[int, str]]]:
-    """PNGs of depth and ids, and the id pictures's (id, CSS colour), largest area first."""
+    """PNGs of depth and ids, and the id picture's (id, CSS colour), largest area first."""
     depth, ids = codec.decode_depth(depth_npz), codec.decode_ids(ids_npz)
     frame = len(ids) // 2
     found, area = np.unique(ids[frame], return_counts=True)
@@ -26,7 +26,7 @@ def middle(depth_npz: bytes, ids_npz: bytes) -> tuple[bytes, bytes, list[tuple[i
     return (
         _png(colour_depth(depth[frame])),
         _png(colour_ids(ids[frame])),
-        [(id, "#%02x%02x%02x" % id_colour(id)) for id in order],
+        [(id, "#" + bytes(id_colour(id)).hex()) for id in order],
     )
 
 

@@ -25,10 +25,7 @@ from synth4d.run.work import Job, Result, one_line, overdue_path, perform
 OBJECT_STORE_BYTES = 80 << 20
 """Ray's least is 75 MiB; only jobs and results of a few kB pass through it."""
 REACH_SECONDS = 10.0
-THREADS = {
-    name: "1"
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-}
+THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")}
 """BLAS results differ with the number of threads, and one frame per core is the fastest split anyway."""
 MARK = "SYNTH4D_SESSION"
 """Carried by every process of our own cluster, so that none is left behind and no other is touched."""
@@ -74,9 +71,10 @@ class Here:
 class Cluster:
     """Jobs as Ray tasks of one CPU each."""
 
+    _ray: Any = None
+
     def __init__(self, workers: int, address: str | None) -> None:
         self._running: dict[Any, Job] = {}
-        self._ray: Any = None
         self._temporary = own_folder() if address is None else None
         try:
             workers = self._start(workers, address)
@@ -126,9 +124,7 @@ class Cluster:
             result: Result = self._ray.get(ready[0])
             return result
         except errors.LocalRayletDiedError:
-            raise SynthError(
-                "Ray's node process died; run the same command again, it goes on where it was"
-            ) from None
+            raise SynthError("Ray's node process died; run the same command again, it goes on where it was") from None
         except errors.RayTaskError as e:
             # `perform` itself never raises: the code or the job could not be loaded there.
             raise SynthError(f"the workers can't run this code: {one_line(e.cause)[:200]}") from None

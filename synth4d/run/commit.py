@@ -167,9 +167,7 @@ def publish(folder: Folder, names: list[tuple[str, int]]) -> tuple[DatasetRecord
         for at in sorted(names):
             end = done(folder, at, check=False)
             if end is None:
-                raise ShardError(
-                    f"{_done_path(folder, *at)}: vanished during the run; run the same command again"
-                )
+                raise ShardError(f"{_done_path(folder, *at)}: vanished during the run; run the same command again")
             if end.row is not None:
                 manifest.write(dump(end.row) + b"\n")
                 rows.append(end.row)

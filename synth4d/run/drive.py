@@ -57,7 +57,7 @@ def dataset(
     *,
     workers: int,
     ray_address: str | None = None,
-    work: Make = stages.make,
+    work: Make | None = None,
     scenes: tuple[SceneRef, ...] | None = None,
     quiet: bool = False,
 ) -> Outcome:
@@ -72,7 +72,7 @@ def dataset(
         record, redone = folder.finished(), 0
         if record is None:
             folder.begin()
-            run = _Run(folder, work, display(len(plan), quiet))
+            run = _Run(folder, work or stages.make, display(len(plan), quiet))
             try:
                 run.shots(workers, ray_address)
             finally:
@@ -183,9 +183,7 @@ def _pool(workers: int, address: str | None) -> Iterator[cluster.Pool]:
             yield pool
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(
-                    number, signal.SIG_IGN
-                )  # closing is bounded; a second Ctrl-C must not orphan workers
+                signal.signal(number, signal.SIG_IGN)  # closing is bounded; a second Ctrl-C must not orphan workers
             pool.close()
 
 

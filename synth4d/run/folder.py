@@ -100,9 +100,7 @@ def _refuse_foreign(out: Path, plan: Plan) -> None:
     ours = disk.DATASET in names or ".work" in names
     for name in names:
         if not ours or not OURS.fullmatch(name):
-            raise ConfigError(
-                f"{out}: holds {name!r}, which is no dataset's; choose an empty folder for --out"
-            )
+            raise ConfigError(f"{out}: holds {name!r}, which is no dataset's; choose an empty folder for --out")
     found = _dataset(out)
     if found is not None and found.plan != plan.digest:
         why = _difference(found.config, found.versions, plan)

@@ -32,7 +32,8 @@ def one_shot(config: RunConfig, index: int, out: Path) -> str:
         disk.write_atomic(out / f"shot.{name}", raw)
     _frames(made, out)
     seconds = ", ".join(f"{name} {value:.1f}" for name, value in clock.seconds.items())
-    return f"{out}: {shot.key}, {made.frames} frames, {made.kept} questions kept, {len(made.rejects)} rejected ({seconds} s)"
+    asked = f"{made.kept} questions kept, {len(made.rejects)} rejected"
+    return f"{out}: {shot.key}, {made.frames} frames, {asked} ({seconds} s)"
 
 
 def _made(shot: Shot, config: RunConfig, scene: str, clock: Clock) -> Made:

@@ -59,7 +59,7 @@ class Made:
 
 
 class Clock:
-    """Seconds per stage, and a line in a file at the end of each for the driver's progress bars."""
+    """Processor seconds per stage, and a line in a file at the end of each for the driver's progress bars."""
 
     def __init__(self, log: Path | None) -> None:
         self.seconds: dict[str, float] = {}
@@ -67,10 +67,10 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
+        start = time.process_time()
         yield
         first = name not in self.seconds
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - start
         if first and self._log is not None:
             with self._log.open("ab", buffering=0) as f:
                 f.write(f"{name}\n".encode())
@@ -160,9 +160,7 @@ def perform(job: Job, bounded: bool = True) -> Result:
             end = _attempts(job, clock)
     except Exception as e:
         if isinstance(e, OSError) and str(e.filename or "").startswith(str(job.folder)):
-            return Result(
-                job.shot.key, "fatal", f"can't write {e.filename}: {e.strerror}; mend that and run again"
-            )
+            return Result(job.shot.key, "fatal", f"can't write {e.filename}: {e.strerror}; mend that and run again")
         return Result(job.shot.key, "failed", one_line(e), traceback.format_exc())
     try:
         end.save(job.path, job.plan)

@@ -1,0 +1,45 @@
+"""Shared by all tests: one small real dataset and one of stand-ins, each made once a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fake_work
+import pytest
+from runs import check_whole, here
+
+from synth4d import config, run
+from synth4d.run import plan
+
+PIPELINES = Path(__file__).parents[1] / "pipelines"
+TINY = ("shots=3", "questions=12", "mix={dynamic: 1, twin: 1, control: 1, static: 0}")
+
+
+@pytest.fixture(scope="session")
+def toy_config() -> config.RunConfig:
+    """Three small shots of the small room: dynamic, twin, control."""
+    return config.load(PIPELINES / "smoke.yaml", {}, TINY)
+
+
+@pytest.fixture(scope="session")
+def toy_dataset(tmp_path_factory: pytest.TempPathFactory, toy_config: config.RunConfig) -> Path:
+    """A dataset through all real stages, in this process. Read it; copy it before changing anything."""
+    out = tmp_path_factory.mktemp("toy") / "dataset"
+    end = run.dataset(toy_config, out, workers=0, quiet=True)
+    assert end.exit_code == 0, (out / "quarantine.jsonl").read_text()
+    return out
+
+
+@pytest.fixture(scope="session")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The digest of an undisturbed run with the stand-in for the stages."""
+    out = tmp_path_factory.mktemp("golden") / "out"
+    end = here(out)
+    check_whole(out)
+    return end.record.digest
+
+
+@pytest.fixture
+def same_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As run_fake.py does: someone may edit the code while its tests run."""
+    monkeypatch.setattr(plan, "code_versions", fake_work.versions)
