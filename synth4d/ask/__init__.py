@@ -24,8 +24,9 @@ from synth4d.program import Program, Refusal, Value, View, answer, parse, run
 from synth4d.records import CameraRecord, Evidence, Facts, Label, Question, Turn, dump
 
 CHANGE = ("state", "change", "time", "cause")
-CHANGE_SHARE = 0.75
-"""Of a dynamic clip's questions, this share is about state, change, time or cause (at least two thirds)."""
+CHANGE_SHARE = {True: 0.85, False: 0.5}
+"""Of a dynamic clip's questions (and of others), this share is about state, change, time or cause, where there
+are enough; a viewer confirms fewer of these, and two thirds of what is kept should be."""
 SPREAD = 8
 """A kind gets at most this part of a clip's questions."""
 CHOICES_SHARE = 0.5
@@ -84,13 +85,14 @@ class _Pick:
     def _next(self) -> str | None:
         counts = {name: sum(q.kind == name for q in self.taken) for name in self.supply}
         open_ = [n for n in self.supply if counts[n] < self.limits[n]]
-        if self.moving:
-            change = sum(q.family in CHANGE for q in self.taken)
-            wants_change = change < CHANGE_SHARE * (len(self.taken) + 1)
-            group = [n for n in open_ if (KINDS[n].family in CHANGE) == wants_change]
-            if not group and wants_change and 3 * change < 2 * (len(self.taken) + 2):
-                return None
-            open_ = group or open_
+        of_change = sum(q.family in CHANGE for q in self.taken)
+        of_space = len(self.taken) - of_change
+        wants_change = of_change < CHANGE_SHARE[self.moving] * (len(self.taken) + 1)
+        group = [n for n in open_ if (KINDS[n].family in CHANGE) == wants_change]
+        # Where no more can be asked about change, space fills up no further than this.
+        if not group and wants_change and of_space + 2 > of_change * (0.5 if self.moving else 2.0):
+            return None
+        open_ = group or open_
         return min(open_, key=lambda n: counts[n]) if open_ else None
 
 

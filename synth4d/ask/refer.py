@@ -33,7 +33,7 @@ def by_name(view: View, id: int) -> Ref | None:
 
 
 def by_side(view: View, id: int) -> Ref | None:
-    """By place in the first picture, among its like: `the leftmost red mug in the first frame`."""
+    """By place in the first picture, among its like: `the red mug (the leftmost one in the first frame)`."""
     thing = view.thing(id)
     found: JSON = {"op": "filter", "label": thing.label.en}
     if thing.colour is not None:
@@ -43,6 +43,7 @@ def by_side(view: View, id: int) -> Ref | None:
         value = run(parse(program), view)
         if isinstance(value, Value) and value.value == id:
             name = coloured(thing)
-            text = Text(en=f"the {name.en} that is {en} in the first frame", zh=f"开头画面中{zh}的{name.zh}")
+            one = f"那{thing.label.measure}"
+            text = Text(en=f"the {name.en} (the {en} one in the first frame)", zh=f"{name.zh}（第一帧里{zh}的{one}）")
             return Ref(id, text, program)
     return None

@@ -95,7 +95,14 @@ def full(stock: Stock) -> Iterator[Draft]:
 
 
 def _filled(stock: Stock) -> list[Ref]:
-    return [r for r in stock.vessels if any(stock.view.thing(r.id).fill or [])]
+    """Vessels whose filling can be seen: what is poured into, or any while liquid is in sight; none that pour."""
+    pours = [e for e in stock.facts.events if e.kind == "pour"]
+    shown = any(max(o.pixels) >= 100 for o in stock.facts.objects if o.role == "liquid")
+    targets = {e.target for e in pours}
+    vessels = [
+        r for r in stock.vessels if any(stock.view.thing(r.id).fill or []) and r.id not in {e.object for e in pours}
+    ]
+    return [r for r in vessels if r.id in targets or shown]
 
 
 @kind("state", "where", tries=24)

@@ -17,6 +17,8 @@ from synth4d.records import JSON, EventFact, Facts, Label, Text, at
 T = TypeVar("T")
 START: JSON = {"op": "start"}
 END: JSON = {"op": "end"}
+HIDDEN = 0.5
+"""What is hidden beyond this share is not asked about: a viewer could not place it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,20 @@ class Stock:
         return all(self.view.clear(id, frame) for id in ids)
 
     def in_sight(self, refs: Sequence[Ref], frame: int) -> list[Ref]:
-        return self.shuffled(r for r in refs if self.view.clear(r.id, frame))
+        """Those that show well at a frame, in random order."""
+        return self.shuffled(r for r in refs if self.shows(r.id, frame))
+
+    def shows(self, id: int, frame: int) -> bool:
+        """Clearly visible, at least half of it, and furniture not cut off by the picture's border."""
+        thing = self.view.thing(id)
+        box, hidden = at(thing.box2d, frame), at(thing.occluded, frame)
+        if not self.view.clear(id, frame) or (hidden or 0) > HIDDEN:
+            return False
+        return thing.role == "prop" or box is None or not self._cut_off(box)
+
+    def _cut_off(self, box: Sequence[float]) -> bool:
+        low, right, bottom = min(box[0], box[1]), self.facts.width - box[2], self.facts.height - box[3]
+        return min(low, right, bottom) < 1.0
 
     # ---- Time ------------------------------------------------------------------------------------
 

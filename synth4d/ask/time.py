@@ -99,6 +99,8 @@ def overlap(stock: Stock) -> Iterator[Draft]:
     """Whether two events happen at the same time."""
     want = stock.chance(0.65)
     for a, b in _groups(stock, 2):
+        if a.event.object == b.event.object:
+            continue
         common = min(a.event.end_s, b.event.end_s) - max(a.event.start_s, b.event.start_s)
         if (common > 0) == want:
             program: JSON = {"op": "overlap", "a": a.program, "b": b.program}

@@ -63,7 +63,7 @@ class Things:
 
     sure: tuple[int, ...]
     unsure: tuple[int, ...] = ()
-    measure: str = "样"
+    measure: str = "件"
     """The Chinese measure word for counting them: their category's where they share one."""
 
 
