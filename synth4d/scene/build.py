@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -46,7 +47,12 @@ class Look:
 
 def build(scene: Scene, shot: Shot) -> World:
     """The world of a shot's layout: equal for a shot and its twin. Raises CannotHappen if nothing comes to rest."""
-    rng = seeds.rng(shot.run_seed, scene.name, shot.layout, "layout")
+    return _build(scene, shot.run_seed, shot.layout)
+
+
+@lru_cache(maxsize=2)  # a shot that is planned anew, and its twin, need the same world again
+def _build(scene: Scene, run_seed: int, layout: int) -> World:
+    rng = seeds.rng(run_seed, scene.name, layout, "layout")
     look = Look({k: jitter(m.colours[int(rng.integers(len(m.colours)))], rng) for k, m in scene.spec.materials.items()})
     fixtures = [_fixture(scene, t, i + 1, look) for i, t in enumerate(scene.templates)]
     ids = {b.name: b.id for b in fixtures}
@@ -66,7 +72,7 @@ def build(scene: Scene, shot: Shot) -> World:
             break
         chosen = furnish.choose(scene, rng, len(fixtures) + 1)
     else:
-        raise CannotHappen(f"layout {shot.layout}: fewer than {scene.spec.props.count[0]} props came to rest")
+        raise CannotHappen(f"layout {layout}: fewer than {scene.spec.props.count[0]} props came to rest")
     props = [p for p in chosen if p.body.name in settled]
     structure = Body(
         "structure",
