@@ -46,14 +46,14 @@ def facts(identity: Facts, clip: Clip) -> Facts:
 
 def _places(clip: Clip, all_tracks: list[Track], boxes: dict[int, F64]) -> dict[int, tuple[Ids, Ids]]:
     """(support, inside) by id; both unknown for what is no prop."""
-    known = {t.thing.id for t in all_tracks if t.thing.role != "liquid"}
+    holds = {t.thing.id: pixels_place.holder(t.thing) for t in all_tracks}
     containers = [t for t in all_tracks if t.thing.cavity is not None]
     gates = [t for t in all_tracks if t.thing.joint is not None]
     out: dict[int, tuple[Ids, Ids]] = {t.thing.id: ([None], [None]) for t in all_tracks}
     for t in all_tracks:
         if t.thing.role == "prop":
             inside = pixels_place.inside(t, containers, gates, boxes)
-            support = pixels_place.support(clip, t, known, inside, boxes[t.thing.id])
+            support = pixels_place.support(clip, t, holds, inside, boxes[t.thing.id])
             out[t.thing.id] = pixels_place.cleared(support, inside, containers)
     return out
 
@@ -65,6 +65,8 @@ def _states(clip: Clip, all_tracks: list[Track]) -> dict[int, State]:
     """(on, fill) by id; None where there is no such state."""
     walls = [t.points for t in all_tracks if t.thing.role in ("fixture", "part") and not t.thing.switchable]
     room = pixels_state.lit(clip, walls)
+    if sum(pixels_state.is_luminaire(t.thing) for t in all_tracks) > 1:
+        room = [None] * len(clip.ids)  # which of them was switched cannot be told
     liquid = [t.points for t in all_tracks if t.thing.role == "liquid"]
     out: dict[int, State] = {}
     for t in all_tracks:

@@ -22,6 +22,8 @@ SLACK_M = 0.02
 HELD = 0.85
 """Share of the points that must lie in the box at the found joint value."""
 WINDOW_M = 0.012
+IN_PLANE, RIVAL = 0.25, 0.85
+"""Share of a hinged panel's points that must lie in one plane; planes at other angles hold this much fewer."""
 THIN, WIDE_M = 1.8, 0.12
 """A hinged panel is so many times wider than thick (its handle counts), so wide, and hangs on its edge; the
 angle of a knob cannot be seen."""
@@ -157,7 +159,9 @@ def _hinge(part: Drawing, points: Points) -> float | None:
     angles = part.sign * np.arange(-0.06, part.travel + 0.06, 0.02)
     found = [_in_plane(a, b, float(t), panel) for t in angles]
     best = int(np.argmax([len(f) for f in found]))
-    if len(found[best]) < max(FEW // 2, 0.45 * len(points)):
+    most = len(found[best])
+    rival = max((len(f) for f, t in zip(found, angles, strict=True) if abs(t - angles[best]) > 0.2), default=0)
+    if most < max(FEW // 2, IN_PLANE * len(points)) or rival > RIVAL * most:
         return None
     angle = _refined(a, b, found[best], float(angles[best]), panel)
     return None if angle is None else part.sign * angle

@@ -4,10 +4,12 @@ the cavity of a container whose box is known. What was put away and is no longer
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synth4d.annotate.pixels_cloud import Bools, lift
 from synth4d.annotate.pixels_scene import Track
 from synth4d.geometry import apply_pose, invert_pose, quat_mul, rotmat
+from synth4d.records import ObjectFact
 from synth4d.types import F64, Clip
 
 Ids = list[int | None]
@@ -25,8 +27,9 @@ _HALF_TURN = np.array([0.0, 0.0, 0.0, 1.0])
 # ---- Standing on ---------------------------------------------------------------------------------
 
 
-def support(clip: Clip, track: Track, known: set[int], inside: Ids, boxes: F64) -> Ids:
-    """(T,) id of what a prop stands on at rest, 0 where it is in something; `boxes` = visible (T,4)."""
+def support(clip: Clip, track: Track, holds: dict[int, int], inside: Ids, boxes: F64) -> Ids:
+    """(T,) id of what a prop stands on at rest, 0 where it is in something. `holds` = the id of what
+    holds it, for what may be seen under it (a burner is part of the stove); `boxes` = visible (T,4)."""
     out: Ids = [0 if c else None for c in inside]
     for rest in track.rests:
         if rest.box is None or not rest.run.resting:
@@ -35,11 +38,17 @@ def support(clip: Clip, track: Track, known: set[int], inside: Ids, boxes: F64) 
         picks = sorted({int(frames[0]), int(frames[len(frames) // 2]), int(frames[-1])})
         around = [_around(clip, t, boxes[t], track.thing.id, rest.box) for t in picks]
         points, ids = (np.concatenate(a) for a in zip(*around, strict=True))
-        found = _holder(points, ids, track, rest.box)
+        found = _holder(points, np.array([holds.get(int(i), 0) for i in ids]), track, rest.box)
         for t in range(rest.run.first, rest.run.last + 1):
             if not inside[t]:
-                out[t] = found if found is None or found in known else 0
+                out[t] = found
     return out
+
+
+def holder(thing: ObjectFact) -> int:
+    """What a thing on top of this one is said to stand on: the whole, for a part that neither moves nor is hollow."""
+    whole = thing.part_of if thing.joint is None and thing.cavity is None else None
+    return thing.id if whole is None else whole
 
 
 def _around(clip: Clip, t: int, seen: F64, own: int, box: F64) -> tuple[F64, F64]:
@@ -56,7 +65,7 @@ def _around(clip: Clip, t: int, seen: F64, own: int, box: F64) -> tuple[F64, F64
     return lift(clip, np.full(int(ok.sum()), t), x[ok], y[ok], z[ok]), ids[ok].astype(float)
 
 
-def _holder(points: F64, ids: F64, track: Track, box: F64) -> int | None:
+def _holder(points: F64, ids: NDArray[np.int64], track: Track, box: F64) -> int | None:
     half = np.asarray(track.thing.size) / 2
     R = np.abs(rotmat(box[3:]))
     foot = box[2] - float((R[2] * half).sum())
@@ -67,7 +76,7 @@ def _holder(points: F64, ids: F64, track: Track, box: F64) -> int | None:
     for height, distance in RINGS:
         near = (np.abs(points[:, 2] - foot) <= height) & (away <= distance)
         if near.sum() >= VOTES:
-            votes = np.bincount(ids[near].astype(int))
+            votes = np.bincount(ids[near])
             best = int(np.argmax(votes))
             rises = (ids == best) & (away <= distance) & (points[:, 2] > foot + height)
             rises &= points[:, 2] <= foot + 4 * height

@@ -96,7 +96,9 @@ def _middle(along: F64, points: Points, known: float, facing: float) -> float | 
         return (low + high) / 2
     low_hidden, high_hidden = _hidden(along, points, low, known), _hidden(-along, points, -high, known)
     near, sign, end = (high_hidden, 1.0, high) if facing > 0 else (low_hidden, -1.0, low)
-    if abs(facing) > 0.3 and (near <= FREE or (near <= COVERED and _is_face(sign * along, points, sign * end))):
+    if abs(facing) > 0.3 and (
+        near <= FREE or (near <= COVERED and _is_face(sign * along, points, *sorted((sign * low, sign * high))))
+    ):
         return end - sign * known / 2
     if high - low < 0.6 * known or min(low_hidden, high_hidden) > FREE:
         return None
@@ -113,10 +115,11 @@ def _hidden(along: F64, points: Points, low: float, known: float) -> float:
     return max(cut, (cut + met) / 2)
 
 
-def _is_face(along: F64, points: Points, high: float) -> bool:
-    """Whether the high end is a face seen from before: much of what is seen lies in it."""
+def _is_face(along: F64, points: Points, low: float, high: float) -> bool:
+    """Whether the high end is a face seen from before: far more of what is seen lies in it than elsewhere."""
     inner = along[~points.border]
-    return bool((inner >= high - FACE_M).sum() >= max(FEW, 0.2 * len(inner)))
+    even = FACE_M / max(high - low, FACE_M)
+    return bool((inner >= high - FACE_M).sum() >= max(FEW, 0.2 * len(inner), 2 * even * len(inner)))
 
 
 def _heading(plan: F64, size: F64) -> float:

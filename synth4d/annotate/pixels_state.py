@@ -13,8 +13,10 @@ GLOW, DARK = 0.2, 0.08
 """A burner glows when its redness, (R − (G+B)/2) / 255, exceeds the one, and does not below the other."""
 SHINES, DULL = 0.9, 0.6
 """A lamp whose own luma (0..1) is above the one is on, below the other it is off."""
-STEP = 0.05
-"""A switched light changes the brightness of a fixture by this much within two frames."""
+STEP = 0.012
+"""A switched light changes the blue (0..1) of most fixtures by more than this between two frames."""
+DRIFT = 3.0
+"""…and by more than this many times what the camera's motion does to it."""
 DRY = 0.12
 """A vessel is empty when its inside is seen this low, as a share of its height."""
 LUMINAIRES = ("lamp", "light")
@@ -26,7 +28,7 @@ LUMINAIRES = ("lamp", "light")
 
 def is_on(thing: ObjectFact, clip: Clip, points: Points, room: list[bool | None]) -> list[bool | None]:
     """(T,) of a switchable thing; `room` is what `lit` says of the clip."""
-    if not any(word in thing.category for word in LUMINAIRES):
+    if not is_luminaire(thing):
         return _glows(clip, points)
     if room[0] is not None:
         return room
@@ -34,39 +36,40 @@ def is_on(thing: ObjectFact, clip: Clip, points: Points, room: list[bool | None]
     return [True if v > SHINES else False if v < DULL else None for v in luma]
 
 
+def is_luminaire(thing: ObjectFact) -> bool:
+    return thing.switchable and any(word in thing.category for word in LUMINAIRES)
+
+
 def lit(clip: Clip, walls: list[Points]) -> list[bool | None]:
     """(T,) whether the room's light is on: known where it is seen to be switched in the clip, else all null.
 
-    Judged by the blue of the fixtures (`walls`), which a glowing burner does not change: at least two of
-    them must change together, and by nearly all of their change within two frames.
+    Judged by the blue of the fixtures (`walls`), which a glowing burner does not change: between two frames
+    nearly half of them, and five at least, must change alike, and hardly any the other way. A door that opens
+    shades a few, and gradually.
     """
     T = len(clip.ids)
-    jumps = [j for j in (_switch(clip, p) for p in walls) if j is not None]
-    frames = [abs(j) for j in jumps]
-    best = max(sorted(set(frames)), key=frames.count, default=0)
-    agree = [j for j in jumps if abs(abs(j) - best) <= 1]
-    ups = sum(j > 0 for j in agree)
-    if len(agree) < 2 or ups not in (0, len(agree)):
+    steps = np.array([s for p in walls if (s := np.diff(_blue(clip, p))).size and np.isfinite(s).any()])
+    if not len(steps):
         return [None] * T
-    return [(t > best) == bool(ups) for t in range(T)]
+    known = np.isfinite(steps).sum(axis=0)
+    least = np.maximum(STEP, DRIFT * np.nanmedian(np.abs(steps), axis=1))[:, None]
+    up, down = (steps > least).sum(axis=0), (steps < -least).sum(axis=0)
+    more = np.maximum(up, down)
+    switched = np.flatnonzero((more >= np.maximum(5, 0.45 * known)) & (np.minimum(up, down) <= 0.15 * known))
+    ways = up[switched] > down[switched]
+    if not len(switched) or (ways[1:] == ways[:-1]).any():
+        return [None] * T
+    out: list[bool | None] = [bool(~ways[0])] * T
+    for t, way in zip(switched.tolist(), ways.tolist(), strict=True):
+        out[t + 1 :] = [way] * (T - t - 1)
+    return out
 
 
-def _switch(clip: Clip, points: Points) -> int | None:
-    """The frame before which its blue jumps up (negative: down) and stays; None where there is none."""
-    T = len(clip.ids)
-    blue = np.full(T, np.nan)
+def _blue(clip: Clip, points: Points) -> F64:
+    """(T,) mean blue of a thing, 0..1; NaN where few points show it."""
     values = clip.rgb[points.frame, points.y, points.x, 2] / 255
-    for t in np.unique(points.frame):
-        own = values[points.frame == t]
-        blue[t] = own.mean() if len(own) >= 20 else np.nan
-    if T < 5 or np.isnan(blue).any():
-        return None
-    spread = float(blue.max() - blue.min())
-    jump = blue[2:] - blue[:-2]
-    at = int(np.argmax(np.abs(jump)))
-    if spread < STEP or abs(jump[at]) < 0.75 * spread:
-        return None
-    return (at + 1) if jump[at] > 0 else -(at + 1)
+    count = np.bincount(points.frame, minlength=len(clip.ids))
+    return np.where(count >= 20, np.bincount(points.frame, values, len(clip.ids)) / np.maximum(count, 1), np.nan)
 
 
 def _glows(clip: Clip, points: Points) -> list[bool | None]:
