@@ -151,6 +151,15 @@ def test_no_two_questions_of_a_clip_are_alike() -> None:
             assert len({str(a) for a in about}) == len(about)
 
 
+def test_nothing_is_asked_twice_of_the_same_things_however_many_are_wanted() -> None:
+    for seed in range(3):
+        facts, camera, _ = clip(seed)
+        questions = ask(facts, camera, rng=np.random.default_rng(seed), total=300, quotas=dict.fromkeys(KINDS, 30))
+        assert len({(q.kind, str(q.turns[0].program)) for q in questions}) == len(questions)
+        single = [(q.kind, tuple(q.evidence.objects)) for q in questions if not KINDS[q.kind].paired]
+        assert [k for k, n in Counter(single).items() if n > 1 and k[0] != "change.anything"] == []
+
+
 def test_total_and_quotas_are_caps() -> None:
     facts, camera, _ = clip(0)
     quotas = dict.fromkeys(KINDS, 0) | {"space.distance": 3, "state.where": 1}

@@ -112,9 +112,7 @@ def _packs(kind: Kind, stock: Stock) -> Iterator[list[Question]]:
     waiting: dict[str, list[_Answered]] = {}
     for answered in _answered(kind, stock):
         draft, value = answered.draft, answered.value
-        alike = dump(
-            [sorted(draft.objects), value.value if kind.paired else None, draft.slots.get("to") is None]
-        ).decode()
+        alike = dump([sorted(draft.objects), value.value if kind.paired else None]).decode()
         same = dump(draft.program).decode()
         if same in done or (alike in done and draft.objects):
             continue
