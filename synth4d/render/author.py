@@ -5,16 +5,16 @@ Only what some camera of the path may see is covered, with a spacing of about a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synth4d.geometry import box_corners, compose
 from synth4d.render import lattice, texture
 from synth4d.render.surface import Outlines, Skin, Triangles, bisect, gather, mix
 from synth4d.render.view import Sight
-from synth4d.types import F32, F64, I32, CameraPath, Timeline, World
+from synth4d.types import F32, F64, I32, World
 
 I64 = NDArray[np.int64]
 
@@ -24,6 +24,8 @@ SLANT = 0.5
 """Cosine of incidence below which spacing grows no further."""
 LIGHT_PX, LIGHT_M = 8.0, (0.01, 0.1)
 """Edge of the triangles whose corners are lit, in pixels at the nearest distance, and its bounds."""
+CONTACT_M = 0.025
+"""The same next to props."""
 SIGMA = 0.65
 """In-plane standard deviation in lattice cells: the least that leaves no hole between four neighbours."""
 FLATNESS = 0.1
@@ -34,6 +36,8 @@ blurred by the rasteriser's pixel filter, lies outside it."""
 SINK, SINK_M = 0.5, 0.0015
 """How deep Gaussians lie under a smooth surface, in cells and at most: the same, for round silhouettes."""
 _COARSE_M = 0.4
+_CONTACT_REACH_M = 0.01
+_CELL_M = 0.03
 _NEAR_M = 0.1
 """Depth that stands for a camera within the bounds of what it looks at."""
 
@@ -83,6 +87,8 @@ def author(world: World, sight: Sight) -> Authored:
     triangles = _cut(triangles, np.full(len(triangles), _COARSE_M))
     triangles, near = _seen(triangles, sight)
     triangles = _cut(triangles, np.clip(LIGHT_PX * near / sight.focal, *LIGHT_M))
+    for limit in (2 * CONTACT_M, CONTACT_M):
+        triangles = _cut(triangles, _contact_limit(triangles, world, sight, limit))
     triangles = _face_camera(triangles, sight)
     triangles = triangles.take(np.argsort(triangles.skin, kind="stable"))
     pieces = lattice.cut(triangles.corners, triangles.flat)
@@ -117,6 +123,28 @@ def _cut(triangles: Triangles, limit: F64) -> Triangles:
     source, bary = bisect(triangles, limit)
     base = triangles.take(source)
     return replace(base, corners=mix(bary, base.corners), normals=mix(bary, base.normals))
+
+
+def _contact_limit(triangles: Triangles, world: World, sight: Sight, limit: float) -> F64:
+    """(F,) that edge limit next to props that lie there at the start or end, where shadows are small."""
+    cells = [np.zeros(0, np.int64)]
+    for index, body in enumerate(world.bodies):
+        for pose in (sight.first[index], sight.last[index])[: 1 + sight.moves[index]] if body.role == "prop" else ():
+            corners = box_corners(compose(pose, (*body.box_center, 1, 0, 0, 0)), body.box_size)
+            reach = _CONTACT_REACH_M + limit / 2
+            low, high = (np.floor(c / _CELL_M).astype(int) for c in (corners.min(0) - reach, corners.max(0) + reach))
+            grid = np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high, strict=True)), indexing="ij")
+            cells.append(_cell_key(np.stack([g.ravel() for g in grid], 1)))
+    middle = sight.placed(triangles.corners.mean(1), triangles.body)
+    near = np.isin(_cell_key(np.floor(middle / _CELL_M).astype(np.int64)), np.unique(np.concatenate(cells)))
+    broad = np.array([b.role != "prop" for b in world.bodies])[triangles.body] & ~sight.moves[triangles.body]
+    return np.where(near & broad, limit, np.inf)
+
+
+def _cell_key(cell: I64) -> I64:
+    c = cell + (1 << 15)
+    key: I64 = (c[:, 0] << 32) | (c[:, 1] << 16) | c[:, 2]
+    return key
 
 
 def _face_camera(triangles: Triangles, sight: Sight) -> Triangles:
@@ -190,9 +218,7 @@ def _used(triangle: I64, count: int) -> tuple[I64, I64]:
     return np.flatnonzero(flag), np.cumsum(flag) - 1
 
 
-def _keep_clear(
-    means: F32, outlines: Outlines, outline: I32, pieces: lattice.Pieces, piece: I64, spacing: F64
-) -> None:
+def _keep_clear(means: F32, outlines: Outlines, outline: I32, pieces: lattice.Pieces, piece: I64, spacing: F64) -> None:
     """Move points that stand too close to a hard line to INSET cells from it, or to a strip's middle."""
     begin = np.searchsorted(piece, np.arange(len(spacing) + 1))
     center, near = pieces.center, pieces.radius + INSET * spacing

@@ -19,7 +19,7 @@ Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
 
 CHUNK = 0.2
-CELLS = np.array([8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 100])
+CELLS = np.array([8, 9, 10, 11, 12, 13, 14, 16, 18, 20, 22, 24, 27, 30, 34, 38, 43, 48, 54, 60, 68, 76, 86, 100])
 """Cells a chunk side: spacings of 25 mm down to 2 mm."""
 _PLANES = np.array([[1, 2], [2, 0], [0, 1]])
 _SHIFT = 0.5 + 1.7e-4

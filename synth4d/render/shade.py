@@ -21,6 +21,8 @@ BOUNCE = 0.5
 _WHITE_BALANCE = 0.8
 _SHEEN_GAIN = 0.35
 _METER_POINTS = 400
+_STIRRED = 5e-4
+"""Change of exposed light that recolours: half a level of 255 in the shadows, nothing elsewhere."""
 
 
 class Shade:
@@ -49,8 +51,9 @@ class Shade:
     def colours(self, lit: Lit, controls: F64) -> F32:
         """(N,3) display values; the array is reused by the next call."""
         light, glow = self._points(lit, controls), self._emission(controls)
-        stirred = ~(np.abs(light - self._light).max(1, initial=0) < 1e-4)
-        flag = stirred[self.authored.lit].any(1)
+        lit_by = self.authored.lit
+        stirred = ~(np.abs(light - self._light).max(1, initial=0) < _STIRRED)
+        flag = stirred[lit_by[:, 0]] | stirred[lit_by[:, 1]] | stirred[lit_by[:, 2]]
         for k in np.flatnonzero(~(glow == self._glow).all(1)):
             flag[self._slices[k][1]] = True
         changed = np.flatnonzero(flag)
@@ -137,8 +140,9 @@ def _meter_points(world: World, timeline: Timeline, moves: Bool) -> LightMesh:
         return LightMesh(empty, empty, empty, owner[:0], np.zeros((0, 2), np.int64))
     k = np.arange(_METER_POINTS)
     row = np.minimum(np.searchsorted(total, (k + 0.5) / _METER_POINTS * total[-1]), len(total) - 1)
-    r, s = np.sqrt((k * 0.7548776662 + 0.5) % 1), (k * 0.5698402910 + 0.5) % 1
-    w = np.stack([1 - r, r * (1 - s), r * s], 1)
+    # The R2 low-discrepancy sequence (Roberts 2018), folded onto the triangle.
+    r, t = np.sqrt((k * 0.7548776662 + 0.5) % 1), (k * 0.5698402910 + 0.5) % 1
+    w = np.stack([1 - r, r * (1 - t), r * t], 1)
     points = w[:, :1] * c[row, 0] + w[:, 1:2] * c[row, 1] + w[:, 2:] * c[row, 2]
     normals = cross[row] / area[row, None]
     return LightMesh(points, normals, np.zeros_like(points), owner[row], np.zeros((0, 2), np.int64))
@@ -160,7 +164,8 @@ def glow_lamps(world: World, timeline: Timeline, exposure: F32) -> tuple[Lamp, .
             up = cross.sum(0) / max(float(np.linalg.norm(cross.sum(0))), 1e-9)
             x, y, z = center + 0.04 * up
             r, g, b = np.array(s.material.emission) / exposure * area.sum() / np.pi / 2
-            out.append(Lamp(f"{body.name}:{k}", (float(x), float(y), float(z)), 0.03, (float(r), float(g), float(b)), glow))
+            place, rgb = (float(x), float(y), float(z)), (float(r), float(g), float(b))
+            out.append(Lamp(f"{body.name}:{k}", place, 0.03, rgb, glow))
     return tuple(out)
 
 

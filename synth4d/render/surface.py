@@ -6,6 +6,8 @@ a triangle belongs to: Gaussians keep a distance from it so that edges come out 
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
@@ -82,8 +84,10 @@ def gather(bodies: tuple[Body, ...]) -> tuple[Triangles, Outlines, list[Skin]]:
             if not len(surface.faces):
                 continue
             vertices = np.asarray(surface.vertices, float)
-            part, outline = _prepare(surface, index, len(skins))
-            parts.append(part)
+            triangles, outline = _prepared(vertices, surface)
+            number = len(triangles)
+            own = np.full(number, index, np.int32), np.full(number, len(skins), np.int32)
+            parts.append(replace(triangles, body=own[0], skin=own[1]))
             outlines.append(outline)
             skins.append(Skin(index, surface.material, vertices.min(0), vertices.max(0)))
     triangles, table = _stack(parts), _stack(outlines)
@@ -122,9 +126,10 @@ def bisect(triangles: Triangles, limit: F64) -> tuple[I64, F64]:
 
 def mix(bary: F64, values: F64) -> F64:
     """Weigh corner values (M,3,C) with barycentric coordinates (M,K,3) → (M,K,C), without BLAS."""
-    return (
-        bary[:, :, 0:1] * values[:, None, 0] + bary[:, :, 1:2] * values[:, None, 1] + bary[:, :, 2:3] * values[:, None, 2]
-    )
+    mixed: F64 = bary[:, :, 0:1] * values[:, None, 0]
+    for k in (1, 2):
+        mixed = mixed + bary[:, :, k : k + 1] * values[:, None, k]
+    return mixed
 
 
 def ranges(counts: I64) -> tuple[I64, I64]:
@@ -138,8 +143,26 @@ def _empty() -> Triangles:
     return Triangles(z, z, z[:, 0], i, i, b, b, i)
 
 
-def _prepare(surface: Surface, body: int, skin: int) -> tuple[Triangles, Outlines]:
-    corners, vertex = _clean(surface)
+_CACHE: OrderedDict[bytes, tuple[Triangles, Outlines]] = OrderedDict()
+_CACHE_TRIANGLES = 150_000
+"""About 100 MB: the meshes of a scene recur from shot to shot."""
+
+
+def _prepared(vertices: F64, surface: Surface) -> tuple[Triangles, Outlines]:
+    """`_prepare`, remembered by the mesh's content."""
+    faces = np.ascontiguousarray(surface.faces, np.int32)
+    key = hashlib.sha256(vertices.tobytes() + faces.tobytes() + bytes([surface.smooth, surface.two_sided])).digest()
+    if key not in _CACHE:
+        _CACHE[key] = _prepare(vertices, surface)
+        while len(_CACHE) > 1 and sum(len(t) for t, _ in _CACHE.values()) > _CACHE_TRIANGLES:
+            _CACHE.popitem(last=False)
+    _CACHE.move_to_end(key)
+    return _CACHE[key]
+
+
+def _prepare(vertices: F64, surface: Surface) -> tuple[Triangles, Outlines]:
+    """Triangles of no body yet, and their outlines."""
+    corners, vertex = _clean(vertices[surface.faces])
     flat = _unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
     count = len(corners)
     twin, twin_edge = _neighbours(vertex)
@@ -149,8 +172,8 @@ def _prepare(surface: Surface, body: int, skin: int) -> tuple[Triangles, Outline
         corners,
         normals,
         flat,
-        np.full(count, body, np.int32),
-        np.full(count, skin, np.int32),
+        np.zeros(count, np.int32),
+        np.zeros(count, np.int32),
         np.full(count, surface.two_sided),
         np.full(count, surface.smooth),
         np.zeros(count, np.int32),
@@ -158,9 +181,8 @@ def _prepare(surface: Surface, body: int, skin: int) -> tuple[Triangles, Outline
     return triangles, Outlines(lines, _strip_widths(corners, lines))
 
 
-def _clean(surface: Surface) -> tuple[F64, I64]:
+def _clean(corners: F64) -> tuple[F64, I64]:
     """Corners (F,3,3) and welded vertex numbers (F,3), without degenerate and repeated triangles."""
-    corners = np.asarray(surface.vertices, float)[surface.faces]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
     corners = corners[area > 1e-9]
     if not len(corners):
@@ -204,9 +226,7 @@ def _corner_normals(corners: F64, flat: F64, vertex: I64) -> F64:
     theirs = order[begin[here[mine]] + offset]
     near = np.sum(flat[mine // 3] * flat[theirs // 3], 1) > _CREASE
     mine, theirs = mine[near], theirs[near]
-    summed = [
-        np.bincount(mine, weight[theirs] * flat[theirs // 3, axis], minlength=3 * count) for axis in range(3)
-    ]
+    summed = [np.bincount(mine, weight[theirs] * flat[theirs // 3, axis], minlength=3 * count) for axis in range(3)]
     return _unit(np.stack(summed, 1)).reshape(-1, 3, 3)
 
 

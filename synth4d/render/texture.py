@@ -116,19 +116,19 @@ def _stripes(base: F32, at: Place) -> F32:
 
 def _checker(base: F32, at: Place) -> F32:
     """Cells in space, so that they meet at edges."""
-    product = np.float32(1)
-    for k in range(3):
-        product = product * at.wave(at.points[:, k] / np.float32(at.size) + np.float32(0.25), at.size)
+    x, y, z = (at.wave(at.points[:, k] / np.float32(at.size) + np.float32(0.25), at.size) for k in range(3))
+    product: F32 = x * y * z
     return _scaled(base, 1 + np.float32(0.14) * product)
 
 
 def _speckle(base: F32, at: Place) -> F32:
-    fleck = _cells(at.points, at.size / 40) < 0.12
-    return _scaled(base, np.where(fleck, np.float32(0.65), np.float32(1.048)))
+    fleck = (_cells(at.points, at.size / 40) < 0.12).astype(np.float32)
+    return _scaled(base, np.float32(1.048) - np.float32(0.398) * fleck)
 
 
 def _peel(base: F32, at: Place) -> F32:
-    mottle = np.float32(0.06) * _solid(at.points, at.size / 4) + np.float32(0.05) * _solid(at.points, at.size / 24)
+    mottle: F32 = np.float32(0.06) * _solid(at.points, at.size / 4)
+    mottle += np.float32(0.05) * _solid(at.points, at.size / 24)
     return _scaled(base, 1 + mottle)
 
 

@@ -64,8 +64,8 @@ def views_of(camera: CameraPath, poses: F64) -> Views:
     T = camera.T_world_cam
     inverse = pose_matrix(invert_pose(poses))
     R = inverse[:, :3, :3]
-    eyes = R[..., 0] * T[:, 0:1, 3] + R[..., 1] * T[:, 1:2, 3] + R[..., 2] * T[:, 2:3, 3] + inverse[:, :3, 3]
-    axes = np.stack(
+    eyes: F64 = R[..., 0] * T[:, 0:1, 3] + R[..., 1] * T[:, 1:2, 3] + R[..., 2] * T[:, 2:3, 3] + inverse[:, :3, 3]
+    axes: F64 = np.stack(
         [R[..., 0] * T[:, 0, j, None] + R[..., 1] * T[:, 1, j, None] + R[..., 2] * T[:, 2, j, None] for j in range(3)],
         1,
     )
@@ -100,7 +100,8 @@ class Sight:
     """What the camera path sees of points given in their bodies' frames."""
 
     def __init__(self, timeline: Timeline, camera: CameraPath) -> None:
-        self._rotation, self._shift = rotmat(timeline.poses[0, :, 3:]), timeline.poses[0, :, :3]
+        self.first, self.last = timeline.poses[0], timeline.poses[-1]
+        self._rotation, self._shift = rotmat(self.first[:, 3:]), self.first[:, :3]
         self.moves = moving(timeline)
         rest = np.tile([0.0, 0, 0, 1, 0, 0, 0], (len(camera.T_world_cam), 1))
         self.views = {-1: views_of(camera, rest)}
@@ -112,7 +113,7 @@ class Sight:
         """(N,) nearest z-depth of spheres in any frame, inf where never in view."""
 
         def ask(views: Views, rows: I64, still: bool) -> F64:
-            p = self._turn(points[rows], body[rows]) + self._shift[body[rows]] if still else points[rows]
+            p = self.placed(points[rows], body[rows]) if still else points[rows]
             return views.reach(p, radius[rows])
 
         return self._each(body, np.full(len(points), np.inf), ask)
@@ -123,23 +124,28 @@ class Sight:
         def ask(views: Views, rows: I64, still: bool) -> F64:
             p, n, b = points[rows], normals[rows], body[rows]
             if still:
-                p, n = self._turn(p, b) + self._shift[b], self._turn(n, b)
+                return views.facing(self.placed(p, b), self._turn(n, b))
             return views.facing(p, n)
 
         return self._each(body, np.zeros(len(points)), ask)
 
-    def _each(
-        self, body: I32, out: NDArray[Any], ask: Callable[[Views, I64, bool], NDArray[Any]]
-    ) -> NDArray[Any]:
+    def _each(self, body: I32, out: NDArray[Any], ask: Callable[[Views, I64, bool], NDArray[Any]]) -> NDArray[Any]:
         """Ask all that stands still at once, in world coordinates, then each moving body in its own."""
         group = np.where(self.moves[body], body, -1)
         for key, views in self.views.items():
-            rows = np.flatnonzero(group == key)
+            rows: I64 = np.flatnonzero(group == key)
             if len(rows):
                 out[rows] = ask(views, rows, key < 0)
         return out
 
+    def placed(self, points: F64, body: I32) -> F64:
+        """(N,3) points in world coordinates, at the first frame."""
+        world: F64 = self._turn(points, body) + self._shift[body]
+        return world
+
     def _turn(self, vectors: F64, body: I32) -> F64:
         R = self._rotation[body]
-        turned: F64 = R[..., 0] * vectors[:, 0:1] + R[..., 1] * vectors[:, 1:2] + R[..., 2] * vectors[:, 2:3]
+        turned: F64 = R[..., 0] * vectors[:, 0:1]
+        turned += R[..., 1] * vectors[:, 1:2]
+        turned += R[..., 2] * vectors[:, 2:3]
         return turned
