@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import world_maker as wm
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from world_stories import T
 
-from synth4d.annotate import identity, pixels, world
+from synth4d.annotate import identity, pixels, pixels_hand, world
 from synth4d.geometry import box_corners, project
 from synth4d.records import Facts, ObjectFact, at, dump
 from synth4d.types import Clip, Timeline
@@ -181,9 +183,7 @@ def test_strip_leaks_nothing(seed: int, track: str) -> None:
     }
     noise |= {"openness": [float(rng.random())], "on": [True], "fill": [float(rng.random())]}
     noise |= {k: [[*rng.random(7)]] for k in ("box", "pose")}
-    other = facts.model_copy(
-        update={"objects": [o.model_copy(update={track: noise[track]}) for o in facts.objects]}
-    )
+    other = facts.model_copy(update={"objects": [o.model_copy(update={track: noise[track]}) for o in facts.objects]})
     assert dump(identity.strip(other)) == dump(identity.strip(facts))
 
 
@@ -215,9 +215,7 @@ def test_pixels_read_nothing_but_identity(opened: Seen) -> None:
 # ---- The pixels agree with the world -------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", ["unit", "cupboard", "mug_1", "jug_1", "apple_1", "book_1", "plate_1", "can_1"]
-)
+@pytest.mark.parametrize("name", ["unit", "cupboard", "mug_1", "jug_1", "apple_1", "book_1", "plate_1", "can_1"])
 def test_still_things_stand_where_they_are_seen(still: Seen, name: str) -> None:
     known, seen, _ = still
     found = errors(thing(known, name), thing(seen, name))
@@ -293,6 +291,31 @@ def test_filling() -> None:
 def test_an_empty_vessel_is_seen_to_be_empty() -> None:
     _, seen, _ = witness(wm.still(STAGE, 6), up=0.55, radius=0.08)
     assert at(thing(seen, "mug_1").fill, 3) == 0.0
+
+
+def test_the_knob_that_was_worked() -> None:
+    """Of three bars seen by a swaying camera, the one that turns when the light changes; none when none does."""
+    turned = bars({2: np.interp(np.arange(T), [8, 12], [0.2, 1.7])})
+    parts = [SimpleNamespace(thing=SimpleNamespace(id=i)) for i in (1, 2, 3)]
+    assert pixels_hand.worked(turned, parts, 10) == 2  # type: ignore[arg-type]
+    assert pixels_hand.worked(turned, parts, 20) is None  # type: ignore[arg-type]
+    assert pixels_hand.worked(bars({}), parts, 10) is None  # type: ignore[arg-type]
+    both = bars({i: np.interp(np.arange(T), [8, 12], [0.2, 1.7]) for i in (1, 2)})
+    assert pixels_hand.worked(both, parts, 10) is None  # type: ignore[arg-type]
+
+
+def bars(angles: dict[int, np.ndarray]) -> Clip:
+    """Three bars of 24 by 8 pixels, at angles (T,) or 0.2, that sway by parts of a pixel."""
+    y, x = np.mgrid[:60, :200]
+    ids = np.zeros((T, 60, 200), np.uint16)
+    for t in range(T):
+        for i in (1, 2, 3):
+            a = angles.get(i, np.full(T, 0.2))[t]
+            u, v = x - 50 * i + 2.3 * np.sin(0.3 * t), y - 30 + 1.1 * np.cos(0.3 * t)
+            bar = (abs(u * np.cos(a) + v * np.sin(a)) < 12) & (abs(v * np.cos(a) - u * np.sin(a)) < 4)
+            ids[t][bar] = i
+    empty = np.zeros((T, 60, 200), np.float32)
+    return Clip(np.zeros((T, 60, 200, 3), np.uint8), empty, ids, wm.orbit(T, 200, 60))
 
 
 # ---- Honesty -------------------------------------------------------------------------------------

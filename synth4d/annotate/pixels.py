@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth4d.annotate import pixels_events, pixels_place, pixels_scene, pixels_state, tracks
+from synth4d.annotate import pixels_events, pixels_hand, pixels_place, pixels_scene, pixels_state, tracks
 from synth4d.annotate.identity import openness, strip
 from synth4d.annotate.pixels_cloud import Points, clouds
 from synth4d.annotate.pixels_scene import Track
@@ -34,7 +34,7 @@ def facts(identity: Facts, clip: Clip) -> Facts:
     objects = [
         _object(t, counts[:, k], seen[:, k], places[t.thing.id], states[t.thing.id]) for k, t in enumerate(seen_tracks)
     ]
-    changes = pixels_events.settle(_changes(seen_tracks, places, states))
+    changes = pixels_events.settle(_changes(clip, seen_tracks, places, states))
     return identity.model_copy(
         update={
             "witness": "pixels",
@@ -87,9 +87,10 @@ def _fill(clip: Clip, track: Track, frame: int, liquid: list[Points]) -> float |
 
 
 def _changes(
-    all_tracks: list[Track], places: dict[int, tuple[Ids, Ids]], states: dict[int, State]
+    clip: Clip, all_tracks: list[Track], places: dict[int, tuple[Ids, Ids]], states: dict[int, State]
 ) -> list[pixels_events.Change]:
     out: list[pixels_events.Change] = []
+    levers = pixels_hand.levers(all_tracks)
     vessels = [t for t in all_tracks if t.thing.vessel is not None]
     for t in all_tracks:
         on, fill = states[t.thing.id]
@@ -98,7 +99,7 @@ def _changes(
         elif t.thing.role == "prop":
             out += pixels_events.moves(t, *places[t.thing.id])
         if on is not None:
-            out += pixels_events.switchings(t.thing.id, on)
+            out += pixels_events.switchings(t.thing.id, on, lambda last: pixels_hand.worked(clip, levers, last))
         if fill is not None:
             out += pixels_events.pourings(t, fill, vessels)
     return out

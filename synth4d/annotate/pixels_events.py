@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -109,13 +110,13 @@ def _motion(a: Rest, b: Rest, between: list[Rest]) -> str | None:
     return "push" if abs(step[2]) < LIFTED_M else "move"
 
 
-def switchings(id: int, on: list[bool | None]) -> list[Change]:
-    """A burner or lamp goes on or off."""
+def switchings(id: int, on: list[bool | None], worked: Callable[[int], int | None]) -> list[Change]:
+    """A burner or lamp goes on or off; `worked` tells which knob was turned about a frame."""
     out = []
     known = [(t, v) for t, v in enumerate(on) if v is not None]
     for (s, was), (t, now) in pairwise(known):
         if was != now and t - s <= 3:
-            out.append(Change("turn_on" if now else "turn_off", id, s, t))
+            out.append(Change("turn_on" if now else "turn_off", id, s, t, worked(t)))
     return out
 
 
