@@ -54,7 +54,7 @@ smoke: setup  ## a few shots of the small room, in seconds
 	@$(BIN)/synth4d dataset --config pipelines/smoke.yaml --out "$${OUT:-out/smoke}" $(OPTIONS)
 
 browse: setup  ## look at a dataset in the browser (OUT, else out/<scenes>)
-	@$(BIN)/synth4d browse "$${OUT:-out/$$SCENES}" --serve $$ARGS
+	@$(BIN)/synth4d browse "$${OUT:-out/$$(printf %s "$$SCENES" | tr , -)}" --serve $$ARGS
 
 test: setup  ## all tests
 	@$(BIN)/python -m pytest $$ARGS

@@ -18,8 +18,12 @@ from synth4d.types import Shot, ShotKind
 KEY = re.compile(r"^[a-z0-9_-]+$")
 LIBRARIES = ("numpy", "scipy", "mujoco", "trimesh", "embreex", "av", "pillow", "gymnasium-robotics")
 """Packages whose version may change the bytes of a dataset."""
-NOT_STAGES = ("cli", "run", "report", "bench", "stream", "verify", "export", "config", "errors", "__init__")
+NOT_STAGES = frozenset(
+    "cli run report bench stream source verify proof export dataset config errors yamlfile _data __init__".split()
+)
 """Parts of the package that no byte of a sample depends on."""
+OF_RUN = ("plan.py", "stages.py", "work.py")
+"""What in `run` does shape them."""
 CODE = (".py", ".cpp", ".hpp", ".h", ".j2", ".xml", ".yaml")
 
 
@@ -133,15 +137,20 @@ def _split(config: RunConfig, scene: str, layout: int) -> str:
 
 @cache
 def _code_digest() -> str:
+    from synth4d.ask.template import prompts_folder
+
     h = hashlib.sha256()
-    for name, raw in _sources(resources.files("synth4d"), ""):
+    package = resources.files("synth4d")
+    sources = [*_sources(package, ""), *_sources(prompts_folder(), "prompts/")]
+    sources += [(f"run/{name}", (package / "run" / name).read_bytes()) for name in OF_RUN]
+    for name, raw in sources:
         h.update(f"{name}\0{len(raw)}\0".encode() + raw)
     return h.hexdigest()
 
 
 def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
     for entry in sorted(folder.iterdir(), key=lambda e: e.name):
-        if not prefix and entry.name.split(".")[0].split("_")[0] in NOT_STAGES:
+        if not prefix and entry.name.split(".")[0] in NOT_STAGES:
             continue
         if entry.is_dir():
             if entry.name != "__pycache__":

@@ -41,13 +41,15 @@ class Tally:
     def known(self, totals: Totals, quarantined: int) -> None:
         """Shots that an earlier run has already finished."""
         for stage in self.stages:
-            self.stages[stage] += totals.shots + quarantined
+            self.stages[stage] += totals.shots
         self.add(totals, quarantined)
 
     def add(self, totals: Totals, quarantined: int) -> None:
         """Shots that are finished now."""
         self.committed += totals.shots
         self.quarantined += quarantined
+        for stage in self.stages:  # a shot that was given up is past all of them
+            self.stages[stage] = min(self.total, self.stages[stage] + quarantined)
         self.kept += totals.kept
         self.rejected += totals.rejected
 
