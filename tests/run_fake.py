@@ -14,7 +14,7 @@ from synth4d.run import plan
 if __name__ == "__main__":
     plan.code_versions = fake_work.versions
     out, workers, *sets = sys.argv[1:]
-    settings = config.load(None, {"scenes": ["toy"]}, ("shard_samples=4", *sets))
+    settings = config.load(None, {"scenes": ["toy"]}, ("shard_samples=4", "max_attempts=3", *sets))
     try:
         end = run.dataset(settings, Path(out), workers=int(workers), work=fake_work.make, scenes=fake_work.SCENES)
     except (SynthError, run.Stopped) as e:

@@ -21,7 +21,7 @@ PATH = os.pathsep.join([str(HERE), str(HERE.parent)])
 
 def here(out: Path, *sets: str, shots: int = 13, workers: int = 0) -> run.Outcome:
     """A run in this process."""
-    settings = config.load(None, {"scenes": ["toy"], "shots": shots}, ("shard_samples=4", *sets))
+    settings = config.load(None, {"scenes": ["toy"], "shots": shots}, ("shard_samples=4", "max_attempts=3", *sets))
     return run.dataset(settings, out, workers=workers, work=fake_work.make, scenes=fake_work.SCENES, quiet=True)
 
 
