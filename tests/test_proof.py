@@ -61,6 +61,10 @@ def stranger(ids: np.ndarray) -> np.ndarray:
     return ids
 
 
+def deeper(depth: np.ndarray) -> np.ndarray:
+    return depth + np.float32(0.05)
+
+
 def shifted(facts: dict[str, Any]) -> None:
     mug = thing(facts, "mug")
     mug["box"] = [[x + 0.05, *rest] for x, *rest in mug["box"]]
@@ -71,17 +75,20 @@ def turn(question: dict[str, Any]) -> dict[str, Any]:
 
 
 LIES: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
-    "a pixel of the ids": (clip_with(ids=one_pixel), r"facts\.json: object \d+: visible2d at frame 3"),
+    "a pixel of the ids": (clip_with(ids=one_pixel), r"facts\.json: object \d+: field visible2d .* at frame 3"),
     "an unknown id": (clip_with(ids=stranger), r"ids\.npz: frame 2 shows id 777"),
     "a count of pixels": (
-        facts_with(lambda f: thing(f, "mug").update(pixels=[5])), r"object \d+: visible2d at frame 0 is 5 pixels"),
+        facts_with(lambda f: thing(f, "mug").update(pixels=[5])), r"field visible2d is 5 pixels .* at frame 0"),
     "a visible box": (
-        facts_with(lambda f: thing(f, "mug").update(visible2d=[[0.0, 0.0, 9.0, 9.0]])), "visible2d at frame 0"),
+        facts_with(lambda f: thing(f, "mug").update(visible2d=[[0.0, 0.0, 9.0, 9.0]])), "field visible2d .* frame 0"),
     "a thing that is not there": (
-        facts_with(lambda f: thing(f, "mug").update(visible2d=[None], pixels=[0])), "visible2d at frame 0"),
+        facts_with(lambda f: thing(f, "mug").update(visible2d=[None], pixels=[0])), "field visible2d .* at frame 0"),
     "a 3D box": (facts_with(shifted), r"object \d+: field box: visible pixels reach"),
     "a smaller size": (
         facts_with(lambda f: thing(f, "plate").update(size=[0.1, 0.1, 0.015])), "field box: visible pixels reach"),
+    "all depth": (clip_with(depth_z_m=deeper), r"field box: \d+ of \d+ pixels"),
+    "a turned box": (
+        facts_with(lambda f: thing(f, "book")["box"][0].__setitem__(slice(3, 7), [0.8, 0.0, 0.6, 0.0])), "field box"),
     "a track's length": (facts_with(lambda f: thing(f, "mug").update(pixels=[5, 6])), "track of mug_1"),
     "the key": (facts_with(lambda f: f.update(key="toy-0007")), "field key is toy-0007"),
     "the witness": (facts_with(lambda f: f.update(witness="pixels")), "field witness"),
