@@ -245,9 +245,26 @@ def test_what_is_shut_away_is_remembered() -> None:
     never = thing.model_copy(update={"pixels": [0] * T, "inside": [None] * T})
     blind = facts.model_copy(update={"objects": [facts.objects[0], never]})
     assert reason(execute({"op": "where", "object": named("mug"), "at": END}, blind, orbit())) == "not visible"
-    in_sight = thing.model_copy(update={"pixels": [200] * T})
-    lost = facts.model_copy(update={"objects": [facts.objects[0], in_sight]})
-    assert reason(execute({"op": "where", "object": named("mug"), "at": END}, lost, orbit())) == "not visible"
+    aside = [0.5, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    where = {"op": "where", "object": named("mug"), "at": END}
+    for box, says in (
+        (thing.box, f"in:{drawer}"),
+        ([*thing.box[:9], *[aside] * 15], None),
+        ([*thing.box[:9], *[None] * 15], None),
+    ):
+        in_sight = thing.model_copy(update={"pixels": [200] * T, "box": box})
+        result = execute(where, facts.model_copy(update={"objects": [facts.objects[0], in_sight]}), orbit())
+        assert (reason(result) == "not visible") if says is None else (value(result) == says)
+
+
+def test_what_is_seen_apart_is_not_on_it_though_its_support_is_unknown() -> None:
+    m = boxes((0, 0, 1), (0, 0, 1.2), (1.0, 0, 1))
+    facts = m.facts(orbit())
+    program = {"op": "count", "of": {"op": "on", "object": named("a"), "at": START}}
+    for dim, says in ((2, "ambiguous"), (3, 0)):
+        objects = [o.model_copy(update={"support": [None]}) if o.id == dim else o for o in facts.objects]
+        result = execute(program, facts.model_copy(update={"objects": objects}), orbit())
+        assert (reason(result) if says == "ambiguous" else value(result)) == says
 
 
 # ---- Space ---------------------------------------------------------------------------------------

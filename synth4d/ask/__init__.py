@@ -20,14 +20,14 @@ from synth4d.ask.choices import options
 from synth4d.ask.kinds import KINDS, Draft, Kind
 from synth4d.ask.stock import Stock
 from synth4d.ask.template import load
-from synth4d.program import Program, Refusal, Value, View, answer, parse, run
+from synth4d.program import Program, Refusal, Value, View, answer, parse, run, word
 from synth4d.records import CameraRecord, Evidence, Facts, Label, Question, Turn, dump
 
 CHANGE = ("state", "change", "time", "cause")
 CHANGE_SHARE = {True: 0.85, False: 0.5}
 """Of a dynamic clip's questions (and of others), this share is about state, change, time or cause, where there
 are enough; a viewer confirms fewer of these, and two thirds of what is kept should be."""
-SPREAD = 8
+SPREAD = 6
 """A kind gets at most this part of a clip's questions."""
 CHOICES_SHARE = 0.5
 """Of the questions that can have options, this share gets them."""
@@ -47,7 +47,7 @@ def ask(
 ) -> list[Question]:
     """Up to `total` questions about a clip, spread over the kinds.
 
-    `quotas` caps kinds by name (a kind left out gets at most an eighth of the total); `absent` are categories
+    `quotas` caps kinds by name (a kind left out gets at most a sixth of the total); `absent` are categories
     of the scene that this clip may lack, for premises that are false.
     """
     stock = Stock(View(facts, camera), rng, load(prompts), absent)
@@ -90,7 +90,7 @@ class _Pick:
         wants_change = of_change < CHANGE_SHARE[self.moving] * (len(self.taken) + 1)
         group = [n for n in open_ if (KINDS[n].family in CHANGE) == wants_change]
         # Where no more can be asked about change, space fills up no further than this.
-        if not group and wants_change and of_space + 2 > of_change * (0.5 if self.moving else 2.0):
+        if not group and wants_change and of_space + 2 > of_change * (0.5 if self.moving else 1.5):
             return None
         open_ = group or open_
         return min(open_, key=lambda n: counts[n]) if open_ else None
@@ -112,7 +112,9 @@ def _packs(kind: Kind, stock: Stock) -> Iterator[list[Question]]:
     waiting: dict[str, list[_Answered]] = {}
     for answered in _answered(kind, stock):
         draft, value = answered.draft, answered.value
-        alike = dump([sorted(draft.objects), value.value if kind.paired else None]).decode()
+        # Two questions are alike when they are about the same things, and where states change, say the same.
+        said = word(value, stock.facts).en if kind.paired or kind.family in CHANGE else ""
+        alike = dump([sorted(draft.objects), said]).decode()
         same = dump(draft.program).decode()
         if same in done or (alike in done and draft.objects):
             continue

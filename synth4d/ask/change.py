@@ -8,7 +8,7 @@ from synth4d.ask.kinds import Draft, Pool, kind
 from synth4d.ask.refer import Ref
 from synth4d.ask.state import places, turned
 from synth4d.ask.stock import END, START, Moment, Stock
-from synth4d.program import opens
+from synth4d.program import Value, opens, parse, run
 from synth4d.records import JSON, Text
 
 WHOLE: JSON = {"since": START, "until": END}
@@ -46,36 +46,30 @@ def what(stock: Stock) -> Iterator[Draft]:
 
 @kind("change", "anything")
 def anything(stock: Stock) -> Iterator[Draft]:
-    """Whether anything changes: in the whole clip, or in a while of it in which nothing does."""
-    quiet = stock.chance(0.25)
-    events: JSON = {"op": "events"}
-    if not stock.moving and stock.chance(0.4):
-        since, until = stock.start(), stock.end()
-    elif stock.moving:
-        spans = [(a, b) for a, b in _spans(stock) if _calm(stock, a, b) == quiet]
-        if not spans:
-            return
-        since, until = stock.pick(spans)
-    else:
+    """Whether anything changes: in a while in which something does, and in one in which nothing does."""
+    if not stock.moving:
+        if stock.chance(0.3):
+            yield _between(stock.start(), stock.end())
         return
-    events["within"] = {"op": "between", "since": since.program, "until": until.program}
+    drafts = stock.shuffled(_between(a, b) for a, b in _spans(stock))
+    answers = [(run(parse(d.program), stock.view), d) for d in drafts]
+    for said in stock.shuffled((True, False)):
+        yield from [d for v, d in answers if isinstance(v, Value) and v.value is said][:1]
+
+
+def _between(since: Moment, until: Moment) -> Draft:
+    within: JSON = {"op": "between", "since": since.program, "until": until.program}
     slots = {"since": since.point or since.text, "until": until.point or until.text}
     frames = tuple(sorted({since.frame, (since.frame + until.frame) // 2, until.frame}))
-    yield Draft({"op": "happens", "of": events}, slots, frames, ())
+    return Draft({"op": "happens", "of": {"op": "events", "within": within}}, slots, frames, ())
 
 
 def _spans(stock: Stock) -> list[tuple[Moment, Moment]]:
-    """Spans of a second and more between the start, the end and some seconds."""
+    """Spans of a second and more between the start, the end and every half second."""
     fps, last = stock.facts.fps, stock.view.last
     step = max(1, round(fps / 2))
     marks = [stock.start(), *(stock.second(f) for f in range(step, last, step)), stock.end()]
     return [(a, b) for a in marks for b in marks if b.frame - a.frame >= fps]
-
-
-def _calm(stock: Stock, a: Moment, b: Moment) -> bool:
-    """No event within half a second of a span (any event inside it makes it busy)."""
-    low, high = stock.view.seconds(a.frame) - 0.5, stock.view.seconds(b.frame) + 0.5
-    return not any(e.end_s > low and e.start_s < high for e in stock.facts.events)
 
 
 @kind("change", "did_move", paired=True, tries=24)
@@ -114,7 +108,7 @@ def opening(stock: Stock) -> Iterator[Draft]:
 @kind("change", "restored", rare=True)
 def restored(stock: Stock) -> Iterator[Draft]:
     """Whether what was changed is back as it was."""
-    want = stock.chance(0.6)
+    want = stock.chance(0.75)
     for a in _in_both(stock, stock.doors + stock.lamps):
         times = [e for e in stock.facts.events if e.object == a.id]
         if times and (len(times) > 1) == want:

@@ -199,8 +199,8 @@ class Stock:
         return Moment(END, self.when("end"), self.view.last, "end", self.when("end_point"))
 
     def second(self, frame: int) -> Moment:
-        fps = self.facts.fps
-        s = next((r for r in (round(frame / fps, d) for d in (1, 2)) if int(r * fps + 0.5) == frame), frame / fps)
+        exact = frame / self.facts.fps
+        s = next((r for r in (round(exact, d) for d in (1, 2)) if abs(r - exact) < 1e-6), round(exact, 2))
         said, point = self.when("second", s=f"{s:g}"), self.when("second_point", s=f"{s:g}")
         return Moment({"op": "time", "s": s}, said, frame, "second", point)
 

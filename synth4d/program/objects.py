@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from synth4d.geometry import box_distance
 from synth4d.program import margins
 from synth4d.program.language import Key, Sub, Word, op
 from synth4d.program.view import ASKABLE, Things, Value, View, refuse
@@ -170,13 +171,27 @@ def _held(view: View, relation: str, holder: int, frame: int, of: Things | None)
     base = of or Things(tuple(id for id in view.askable if view.thing(id).role == "prop"))
     kept, unsure = [], list(base.unsure)
     for id in base.sure:
+        if id == holder:
+            continue
         track = getattr(view.thing(id), relation)
         where = view.remembered(id, track, frame)
         if where == holder:
             kept.append(id)
-        elif where is None and at(view.thing(id).pixels, frame) >= margins.VISIBLE_PIXELS:
+        elif where is None and at(view.thing(id).pixels, frame) > 0 and not _apart(view, id, holder, frame):
             unsure.append(id)
     return Things(tuple(kept), tuple(unsure), base.measure)
+
+
+def _apart(view: View, a: int, b: int, frame: int) -> bool:
+    """Whether two things are seen apart: their boxes in the room, or what is seen of them in the picture."""
+    (x, y), sizes = (at(view.thing(i).box, frame) for i in (a, b)), [view.thing(i).size for i in (a, b)]
+    if x is not None and y is not None:
+        return box_distance(x, sizes[0], y, sizes[1]) > margins.MOVED_M
+    x, y = (at(view.thing(i).visible2d, frame) for i in (a, b))
+    if x is None or y is None:
+        return False
+    slack = margins.PICTURE_SHARE * view.facts.width
+    return max(x[0], y[0]) > min(x[2], y[2]) + slack or max(x[1], y[1]) > min(x[3], y[3]) + slack
 
 
 @op("where", "choice", object=Sub("object"), at=Sub("moment"))

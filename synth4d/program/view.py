@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NoReturn, TypeVar
@@ -108,15 +109,22 @@ class View:
         return np.array(self.known(thing.box, frame, f"box of {thing.name}"), float)
 
     def remembered(self, id: int, track: list[int | None], frame: int) -> int | None:
-        """A support or container; while a thing is out of sight it is where it was last known to be."""
-        pixels = self.thing(id).pixels
-        for f in range(frame, -1, -1):
-            value = at(track, f)
-            if value is not None:
-                return value
-            if at(pixels, f) >= self.enough:
-                return None
+        """A support or container; where it is unknown, the last known one, if the thing has not been seen
+        elsewhere since and is now out of sight or seen unmoved."""
+        if (value := at(track, frame)) is not None:
+            return value
+        box = self.thing(id).box
+        if at(self.thing(id).pixels, frame) >= self.enough and at(box, frame) is None:
+            return None
+        for f in range(frame - 1, -1, -1):
+            if (value := at(track, f)) is not None:
+                return value if self._stays(box, f, frame) else None
         return None
+
+    def _stays(self, box: list[list[float] | None], since: int, until: int) -> bool:
+        """Whether a thing, wherever its box is known between two frames, is where it was at the first."""
+        places = [p[:3] for p in (at(box, f) for f in range(since, until + 1)) if p is not None]
+        return all(math.dist(places[0], p) <= margins.STILL_M for p in places)
 
     # ---- Visibility ------------------------------------------------------------------------------
 
