@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from world_stories import T
 
 from synth4d.annotate import identity, pixels, pixels_hand, world
+from synth4d.annotate.visible import visible
 from synth4d.geometry import box_corners, project
 from synth4d.records import Facts, ObjectFact, at, dump
 from synth4d.types import Clip, Timeline
@@ -297,11 +298,15 @@ def test_the_knob_that_was_worked() -> None:
     """Of three bars seen by a swaying camera, the one that turns when the light changes; none when none does."""
     turned = bars({2: np.interp(np.arange(T), [8, 12], [0.2, 1.7])})
     parts = [SimpleNamespace(thing=SimpleNamespace(id=i)) for i in (1, 2, 3)]
-    assert pixels_hand.worked(turned, parts, 10) == 2  # type: ignore[arg-type]
-    assert pixels_hand.worked(turned, parts, 20) is None  # type: ignore[arg-type]
-    assert pixels_hand.worked(bars({}), parts, 10) is None  # type: ignore[arg-type]
+    assert pixels_hand.worked(turned, parts, shown(turned), 10) == 2  # type: ignore[arg-type]
+    assert pixels_hand.worked(turned, parts, shown(turned), 20) is None  # type: ignore[arg-type]
+    assert pixels_hand.worked(bars({}), parts, shown(bars({})), 10) is None  # type: ignore[arg-type]
     both = bars({i: np.interp(np.arange(T), [8, 12], [0.2, 1.7]) for i in (1, 2)})
-    assert pixels_hand.worked(both, parts, 10) is None  # type: ignore[arg-type]
+    assert pixels_hand.worked(both, parts, shown(both), 10) is None  # type: ignore[arg-type]
+
+
+def shown(clip: Clip) -> dict[int, np.ndarray]:
+    return {i: visible(clip.ids, [1, 2, 3])[1][:, i - 1] for i in (1, 2, 3)}
 
 
 def bars(angles: dict[int, np.ndarray]) -> Clip:

@@ -34,7 +34,7 @@ def facts(identity: Facts, clip: Clip) -> Facts:
     objects = [
         _object(t, counts[:, k], seen[:, k], places[t.thing.id], states[t.thing.id]) for k, t in enumerate(seen_tracks)
     ]
-    changes = pixels_events.settle(_changes(clip, seen_tracks, places, states))
+    changes = pixels_events.settle(_changes(clip, seen_tracks, boxes, places, states))
     return identity.model_copy(
         update={
             "witness": "pixels",
@@ -87,7 +87,11 @@ def _fill(clip: Clip, track: Track, frame: int, liquid: list[Points]) -> float |
 
 
 def _changes(
-    clip: Clip, all_tracks: list[Track], places: dict[int, tuple[Ids, Ids]], states: dict[int, State]
+    clip: Clip,
+    all_tracks: list[Track],
+    boxes: dict[int, F64],
+    places: dict[int, tuple[Ids, Ids]],
+    states: dict[int, State],
 ) -> list[pixels_events.Change]:
     out: list[pixels_events.Change] = []
     levers = pixels_hand.levers(all_tracks)
@@ -99,7 +103,7 @@ def _changes(
         elif t.thing.role == "prop":
             out += pixels_events.moves(t, *places[t.thing.id])
         if on is not None:
-            out += pixels_events.switchings(t.thing.id, on, lambda last: pixels_hand.worked(clip, levers, last))
+            out += pixels_events.switchings(t.thing.id, on, lambda last: pixels_hand.worked(clip, levers, boxes, last))
         if fill is not None:
             out += pixels_events.pourings(t, fill, vessels)
     return out

@@ -34,13 +34,14 @@ def levers(tracks: list[Track]) -> list[Track]:
     ]
 
 
-def worked(clip: Clip, parts: list[Track], last: int) -> int | None:
-    """Id of the one part that turned in the second around frame `last`; None where that cannot be told."""
+def worked(clip: Clip, parts: list[Track], boxes: dict[int, F64], last: int) -> int | None:
+    """Id of the one part that turned in the second around frame `last`; None where that cannot be told.
+    `boxes` = visible boxes (T,4) by id."""
     lag = max(1, round(LAG_S * clip.camera.fps))
     span = slice(max(last - 2 * lag, 0), last + 1)
     excess = []
     for part in parts:
-        change = _change(clip.ids, part, lag)
+        change = _change(clip.ids, part.thing.id, boxes[part.thing.id], lag)
         rest = np.concatenate([change[: span.start], change[span.stop :]])
         if np.isfinite(change[span]).any() and np.isfinite(rest).any():
             excess.append((_plateau(change[span], lag) - float(np.nanmedian(rest)), part.thing.id))
@@ -57,9 +58,9 @@ def _plateau(change: F64, width: int) -> float:
     return max(float(values[k : k + width].mean()) for k in range(len(values) - width + 1))
 
 
-def _change(ids: U16, part: Track, lag: int) -> F64:
+def _change(ids: U16, id: int, boxes: F64, lag: int) -> F64:
     """(T,) share of a part's outline that differs `lag` frames later, after it is laid over it; NaN = unseen."""
-    masks = [_outline(frame, part.thing.id) for frame in ids]
+    masks = [_outline(frame, id, box) for frame, box in zip(ids, boxes, strict=True)]
     out = np.full(len(ids), np.nan)
     for t, (a, b) in enumerate(zip(masks[:-lag], masks[lag:], strict=True)):
         if a is not None and b is not None:
@@ -67,9 +68,12 @@ def _change(ids: U16, part: Track, lag: int) -> F64:
     return out
 
 
-def _outline(ids: U16, id: int, half: int = 40) -> Bools | None:
+def _outline(ids: U16, id: int, box: F64, half: int = 40) -> Bools | None:
     """(2·half, 2·half) mask about its centre; None for few pixels, or where it does not fit."""
-    ys, xs = np.nonzero(ids == id)
+    if np.isnan(box[0]):
+        return None
+    x0, y0, x1, y1 = box.astype(int)
+    ys, xs = np.nonzero(ids[y0:y1, x0:x1] == id)
     if len(ys) < FEWEST:
         return None
     y, x = ys - round(float(ys.mean())) + half, xs - round(float(xs.mean())) + half

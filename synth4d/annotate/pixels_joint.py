@@ -156,7 +156,7 @@ def _hinge(part: Drawing, points: Points) -> float | None:
         return None
     flat = points.world - part.anchor
     a, b = flat @ panel.wide, flat @ panel.thick
-    angles = part.sign * np.arange(-0.06, part.travel + 0.06, 0.02)
+    angles = part.sign * np.arange(-0.07, part.travel + 0.07, 0.035)
     found = [_in_plane(a, b, float(t), panel) for t in angles]
     best = int(np.argmax([len(f) for f in found]))
     most = len(found[best])

@@ -92,7 +92,8 @@ def _middle(along: F64, points: Points, known: float, facing: float) -> float | 
     """Where the middle of an extent of `known` length is. `facing` = cosine between this axis and the way
     to the camera: its sign says which end is the near one."""
     low, high = (float(v) for v in np.percentile(along, [TRIM, 100 - TRIM]))
-    if high - low >= known - max(0.012, 0.08 * known):
+    unseen = known - (high - low)
+    if unseen <= max(0.004, 0.03 * known):
         return (low + high) / 2
     low_hidden, high_hidden = _hidden(along, points, low, known), _hidden(-along, points, -high, known)
     near, sign, end = (high_hidden, 1.0, high) if facing > 0 else (low_hidden, -1.0, low)
@@ -100,7 +101,9 @@ def _middle(along: F64, points: Points, known: float, facing: float) -> float | 
         near <= FREE or (near <= COVERED and _is_face(sign * along, points, *sorted((sign * low, sign * high))))
     ):
         return end - sign * known / 2
-    if high - low < 0.6 * known or min(low_hidden, high_hidden) > FREE:
+    if unseen <= max(0.012, 0.08 * known):
+        return (low + high) / 2
+    if unseen > 0.4 * known or min(low_hidden, high_hidden) > FREE:
         return None
     if max(low_hidden, high_hidden) <= FREE:
         return (low + high) / 2
