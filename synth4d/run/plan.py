@@ -18,10 +18,10 @@ from synth4d.types import Shot, ShotKind
 KEY = re.compile(r"^[a-z0-9_-]+$")
 LIBRARIES = ("numpy", "scipy", "mujoco", "trimesh", "embreex", "av", "pillow", "gymnasium-robotics")
 """Packages whose version may change the bytes of a dataset."""
-NOT_STAGES = frozenset(
-    ("cli", "run", "report", "bench", "stream", "source", "verify", "proof", "export", "dataset", "config")
-    + ("errors", "yamlfile", "_data", "__init__")
-)
+NOT_STAGES = {
+    "cli", "run", "report", "bench", "stream", "source", "verify", "proof", "export", "dataset", "config", "errors",
+    "yamlfile", "_data", "__init__",
+}  # fmt: skip
 """Parts of the package that no byte of a sample depends on."""
 OF_RUN = ("plan.py", "stages.py", "work.py")
 """What in `run` does shape them."""
