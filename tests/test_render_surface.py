@@ -96,7 +96,7 @@ def test_a_lattice_covers_every_triangle_once_and_evenly(mesh: tuple[np.ndarray,
 
 def test_bisection_keeps_area_and_bounds_edges() -> None:
     t = faces_of(box((1.0, 0.02, 0.3)))
-    source, bary = surface.bisect(t, np.full(len(t), 0.07))
+    source, bary = surface.bisect(t.corners, np.full(len(t), 0.07))
     small = surface.mix(bary, t.corners[source])
 
     def area(c: np.ndarray) -> float:

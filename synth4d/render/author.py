@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 
 from synth4d.geometry import box_corners, compose
 from synth4d.render import lattice, texture
-from synth4d.render.surface import Outlines, Skin, Triangles, bisect, gather, mix
+from synth4d.render.hidden import Horizon
+from synth4d.render.surface import Outlines, Skin, Triangles, bisect, gather, mix, stack
 from synth4d.render.view import Sight
 from synth4d.types import F32, F64, I32, World
 
 I64 = NDArray[np.int64]
 
-SPACING_PX = {"prop": 0.8, "part": 1.0, "fixture": 1.1, "structure": 1.2}
+SPACING_PX = {"prop": 0.95, "part": 1.25, "fixture": 1.35, "structure": 1.5}
 SPACING_M = (0.002, 0.025)
 SLANT = 0.5
 """Cosine of incidence below which spacing grows no further."""
-LIGHT_PX, LIGHT_M = 8.0, (0.01, 0.1)
+LIGHT_PX, LIGHT_M = 14.0, (0.015, 0.15)
 """Edge of the triangles whose corners are lit, in pixels at the nearest distance, and its bounds."""
-CONTACT_M = 0.025
+CONTACT_M = 0.04
 """The same next to props."""
 SIGMA = 0.65
 """In-plane standard deviation in lattice cells: the least that leaves no hole between four neighbours."""
@@ -80,13 +81,14 @@ class Authored:
         return [(skin, slice(int(a), int(b))) for skin, a, b in zip(self.skins, ends, ends[1:], strict=False)]
 
 
-def author(world: World, sight: Sight) -> Authored:
+def author(world: World, sight: Sight, horizon: Horizon) -> Authored:
     """Cover everything the camera path may see."""
     triangles, outlines, skins = gather(world.bodies)
     triangles, near = _seen(triangles, sight)
     triangles = _cut(triangles, np.full(len(triangles), _COARSE_M))
     triangles, near = _seen(triangles, sight)
     triangles = _cut(triangles, np.clip(LIGHT_PX * near / sight.focal, *LIGHT_M))
+    triangles = _in_sight(triangles, sight, horizon)
     for limit in (2 * CONTACT_M, CONTACT_M):
         triangles = _cut(triangles, _contact_limit(triangles, world, sight, limit))
     triangles = _face_camera(triangles, sight)
@@ -118,11 +120,26 @@ def _seen(triangles: Triangles, sight: Sight) -> tuple[Triangles, F64]:
     return triangles.take(seen), np.maximum(near - radius, _NEAR_M)[seen]
 
 
+def _in_sight(triangles: Triangles, sight: Sight, horizon: Horizon) -> Triangles:
+    """Without the still triangles that stand behind others in every frame."""
+    rows = np.flatnonzero(~sight.moves[triangles.body])
+    middle = triangles.corners[rows].mean(1)
+    radius = np.sqrt(np.max(np.sum((triangles.corners[rows] - middle[:, None]) ** 2, 2), 1, initial=0.0))
+    keep = np.ones(len(triangles), bool)
+    keep[rows] = horizon.sees(sight.placed(middle, triangles.body[rows]), radius)
+    return triangles.take(keep)
+
+
 def _cut(triangles: Triangles, limit: F64) -> Triangles:
     """Bisect to edges of at most limit (F,)."""
-    source, bary = bisect(triangles, limit)
-    base = triangles.take(source)
-    return replace(base, corners=mix(bary, base.corners), normals=mix(bary, base.normals))
+    edges = triangles.corners - np.roll(triangles.corners, -1, 1)
+    long = np.max(np.sum(edges * edges, 2), 1, initial=0.0) > limit * limit
+    if not long.any():
+        return triangles
+    source, bary = bisect(triangles.corners[long], limit[long])
+    base = triangles.take(np.flatnonzero(long)[source])
+    cut = replace(base, corners=mix(bary, base.corners), normals=mix(bary, base.normals))
+    return stack([triangles.take(~long), cut])
 
 
 def _contact_limit(triangles: Triangles, world: World, sight: Sight, limit: float) -> F64:

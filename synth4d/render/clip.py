@@ -8,7 +8,9 @@ import numpy as np
 
 from synth4d.geometry import rotmat
 from synth4d.render.author import OPACITY, author
-from synth4d.render.light import Light, Lit
+from synth4d.render.hidden import Horizon
+from synth4d.render.light import Light, Lit, still_triangles
+from synth4d.render.rays import RayScene
 from synth4d.render.shade import Shade
 from synth4d.render.splat import Picture, Rasteriser
 from synth4d.render.tone import linear
@@ -54,9 +56,10 @@ class Stage:
     def __init__(self, world: World, timeline: Timeline, camera: CameraPath) -> None:
         self.world, self.timeline, self.camera = world, timeline, camera
         sight = Sight(timeline, camera)
-        self.authored = author(world, sight)
-        self.shade = Shade(world, timeline, self.authored, sight.moves)
-        self.light = Light(world, timeline, self.authored.light, self.shade.lamps, sight.moves)
+        scene = RayScene(still_triangles(world, timeline, sight.moves))
+        self.authored = author(world, sight, Horizon(camera, scene))
+        self.shade = Shade(world, timeline, self.authored, sight.moves, scene)
+        self.light = Light(world, timeline, self.authored.light, self.shade.lamps, sight.moves, scene)
         bodies = np.array([s.body for s in self.authored.skins], np.int64)[self.authored.skin]
         ends = np.searchsorted(bodies, np.arange(len(world.bodies) + 1))
         self.rows = {b: slice(int(ends[b]), int(ends[b + 1])) for b in np.unique(bodies).tolist()}

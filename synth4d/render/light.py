@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from synth4d.geometry import apply_pose
 from synth4d.render.author import LightMesh
-from synth4d.render.probe import LAMP_RAYS, REACH_M, Cast, Probe, dot
+from synth4d.render.mover import Mover
+from synth4d.render.probe import Cast, Probe, cast
 from synth4d.render.rays import RayScene
 from synth4d.types import F32, F64, Body, Lamp, Timeline, World
 
@@ -24,8 +25,6 @@ I64 = NDArray[np.int64]
 
 _BURIED_M = 0.06
 """A point from which no ray gets further than this lies inside or under something."""
-_MOVED = (0.002, 0.008)
-"""Metres and quaternion difference below which a moved body keeps its light."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,96 +42,55 @@ class Lit:
 class Light:
     """The light of one clip on a light mesh; `at` moves it to a frame."""
 
-    def __init__(self, world: World, timeline: Timeline, mesh: LightMesh, lamps: tuple[Lamp, ...], moves: Bool) -> None:
-        self.timeline, self.mesh, self.lamps = timeline, mesh, lamps
-        self.moving = [int(b) for b in np.flatnonzero(moves)]
-        self.shapes = {b: occluder(world.bodies[b]) for b in self.moving}
-        self.scene = RayScene(still_triangles(world, timeline, moves))
+    def __init__(
+        self, world: World, timeline: Timeline, mesh: LightMesh, lamps: tuple[Lamp, ...], moves: Bool, scene: RayScene
+    ) -> None:
+        self.timeline, self.mesh, self.lamps, self.scene = timeline, mesh, lamps, scene
         self.still = Probe(mesh, np.flatnonzero(~moves[mesh.body]), timeline.poses[0])
         self.aims = self.still.aims(lamps)
-        self.cast = self._cast(self.still, self.aims)
+        self.cast = cast(self.still, self.aims, lamps, scene)
         self.columns = self.cast.columns(self.aims)
         buried = np.zeros(len(mesh.points), bool)
         buried[self.still.rows] = self.cast.opening.max(1, initial=0) < _BURIED_M
         self.neighbours = Neighbours(mesh, buried)
         dark = self.cast.shadow.all(2)
         self.lamp_rows = [np.flatnonzero((self.aims[:, k, 0] > 0) & ~dark[:, k]) for k in range(len(lamps))]
-        self._rides: dict[int, tuple[F64, Probe, F32, Cast]] = {}
-        self._lit: tuple[F64, Lit] | None = None
+        self.movers = [Mover(int(b), occluder(world.bodies[b])) for b in np.flatnonzero(moves)]
+        self._lit: Lit | None = None
 
     def at(self, frame: int) -> Lit:
         """Light at a frame: the same object as before where nothing has moved since."""
         poses = self.timeline.poses[frame]
-        if self._lit is not None and not self._moved(poses, self._lit[0]):
-            return self._lit[1]
+        moved = [m for m in self.movers if m.move(poses[m.body])]
+        if self._lit is not None and not moved:
+            return self._lit
         raw = np.zeros((len(self.mesh.points), self.columns.shape[1]), np.float32)
         raw[self.still.rows] = self.columns
-        if self.moving:
-            shapes = [apply_pose(poses[b], self.shapes[b]).astype(np.float32) for b in self.moving]
-            scene = RayScene(np.concatenate(shapes))
-            rows, columns = self._darkened(scene, shapes)
-            raw[self.still.rows[rows]] = columns
-            for body in self.moving:
-                rows, columns = self._ride(body, poses, scene)
-                raw[rows] = columns
+        for m in moved:
+            m.cover(self.still, self.lamps, self.lamp_rows)
+        rows, columns = self._darkened()
+        raw[self.still.rows[rows]] = columns
+        for m in self.movers:
+            rows, columns = m.ride(self.mesh, poses, self.lamps, self.scene, self.movers)
+            raw[rows] = columns
         smooth = self.neighbours.smooth(raw)
-        self._lit = (poses, Lit(smooth[:, 0], smooth[:, 1::2], smooth[:, 2::2]))
-        return self._lit[1]
+        self._lit = Lit(smooth[:, 0], smooth[:, 1::2], smooth[:, 2::2])
+        return self._lit
 
-    def _moved(self, poses: F64, before: F64) -> bool:
-        change = np.abs(poses - before)[self.moving]
-        return bool(np.any(change[:, :3] > _MOVED[0]) or np.any(change[:, 3:] > _MOVED[1]))
-
-    def _cast(self, probe: Probe, aims: F32) -> Cast:
-        """A probe's rays among what stands still."""
-        shadow = np.zeros((len(aims), len(self.lamps), LAMP_RAYS), bool)
-        for k, lamp in enumerate(self.lamps):
-            toward = np.flatnonzero(aims[:, k, 0] > 0)
-            shadow[toward, k] = probe.shadows(self.scene, lamp, toward)
-        return Cast(probe.openings(self.scene, np.arange(len(aims))), shadow)
-
-    def _darkened(self, scene: RayScene, shapes: list[F32]) -> tuple[I64, F32]:
+    def _darkened(self) -> tuple[I64, F32]:
         """The still points that moving bodies take light from, and their columns."""
-        points, normals = self.still.points, self.still.normals
-        near = np.zeros(len(points), bool)
-        behind = [np.zeros(len(rows), bool) for rows in self.lamp_rows]
-        for corners in (s for s in shapes if len(s)):
-            low, high = corners.min((0, 1)), corners.max((0, 1))
-            center, half = (low + high) / 2, (high - low) / 2
-            to = center - points
-            beyond = np.maximum(np.abs(to) - half, 0)
-            above = dot(to, normals) + dot(np.abs(normals), np.broadcast_to(half, normals.shape)) > 0
-            near |= above & (dot(beyond, beyond) < REACH_M**2)
-            radius = float(np.sqrt((half * half).sum()))
-            for k, rows in enumerate(self.lamp_rows):
-                behind[k] |= _crosses(points[rows], self.lamps[k], center, radius)
-        shaded = [rows[b] for rows, b in zip(self.lamp_rows, behind, strict=True)]
-        touched = near.copy()
-        touched[np.concatenate([np.zeros(0, np.int64), *shaded])] = True
+        touched = np.zeros(len(self.still.points), bool)
+        for m in self.movers:
+            for rows in (m.near, *m.shaded):
+                touched[rows] = True
         rows, place = np.flatnonzero(touched), np.cumsum(touched) - 1
-        cast = Cast(self.cast.opening[rows], self.cast.shadow[rows])
-        some = np.flatnonzero(near)
-        cast.opening[place[some]] = np.minimum(cast.opening[place[some]], self.still.openings(scene, some))
-        for k, mine in enumerate(shaded):
-            cast.shadow[place[mine], k] |= self.still.shadows(scene, self.lamps[k], mine)
-        return rows, cast.columns(self.aims[rows])
-
-    def _ride(self, body: int, poses: F64, scene: RayScene) -> tuple[I64, F32]:
-        """A moving body's own points and their columns: among what stands still (kept while the body rests)
-        and among what moves."""
-        kept = self._rides.get(body)
-        if kept is None or np.any(kept[0] != poses[body]):
-            probe = Probe(self.mesh, np.flatnonzero(self.mesh.body == body), poses)
-            aims = probe.aims(self.lamps)
-            kept = (poses[body], probe, aims, self._cast(probe, aims))
-            self._rides[body] = kept
-        _, probe, aims, cast = kept
-        shadow = cast.shadow.copy()
-        for k, lamp in enumerate(self.lamps):
-            toward = np.flatnonzero((aims[:, k, 0] > 0) & ~shadow[:, k].all(1))
-            shadow[toward, k] |= probe.shadows(scene, lamp, toward)
-        opening = np.minimum(cast.opening, probe.openings(scene, np.arange(len(aims))))
-        return probe.rows, Cast(opening, shadow).columns(aims)
+        opening, shadow = self.cast.opening[rows], self.cast.shadow[rows]
+        for m in self.movers:
+            near = place[m.near]
+            opening[near] = np.minimum(opening[near], m.opening)
+            for k, mine in enumerate(m.shaded):
+                shadow[place[mine], k] |= m.shadow[k]
+        return rows, Cast(opening, shadow).columns(self.aims[rows])
 
 
 class Neighbours:
@@ -172,12 +130,3 @@ def still_triangles(world: World, timeline: Timeline, moves: Bool) -> F64:
     """World-frame occluders that never move."""
     parts = [apply_pose(timeline.poses[0, i], occluder(body)) for i, body in enumerate(world.bodies) if not moves[i]]
     return np.concatenate([np.zeros((0, 3, 3)), *parts])
-
-
-def _crosses(points: F32, lamp: Lamp, center: F32, radius: float) -> Bool:
-    """(N,) whether the way from a point to a lamp comes within radius of a centre."""
-    way, to = np.asarray(lamp.position, np.float32) - points, center - points
-    along, square = dot(way, to), dot(way, way)
-    t = np.clip(along / np.maximum(square, 1e-12), 0, 1)
-    gap = dot(to, to) - 2 * t * along + t * t * square
-    return np.asarray(gap < (radius + lamp.radius) ** 2)

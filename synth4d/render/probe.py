@@ -15,9 +15,9 @@ from synth4d.types import F32, F64, Lamp
 Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
 
-AMBIENT_RAYS = 24
-LAMP_RAYS = 6
-REACH_M = 0.6
+AMBIENT_RAYS = 14
+LAMP_RAYS = 4
+REACH_M = 0.45
 """Distance at which an occluder stops to darken the ambient; its effect falls off linearly."""
 _LIFT_M = 0.002
 _SHEEN = 24
@@ -85,6 +85,15 @@ class Cast:
             out[:, 1 + 2 * k] = seen * aims[:, k, 0]
             out[:, 2 + 2 * k] = seen * aims[:, k, 0] ** _SHEEN
         return out
+
+
+def cast(probe: Probe, aims: F32, lamps: tuple[Lamp, ...], scene: RayScene) -> Cast:
+    """All of a probe's rays in a scene."""
+    shadow = np.zeros((len(aims), len(lamps), LAMP_RAYS), bool)
+    for k, lamp in enumerate(lamps):
+        toward = np.flatnonzero(aims[:, k, 0] > 0)
+        shadow[toward, k] = probe.shadows(scene, lamp, toward)
+    return Cast(probe.openings(scene, np.arange(len(aims))), shadow)
 
 
 def dot(a: F32, b: F32) -> F32:

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from synth4d.geometry import apply_pose
 from synth4d.render.author import Authored, LightMesh
 from synth4d.render.light import Light, Lit
+from synth4d.render.rays import RayScene
 from synth4d.render.tone import display
 from synth4d.types import F32, F64, Lamp, Timeline, World
 
 Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
 
-MIDDLE = 0.85
+MIDDLE = 0.7
 """Exposed irradiance of an average surface with every lamp on: 1 would show it in its own sRGB."""
 BOUNCE = 0.5
 """Indirect light as a share of the mean direct light: ρ/(1−ρ) of a closed room of mean albedo 1/3."""
@@ -28,11 +29,11 @@ _STIRRED = 5e-4
 class Shade:
     """Colours of authored Gaussians, lamp levels apart from light."""
 
-    def __init__(self, world: World, timeline: Timeline, authored: Authored, moves: Bool) -> None:
+    def __init__(self, world: World, timeline: Timeline, authored: Authored, moves: Bool, scene: RayScene) -> None:
         from scipy.sparse import csr_matrix
 
         self.world, self.authored = world, authored
-        self.meter = Meter(world, timeline, moves)
+        self.meter = Meter(world, timeline, moves, scene)
         self.lamps = shining(world.lamps, world, timeline)
         self.lamps += shining(glow_lamps(world, timeline, self.meter.exposure), world, timeline)
         self.rgb = np.array([lamp.rgb for lamp in self.lamps], np.float32).reshape(-1, 3)
@@ -99,10 +100,10 @@ class Shade:
 class Meter:
     """Mean light on the structure of a world, over points that depend on no camera."""
 
-    def __init__(self, world: World, timeline: Timeline, moves: Bool) -> None:
+    def __init__(self, world: World, timeline: Timeline, moves: Bool, scene: RayScene) -> None:
         mesh = _meter_points(world, timeline, moves)
         self.lamps = world.lamps
-        lit = Light(world, timeline, mesh, world.lamps, moves).at(0)
+        lit = Light(world, timeline, mesh, world.lamps, np.zeros_like(moves), scene).at(0)
         self.mean = lit.lamps.mean(0).astype(np.float32) if len(mesh.points) else np.zeros(len(world.lamps), np.float32)
         open_share = lit.ambient.mean() if len(mesh.points) else 1.0
         power = np.array([lamp.rgb for lamp in world.lamps], np.float32).reshape(-1, 3)

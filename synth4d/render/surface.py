@@ -90,38 +90,38 @@ def gather(bodies: tuple[Body, ...]) -> tuple[Triangles, Outlines, list[Skin]]:
             parts.append(replace(triangles, body=own[0], skin=own[1]))
             outlines.append(outline)
             skins.append(Skin(index, surface.material, vertices.min(0), vertices.max(0)))
-    triangles, table = _stack(parts), _stack(outlines)
+    triangles, table = stack(parts), stack(outlines)
     return replace(triangles, outline=np.arange(len(triangles), dtype=np.int32)), table, skins
 
 
-def _stack(parts: list[T]) -> T:
+def stack(parts: list[T]) -> T:
     names = [f.name for f in fields(parts[0])]  # type: ignore[arg-type]
     return type(parts[0])(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
 
-def bisect(triangles: Triangles, limit: F64) -> tuple[I64, F64]:
-    """Halve longest edges until none exceeds limit (F,) metres: (source row (M,), corners as barycentric
-    coordinates of the source (M,3,3)). Neighbours cut a shared edge at the same midpoint."""
-    source = np.arange(len(triangles))
-    bary = np.broadcast_to(np.eye(3), (len(triangles), 3, 3)).copy()
-    done_source: list[I64] = []
-    done_bary: list[F64] = []
-    for _ in range(40):
-        points = mix(bary, triangles.corners[source])
-        edge = np.linalg.norm(points - np.roll(points, -1, 1), axis=2)
-        longest = np.argmax(edge, 1)
-        split = edge[np.arange(len(edge)), longest] > limit[source]
-        done_source.append(source[~split])
-        done_bary.append(bary[~split])
-        if not split.any():
-            break
-        source, bary, longest = source[split], bary[split], longest[split]
-        row = np.arange(len(source))
-        a, b, c = bary[row, longest], bary[row, (longest + 1) % 3], bary[row, (longest + 2) % 3]
-        middle = (a + b) / 2
-        bary = np.concatenate([np.stack([a, middle, c], 1), np.stack([middle, b, c], 1)])
-        source = np.concatenate([source, source])
-    return np.concatenate(done_source), np.concatenate(done_bary)
+def bisect(corners: F64, limit: F64) -> tuple[I64, F64]:
+    """Halve longest edges of triangles (F,3,3) until none exceeds limit (F,) metres: (source row (M,), corners
+    as barycentric coordinates of the source (M,3,3)). Neighbours cut a shared edge at the same midpoint."""
+    source, points = np.arange(len(corners)), corners
+    bary = np.broadcast_to(np.eye(3), (len(corners), 3, 3))
+    done: list[tuple[I64, F64]] = []
+    while len(source):
+        edge = points - np.roll(points, -1, 1)
+        square = edge[..., 0] ** 2 + edge[..., 1] ** 2 + edge[..., 2] ** 2
+        longest = np.argmax(square, 1)
+        split = square[np.arange(len(square)), longest] > limit[source] ** 2
+        done.append((source[~split], bary[~split]))
+        order = (longest[split, None] + np.arange(3)) % 3
+        source = np.concatenate([source[split]] * 2)
+        bary, points = (_halve(np.take_along_axis(v[split], order[..., None], 1)) for v in (bary, points))
+    return np.concatenate([s for s, _ in done]), np.concatenate([b for _, b in done])
+
+
+def _halve(corners: F64) -> F64:
+    """Triangles (F,3,C) cut at the middle of their first edge (2F,3,C)."""
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    middle = (a + b) / 2
+    return np.concatenate([np.stack([a, middle, c], 1), np.stack([middle, b, c], 1)])
 
 
 def mix(bary: F64, values: F64) -> F64:

@@ -91,9 +91,9 @@ def _groups(eyes: F64, axes: F64) -> tuple[I64, F64, F64]:
 
 
 def moving(timeline: Timeline) -> Bool:
-    """(B,) bodies whose pose changes at any time."""
+    """(B,) bodies whose pose changes by more than a tremor: half a millimetre or a tenth of a degree."""
     spread = timeline.poses.max(0) - timeline.poses.min(0)
-    return np.asarray(np.any(spread > 1e-6, axis=1))
+    return np.asarray((spread[:, :3].max(1) > 5e-4) | (spread[:, 3:].max(1) > 1e-3))
 
 
 class Sight:
