@@ -16,6 +16,7 @@ from synth4d.physics.model import TIMESTEP_S
 from synth4d.types import F64, Event, Place, Shot, Timeline, World
 
 REST_SPEED = 0.03
+TWIN_ATTEMPTS = 4
 
 
 def simulate(world: World, shot: Shot, *, attempt: int = 0) -> Timeline:
@@ -25,14 +26,15 @@ def simulate(world: World, shot: Shot, *, attempt: int = 0) -> Timeline:
     sim.reset(world.rest_qpos)
     stage = Stage(world, sim)
     duration = (shot.frames - 1) / shot.fps
-    return _Run(stage, write_script(stage, shot, duration, rng), shot, rng).timeline()
+    return _Run(stage, write_script(stage, shot, duration, rng, attempt), shot, rng).timeline()
 
 
-def write_script(stage: Stage, shot: Shot, duration: float, rng: np.random.Generator) -> list[Planned]:
-    """The events to come: none for still shots; for a twin, its sibling's first event with another outcome."""
+def write_script(stage: Stage, shot: Shot, duration: float, rng: np.random.Generator, attempt: int) -> list[Planned]:
+    """The events to come: none for still shots; for a twin, its sibling's event with another outcome, or, after
+    TWIN_ATTEMPTS of those, other events."""
     if shot.kind in ("static", "control"):
         return []
-    if shot.kind == "twin" and shot.twin_of:
+    if shot.kind == "twin" and shot.twin_of and attempt < TWIN_ATTEMPTS:
         sibling = script.draft(stage, duration, seeds.rng(shot.run_seed, shot.scene, shot.twin_of, "script", 0))
         for planned in sibling:
             other = script.variant(stage, planned, rng)
