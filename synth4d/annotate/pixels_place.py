@@ -46,8 +46,8 @@ def support(clip: Clip, track: Track, holds: dict[int, int], inside: Ids, boxes:
 
 
 def holder(thing: ObjectFact) -> int:
-    """What a thing on top of this one is said to stand on: the whole, for a part that neither moves nor is hollow."""
-    whole = thing.part_of if thing.joint is None and thing.cavity is None else None
+    """What a thing on top of this one is said to stand on: the whole, for a part that is not hollow."""
+    whole = thing.part_of if thing.cavity is None else None
     return thing.id if whole is None else whole
 
 

@@ -20,6 +20,9 @@ TRIM = 1.5
 """Percent of the points left out at each end of an extent."""
 FACE_M = 0.012
 """A face that looks along an axis is seen within so much of the end."""
+AMBIGUOUS_M = 0.025
+TURNING = 0.15
+"""An end with so little outline in it is where the surface turns away."""
 FREE, COVERED = 0.2, 0.5
 """An end is the thing's own when at most this share of its outline is hidden; a face, when at most that."""
 _UP = np.array([0.0, 0.0, 1.0])
@@ -70,7 +73,24 @@ def _turned(axes: tuple[int, int, int], heading: float) -> F64:
 
 def _stand(points: Points, eye: F64, size: F64, yaw: float | None) -> tuple[F64, float] | None:
     """Centre and heading of an upright box with extents `size` (along, across, up)."""
-    heading = _heading(points.world[:, :2], size) if yaw is None else yaw
+    if yaw is not None:
+        centre = _centre(points, eye, size, yaw)
+        return None if centre is None else (centre, yaw)
+    heading = _heading(points.world[:, :2], size)
+    centre = _centre(points, eye, size, heading)
+    if centre is None:
+        return None
+    across = _shares(points.world[:, :2], size, np.array([heading + np.pi / 2]))
+    if abs(size[0] - size[1]) > AMBIGUOUS_M and across.max() < 1.1:
+        # What is seen of it fits as well when it is turned by a right angle.
+        turned = _centre(points, eye, size, heading + np.pi / 2)
+        if turned is None or float(np.abs(turned - centre).max()) > AMBIGUOUS_M:
+            return None
+    return centre, heading
+
+
+def _centre(points: Points, eye: F64, size: F64, heading: float) -> F64 | None:
+    """Centre of the box with this heading; None where an axis is unknown or points stick out."""
     c, s = np.cos(heading), np.sin(heading)
     axes = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]])
     toward = eye - points.world.mean(axis=0)
@@ -85,7 +105,7 @@ def _stand(points: Points, eye: F64, size: F64, yaw: float | None) -> tuple[F64,
         if inside.mean() < 0.95:
             return None
         centre += middle * axis
-    return centre, heading
+    return centre
 
 
 def _middle(along: F64, points: Points, known: float, facing: float) -> float | None:
@@ -112,8 +132,11 @@ def _middle(along: F64, points: Points, known: float, facing: float) -> float | 
 
 def _hidden(along: F64, points: Points, low: float, known: float) -> float:
     """How doubtful the low end of `along` is: the share of its outline that something covers, or may."""
-    band = points.border & (along <= low + max(0.006, 0.03 * known))
-    whole = max(int(band.sum()), 1)
+    end = along <= low + max(0.006, 0.03 * known)
+    band = points.border & end
+    if band.sum() <= TURNING * end.sum():
+        return 0.0
+    whole = int(band.sum())
     cut, met = float(points.cut[band].sum()) / whole, float(points.met[band].sum()) / whole
     return max(cut, (cut + met) / 2)
 
@@ -135,14 +158,15 @@ def _heading(plan: F64, size: F64) -> float:
 
 
 def _misfit(plan: F64, size: F64, headings: F64) -> F64:
+    share = _shares(plan, size, headings)
+    return np.asarray((10 * np.maximum(share - 1, 0) + 0.1 * np.abs(share - 1)).sum(axis=0) + share[0] * share[1])
+
+
+def _shares(plan: F64, size: F64, headings: F64) -> F64:
+    """(2,N) seen extents along and across each heading, as shares of the known ones."""
     c, s = np.cos(headings)[:, None], np.sin(headings)[:, None]
-    cost = np.zeros(len(headings))
-    area = np.ones(len(headings))
-    for along, known in (
-        (plan[:, 0] * c + plan[:, 1] * s, size[0]),
-        (plan[:, 1] * c - plan[:, 0] * s, size[1]),
-    ):
+    out = np.empty((2, len(headings)))
+    for k, along in enumerate((plan[:, 0] * c + plan[:, 1] * s, plan[:, 1] * c - plan[:, 0] * s)):
         low, high = np.percentile(along, [TRIM, 100 - TRIM], axis=1)
-        cost += np.maximum(high - low - known, 0.0) / known * 10 + 0.1 * np.abs(high - low - known) / known
-        area *= (high - low) / known
-    return np.asarray(cost + area)
+        out[k] = (high - low) / size[k]
+    return out

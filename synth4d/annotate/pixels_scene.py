@@ -17,8 +17,8 @@ SAME_M = 0.03
 """Two rests whose boxes are this near are one place."""
 SAME_JOINT = {"hinge": 0.035, "slide": 0.008}
 """Likewise for joint values (rad, m)."""
-DIM = 12
-"""A rest that shows fewer points a frame than this, on average, is not joined with what came before."""
+CLEAR = 0.05
+"""Frames that hide so much more of the outline than the clearest are left out at first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,11 +94,26 @@ def _rest(
         value = pixels_joint.joint_value(part, points)
         box = None if value is None else part.box_at(value)
     elif thing.role in ("prop", "fixture", "part"):
-        eye = clip.camera.T_world_cam[np.unique(points.frame), :3, 3].mean(axis=0)
-        found = pixels_pose.fit(points, eye, np.asarray(thing.size), heading)
+        found = _fit(clip, thing, _clearest(points), heading) or _fit(clip, thing, points, heading)
         if found is not None:
             box, fallen = found.box, found.fallen
     return Rest(run, box, value, fallen, len(points))
+
+
+def _fit(clip: Clip, thing: ObjectFact, points: Points, heading: float | None) -> pixels_pose.Fit | None:
+    if not len(points):
+        return None
+    eye = clip.camera.T_world_cam[np.unique(points.frame), :3, 3].mean(axis=0)
+    return pixels_pose.fit(points, eye, np.asarray(thing.size), heading)
+
+
+def _clearest(points: Points) -> Points:
+    """The points of the frames that show most of the outline uncovered."""
+    n = int(points.frame[-1]) + 1 if len(points) else 0
+    outline = np.bincount(points.frame[points.border], minlength=n)
+    cut = np.bincount(points.frame[points.cut], minlength=n)
+    share = np.where(outline > 0, cut / np.maximum(outline, 1), np.inf)
+    return points.pick(np.flatnonzero(share[points.frame] <= share.min(initial=1.0) + CLEAR))
 
 
 def _joined(rests: list[Rest], part: pixels_joint.Drawing | None) -> list[Rest]:
