@@ -13,7 +13,7 @@ from render_world import box, mug, sphere
 from synth4d.errors import RenderError
 from synth4d.geometry import rotmat
 from synth4d.render import lattice, surface, texture
-from synth4d.render.author import quaternions
+from synth4d.render.bind import quaternions
 from synth4d.render.tone import display, encode, linear
 from synth4d.types import Body, Material, Name, Surface
 

@@ -1,4 +1,4 @@
-"""Leaving out what stands behind other still things in every frame: walls behind cupboards, floor under them."""
+"""Leaving out what still things hide: walls behind cupboards, surfaces just under others."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ _STEP = 2
 _REACH = (1, 3, 7)
 """Radii in cells of the neighbourhoods over which the farthest depth is kept."""
 _SLACK_M = 0.02
+_COVER_M, _LIFT_M = 0.006, 0.0003
 
 
 class Horizon:
     """How far a camera path sees among still occluders."""
 
     def __init__(self, camera: CameraPath, scene: RayScene) -> None:
+        self.scene = scene
         self.size = ((camera.width + _STEP - 1) // _STEP, (camera.height + _STEP - 1) // _STEP)
         self.K = camera.K / np.array([[_STEP], [_STEP], [1]])
         last = len(camera.T_world_cam) - 1
@@ -44,6 +46,11 @@ class Horizon:
             # Behind the camera is not in sight; what is wholly out of the frame was left out before.
             seen[rows] = np.where(close, z > -r, z - r - _SLACK_M <= farthest)
         return seen
+
+    def covers(self, points: F64, normals: F64) -> Bool:
+        """(N,) whether a still surface lies less than _COVER_M above a point, world coordinates."""
+        reach = np.full(len(points), _COVER_M, np.float32)
+        return self.scene.blocked(points + _LIFT_M * normals, normals, reach)
 
     def _depth(self, T: F64, scene: RayScene) -> F32:
         w, h = self.size

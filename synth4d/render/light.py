@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.geometry import apply_pose
-from synth4d.render.author import LightMesh
+from synth4d.render.bind import LightMesh
 from synth4d.render.mover import Mover
 from synth4d.render.probe import Cast, Probe, cast
 from synth4d.render.rays import RayScene
@@ -55,7 +55,7 @@ class Light:
         self.neighbours = Neighbours(mesh, buried)
         dark = self.cast.shadow.all(2)
         self.lamp_rows = [np.flatnonzero((self.aims[:, k, 0] > 0) & ~dark[:, k]) for k in range(len(lamps))]
-        self.movers = [Mover(int(b), occluder(world.bodies[b])) for b in np.flatnonzero(moves)]
+        self.movers = [Mover(int(b), occluder(world.bodies[b], bulbs(world))) for b in np.flatnonzero(moves)]
         self._lit: Lit | None = None
 
     def at(self, frame: int) -> Lit:
@@ -116,17 +116,25 @@ class Neighbours:
         return smoothed
 
 
-def occluder(body: Body) -> F64:
-    """Triangles (F,3,3) of a body that block light, body frame: all but those that glow, glass and liquid."""
+def occluder(body: Body, bulbs: frozenset[str | None]) -> F64:
+    """Triangles (F,3,3) of a body that block light, body frame: all but glass, liquid and the bulbs of lamps
+    (what glows with a lamp's control)."""
     parts = [np.zeros((0, 3, 3))]
     if body.role != "liquid":
         for s in body.surfaces:
-            if s.material.glow is None and s.material.opacity > 0.5:
+            if s.material.opacity > 0.5 and (s.material.glow is None or s.material.glow not in bulbs):
                 parts.append(np.asarray(s.vertices, float)[s.faces])
     return np.concatenate(parts)
 
 
+def bulbs(world: World) -> frozenset[str | None]:
+    """Controls of lamps."""
+    return frozenset(lamp.control for lamp in world.lamps)
+
+
 def still_triangles(world: World, timeline: Timeline, moves: Bool) -> F64:
     """World-frame occluders that never move."""
-    parts = [apply_pose(timeline.poses[0, i], occluder(body)) for i, body in enumerate(world.bodies) if not moves[i]]
+    lit = bulbs(world)
+    still = [(i, body) for i, body in enumerate(world.bodies) if not moves[i]]
+    parts = [apply_pose(timeline.poses[0, i], occluder(body, lit)) for i, body in still]
     return np.concatenate([np.zeros((0, 3, 3)), *parts])

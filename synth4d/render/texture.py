@@ -102,7 +102,7 @@ def _tile(base: F32, at: Place) -> F32:
 
 
 def _metal(base: F32, at: Place) -> F32:
-    return _scaled(base, 1 + np.float32(0.03) * at.noise(0.4, 8.0) + np.float32(0.015) * at.noise())
+    return _scaled(base, 1 + np.float32(0.022) * at.noise(0.4, 8.0))
 
 
 def _weave(base: F32, at: Place) -> F32:

@@ -124,7 +124,7 @@ class Sight:
         def ask(views: Views, rows: I64, still: bool) -> F64:
             p, n, b = points[rows], normals[rows], body[rows]
             if still:
-                return views.facing(self.placed(p, b), self._turn(n, b))
+                return views.facing(self.placed(p, b), self.turned(n, b))
             return views.facing(p, n)
 
         return self._each(body, np.zeros(len(points)), ask)
@@ -140,10 +140,11 @@ class Sight:
 
     def placed(self, points: F64, body: I32) -> F64:
         """(N,3) points in world coordinates, at the first frame."""
-        world: F64 = self._turn(points, body) + self._shift[body]
+        world: F64 = self.turned(points, body) + self._shift[body]
         return world
 
-    def _turn(self, vectors: F64, body: I32) -> F64:
+    def turned(self, vectors: F64, body: I32) -> F64:
+        """(N,3) directions in world axes, at the first frame."""
         R = self._rotation[body]
         turned: F64 = R[..., 0] * vectors[:, 0:1]
         turned += R[..., 1] * vectors[:, 1:2]
