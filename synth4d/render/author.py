@@ -91,12 +91,14 @@ def _bare(
 ) -> lattice.Points:
     """Without points of still bodies that lie just under another surface: doubled surfaces speckle."""
     row = pieces.triangle[points.piece]
-    probes = mix(np.broadcast_to(_PROBES, (len(triangles), 4, 3)), triangles.corners)
-    flat = np.repeat(triangles.flat, 4, 0)
-    body = np.repeat(triangles.body, 4)
-    still = ~sight.moves[triangles.body]
-    under = horizon.covers(sight.placed(probes.reshape(-1, 3), body), sight.turned(flat, body)).reshape(-1, 4)
-    doubtful = np.flatnonzero((under.any(1) & still)[row])
+    still = np.flatnonzero(~sight.moves[triangles.body])
+    body = triangles.body[still]
+    corners = np.stack([sight.placed(triangles.corners[still, k], body) for k in range(3)], 1)
+    normals = sight.turned(triangles.flat[still], body)
+    probes = mix(np.broadcast_to(_PROBES, (len(still), 4, 3)), corners).reshape(-1, 3)
+    under = np.zeros(len(triangles), bool)
+    under[still] = horizon.covers(probes, np.repeat(normals, 4, 0)).reshape(-1, 4).any(1)
+    doubtful = np.flatnonzero(under[row])
     mine = row[doubtful]
     where = mix(points.bary[doubtful, None].astype(np.float64), triangles.corners[mine])[:, 0]
     body = triangles.body[mine]
