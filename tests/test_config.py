@@ -92,9 +92,7 @@ def test_hostile_yaml_is_refused_and_never_run(
     assert not (tmp_path / "canary").exists()
 
 
-@pytest.mark.parametrize(
-    "text", ["shots", "=3", "shots=0", "shots=[", "mix=&a 1", "a.b.c=1", "seed.x=1", "Shots=1"]
-)
+@pytest.mark.parametrize("text", ["shots", "=3", "shots=0", "shots=[", "mix=&a 1", "a.b.c=1", "seed.x=1", "Shots=1"])
 def test_a_wrong_set_names_itself(text: str) -> None:
     with pytest.raises(ConfigError, match="--set"):
         config.load(None, {}, (text,))
