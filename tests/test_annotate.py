@@ -1,8 +1,8 @@
-"""Facts from the world and from the pixels, against an analytic world whose facts are known."""
+"""Facts from the world, against an analytic world whose facts are known; and what a pixels witness may know."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,54 +10,17 @@ import world_maker as wm
 import world_stories as stories
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from world_stories import T
+from world_stories import STAGE, T, thing, told
 
-from synth4d.annotate import identity, pixels, pixels_hand, world
-from synth4d.annotate.visible import visible
+from synth4d.annotate import identity, world
 from synth4d.geometry import box_corners, project
-from synth4d.records import Facts, ObjectFact, at, dump
-from synth4d.types import Clip, Timeline
-
-STAGE = wm.kitchenette()
-Seen = tuple[Facts, Facts, Clip]
-
-
-def witness(timeline: Timeline, **camera: float) -> Seen:
-    """World facts, pixel facts and the clip of a timeline."""
-    clip = wm.render(STAGE, timeline, wm.orbit(len(timeline.times_s), **camera))  # type: ignore[arg-type]
-    known = world.facts(wm.shot(len(timeline.times_s)), STAGE.world, timeline, clip)
-    return known, pixels.facts(identity.strip(known), clip), clip
-
-
-@pytest.fixture(scope="module")
-def still() -> Seen:
-    return witness(wm.still(STAGE, T))
-
-
-@pytest.fixture(scope="module")
-def opened() -> Seen:
-    return witness(stories.opened(STAGE))
-
-
-@pytest.fixture(scope="module")
-def stowed() -> Seen:
-    return witness(stories.stowed(STAGE))
-
-
-def thing(facts: Facts, name: str) -> ObjectFact:
-    return next(o for o in facts.objects if o.name == name)
-
-
-def errors(a: ObjectFact, b: ObjectFact) -> list[float]:
-    """Distances between two witnesses' box centres, in the frames where both know."""
-    boxes = [(at(a.box, f), at(b.box, f)) for f in range(T)]
-    return [float(np.linalg.norm(np.subtract(x[:3], y[:3]))) for x, y in boxes if x and y]
-
+from synth4d.records import Facts, at, dump
 
 # ---- The world -----------------------------------------------------------------------------------
 
 
-def test_world_boxes_are_the_bodies_own(opened: Seen) -> None:
+def test_world_boxes_are_the_bodies_own() -> None:
+    opened = told("opened")
     facts, _, _ = opened
     timeline = stories.opened(STAGE)
     for body in STAGE.world.bodies:
@@ -70,13 +33,15 @@ def test_world_boxes_are_the_bodies_own(opened: Seen) -> None:
             assert np.allclose(at(o.box, f)[:3], poses[f, :3] + R @ np.asarray(body.box_center), atol=2e-6)
 
 
-def test_constant_tracks_are_one_entry(still: Seen) -> None:
+def test_constant_tracks_are_one_entry() -> None:
+    still = told("still")
     mug = thing(still[0], "mug_1")
     assert len(mug.box) == len(mug.pose) == len(mug.support) == 1
     assert len(thing(still[0], "can_1").visible2d) == T
 
 
-def test_openness_reads_from_shut(opened: Seen) -> None:
+def test_openness_reads_from_shut() -> None:
+    opened = told("opened")
     facts, _, _ = opened
     drawer, door = thing(facts, "drawer"), thing(facts, "door")
     assert at(drawer.openness, 0) == at(door.openness, 0) == 0
@@ -100,8 +65,8 @@ def test_drawings_are_of_the_shut_part() -> None:
 
 
 @pytest.mark.parametrize("seen", ["still", "opened", "stowed"])
-def test_amodal_boxes_contain_visible_ones(seen: str, request: pytest.FixtureRequest) -> None:
-    facts, _, _ = request.getfixturevalue(seen)
+def test_amodal_boxes_contain_visible_ones(seen: str) -> None:
+    facts, _, _ = told(seen)
     checked = 0
     for o in facts.objects:
         for f in range(T):
@@ -114,8 +79,9 @@ def test_amodal_boxes_contain_visible_ones(seen: str, request: pytest.FixtureReq
     assert checked > 200
 
 
-def test_amodal_box_is_the_projection(still: Seen) -> None:
+def test_amodal_box_is_the_projection() -> None:
     """A box's amodal box is that of its eight corners, clipped to the frame."""
+    still = told("still")
     facts, _, clip = still
     book = thing(facts, "book_1")
     corners = box_corners(at(book.box, 0), book.size)
@@ -138,7 +104,8 @@ def test_silhouettes_behind_and_across_the_camera() -> None:
 
 
 @pytest.mark.parametrize("frame", [0, 12, T - 1])
-def test_occlusion_against_rendering_alone(opened: Seen, frame: int) -> None:
+def test_occlusion_against_rendering_alone(frame: int) -> None:
+    opened = told("opened")
     facts, _, clip = opened
     timeline = stories.opened(STAGE)
     for name in ("can_1", "cupboard", "unit", "drawer", "book_1", "mug_1", "burner"):
@@ -148,13 +115,12 @@ def test_occlusion_against_rendering_alone(opened: Seen, frame: int) -> None:
         assert at(thing(facts, name).occluded, frame) == pytest.approx(1 - shown / whole, abs=0.05), name
 
 
-def test_support_of_structure_is_the_background(still: Seen) -> None:
+def test_support_of_structure_is_the_background() -> None:
+    still = told("still")
     assert {i for o in still[0].objects for i in o.support} <= {0, *(o.id for o in still[0].objects)}
 
 
 def test_same_words_are_not_unique() -> None:
-    from dataclasses import replace
-
     bodies = list(STAGE.world.bodies)
     mug = bodies[STAGE.index("mug_1")]
     bodies.append(replace(mug, name="mug_2", id=40, colour="red"))
@@ -206,154 +172,3 @@ def test_strip_leaves_no_trace_of_the_end_of_the_clip() -> None:
     clip = wm.render(STAGE, timeline, wm.orbit(T, 48, 36))
     b = world.facts(wm.shot(T), STAGE.world, timeline, clip)
     assert a.events and dump(identity.strip(a)) == dump(identity.strip(b))
-
-
-def test_pixels_read_nothing_but_identity(opened: Seen) -> None:
-    known, seen, clip = opened
-    assert dump(pixels.facts(known, clip)) == dump(seen)
-
-
-# ---- The pixels agree with the world -------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["unit", "cupboard", "mug_1", "jug_1", "apple_1", "book_1", "plate_1", "can_1"])
-def test_still_things_stand_where_they_are_seen(still: Seen, name: str) -> None:
-    known, seen, _ = still
-    found = errors(thing(known, name), thing(seen, name))
-    assert len(found) == T
-    assert max(found) < 0.03
-
-
-def test_nothing_happens_in_a_still_clip(still: Seen) -> None:
-    assert still[1].events == []
-
-
-def test_joints(opened: Seen) -> None:
-    known, seen, _ = opened
-    for name, tolerance, least in (("drawer", 1.5, 20), ("door", 5.0, 20)):
-        a, b = thing(known, name), thing(seen, name)
-        pairs = [(at(a.openness, f), at(b.openness, f)) for f in range(T)]
-        known_ = [(x, y) for x, y in pairs if y is not None]
-        assert len(known_) >= least
-        assert max(abs(x - y) for x, y in known_) < tolerance
-        assert max(errors(a, b)) < 0.03
-
-
-def test_openings_are_events(opened: Seen) -> None:
-    known, seen, _ = opened
-    assert [(e.kind, e.object) for e in seen.events] == [(e.kind, e.object) for e in known.events]
-    for a, b in zip(known.events, seen.events, strict=True):
-        assert abs(a.start_s - b.start_s) <= 0.5 and abs(a.end_s - b.end_s) <= 0.5
-
-
-def test_a_thing_put_away_is_remembered(stowed: Seen) -> None:
-    known, seen, _ = stowed
-    a, b = thing(known, "apple_1"), thing(seen, "apple_1")
-    assert b.pixels[-1] == 0 and at(b.inside, T - 1) == at(a.inside, T - 1) == STAGE.id("drawer")
-    assert at(b.box, T - 1) is None
-    told = [(e.kind, e.object, e.source, e.target, e.inside) for e in known.events]
-    assert [(e.kind, e.object, e.source, e.target, e.inside) for e in seen.events] == told
-
-
-@pytest.mark.parametrize("story", ["put_onto", "pushed", "toppled", "switched"])
-def test_events_and_places(story: str) -> None:
-    known, seen, _ = witness(getattr(stories, story)(STAGE))
-    assert [(e.kind, e.object) for e in seen.events] == [(e.kind, e.object) for e in known.events]
-    for a, b in zip(known.events, seen.events, strict=True):
-        assert abs(a.start_s - b.start_s) <= 0.3 and abs(a.end_s - b.end_s) <= 0.5
-    for a, b in zip(known.objects, seen.objects, strict=True):
-        _never_wrong(a, b)
-    if story == "put_onto":
-        assert at(thing(seen, "can_1").support, T - 1) == STAGE.id("plate_1")
-    if story == "switched":
-        assert thing(seen, "burner").on == thing(known, "burner").on
-        assert thing(seen, "lamp").on == thing(known, "lamp").on
-
-
-def _never_wrong(a: ObjectFact, b: ObjectFact) -> None:
-    """What the pixels witness claims of a prop is so, to the frame."""
-    for track in ("support", "inside", "on"):
-        x, y = getattr(a, track), getattr(b, track)
-        for f in range(T if x is not None and a.role == "prop" else 0):
-            allowed = {None, *(at(x, min(max(g, 0), T - 1)) for g in (f - 1, f, f + 1))}
-            assert at(y, f) in allowed, (a.name, track, f)
-
-
-def test_filling() -> None:
-    known, seen, _ = witness(stories.filled(STAGE), up=1.2)
-    a, b = thing(known, "mug_1"), thing(seen, "mug_1")
-    levels = [(at(a.fill, f), at(b.fill, f)) for f in range(T) if at(b.fill, f) is not None]
-    assert len(levels) >= T // 2
-    assert max(abs(x - y) for x, y in levels) < 0.1
-    pours = [(e.object, e.target) for e in seen.events if e.kind == "pour"]
-    assert pours == [(STAGE.id("jug_1"), STAGE.id("mug_1"))]
-
-
-def test_an_empty_vessel_is_seen_to_be_empty() -> None:
-    _, seen, _ = witness(wm.still(STAGE, 6), up=0.55, radius=0.08)
-    assert at(thing(seen, "mug_1").fill, 3) == 0.0
-
-
-def test_the_knob_that_was_worked() -> None:
-    """Of three bars seen by a swaying camera, the one that turns when the light changes; none when none does."""
-    turned = bars({2: np.interp(np.arange(T), [8, 12], [0.2, 1.7])})
-    parts = [SimpleNamespace(thing=SimpleNamespace(id=i)) for i in (1, 2, 3)]
-    assert pixels_hand.worked(turned, parts, shown(turned), 10) == 2  # type: ignore[arg-type]
-    assert pixels_hand.worked(turned, parts, shown(turned), 20) is None  # type: ignore[arg-type]
-    assert pixels_hand.worked(bars({}), parts, shown(bars({})), 10) is None  # type: ignore[arg-type]
-    both = bars({i: np.interp(np.arange(T), [8, 12], [0.2, 1.7]) for i in (1, 2)})
-    assert pixels_hand.worked(both, parts, shown(both), 10) is None  # type: ignore[arg-type]
-
-
-def shown(clip: Clip) -> dict[int, np.ndarray]:
-    return {i: visible(clip.ids, [1, 2, 3])[1][:, i - 1] for i in (1, 2, 3)}
-
-
-def bars(angles: dict[int, np.ndarray]) -> Clip:
-    """Three bars of 24 by 8 pixels, at angles (T,) or 0.2, that sway by parts of a pixel."""
-    y, x = np.mgrid[:60, :200]
-    ids = np.zeros((T, 60, 200), np.uint16)
-    for t in range(T):
-        for i in (1, 2, 3):
-            a = angles.get(i, np.full(T, 0.2))[t]
-            u, v = x - 50 * i + 2.3 * np.sin(0.3 * t), y - 30 + 1.1 * np.cos(0.3 * t)
-            bar = (abs(u * np.cos(a) + v * np.sin(a)) < 12) & (abs(v * np.cos(a) - u * np.sin(a)) < 4)
-            ids[t][bar] = i
-    empty = np.zeros((T, 60, 200), np.float32)
-    return Clip(np.zeros((T, 60, 200, 3), np.uint8), empty, ids, wm.orbit(T, 200, 60))
-
-
-# ---- Honesty -------------------------------------------------------------------------------------
-
-
-def test_what_is_never_seen_is_unknown(still: Seen) -> None:
-    water = thing(still[1], "water")
-    assert water.box == water.support == water.inside == [None] and water.pixels == [0]
-
-
-def test_a_thing_mostly_hidden_is_not_placed_wrongly() -> None:
-    """A can that moves behind the drawer unit step by step: known to 5 cm, or not at all."""
-    for x in (-0.5, -0.07):
-        timeline = wm.place(STAGE, wm.still(STAGE, T), "can_1", np.array([x, 0.31, 0.785]))
-        known, seen, _ = witness(timeline)
-        assert all(e < 0.05 for e in errors(thing(known, "can_1"), thing(seen, "can_1"))), x
-        _never_wrong(thing(known, "can_1"), thing(seen, "can_1"))
-
-
-def test_empty_clip() -> None:
-    """Nothing in sight: every claim is null."""
-    away = wm.orbit(4, centre=(0, -5.0, 3.0), sweep=(3.0, 3.1))
-    timeline = wm.still(STAGE, 4)
-    clip = wm.render(STAGE, timeline, away)
-    known = world.facts(wm.shot(4), STAGE.world, timeline, clip)
-    seen = pixels.facts(identity.strip(known), clip)
-    for o in seen.objects:
-        if max(o.pixels) == 0:
-            assert all(v is None for t in (o.box, o.visible2d, o.openness or [], o.on or []) for v in t)
-    assert seen.events == []
-
-
-def test_facts_are_deterministic(opened: Seen) -> None:
-    known, seen, clip = opened
-    again = world.facts(wm.shot(T), STAGE.world, stories.opened(STAGE), clip)
-    assert dump(again) == dump(known) and dump(pixels.facts(known, clip)) == dump(seen)

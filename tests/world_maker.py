@@ -65,6 +65,7 @@ def kitchenette() -> Stage:
         "lamp": [Shape("sphere", (0, 0, 0), (0.08,))],
         "burner": [Shape("cyl", (0, 0, 0), (0.09, 0.01))],
         "water": [Shape("cyl", (0, 0, 0), (0.0399, 0.002))],
+        "stream": [Shape("cyl", (0, 0, 0), (0.006, 0.15))],
     }
     up = {  # world position of each body's frame
         "floor": (0, 0, 0),
@@ -83,6 +84,7 @@ def kitchenette() -> Stage:
         "lamp": (-0.3, 0.2, 1.35),
         "burner": (0.42, -0.2, 0.73),
         "water": (0.06, -0.10, -5.0),
+        "stream": (0.06, -0.10, -5.0),
     }
     extra: dict[str, dict[str, object]] = {
         "unit": {"front": (0, -1, 0)},
@@ -108,7 +110,7 @@ def kitchenette() -> Stage:
     role = dict.fromkeys(("floor", "wall"), "structure") | dict.fromkeys(
         ("table", "unit", "cupboard", "lamp", "burner"), "fixture"
     )
-    role |= {"drawer": "part", "door": "part", "water": "liquid"}
+    role |= {"drawer": "part", "door": "part", "water": "liquid", "stream": "liquid"}
     number = {"floor": 0, "wall": 0}
     bodies = []
     for name in shapes:
@@ -149,9 +151,7 @@ def still(stage: Stage, frames: int) -> Timeline:
         joints[:, i] = np.nan if b.joint is None else b.joint.closed
         fill[:, i] = np.nan if b.vessel is None else 0.0
     table = next(b.id for b in bodies if b.name == "table")
-    stands = np.array(
-        [table if b.role == "prop" or b.name in ("unit", "cupboard", "burner") else 0 for b in bodies]
-    )
+    stands = np.array([table if b.role == "prop" or b.name in ("unit", "cupboard", "burner") else 0 for b in bodies])
     support = np.broadcast_to(stands, (frames, len(bodies))).astype(np.uint16)
     levels = np.broadcast_to([1.0, 0.0], (frames, 2)).copy()
     none = np.zeros((frames, 0, 3), np.float32)

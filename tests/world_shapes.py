@@ -50,10 +50,7 @@ def _wall(o: F64, d: F64, r: float, h: float) -> F64:
     a, b = (d[:, :2] ** 2).sum(1), (o[:, :2] * d[:, :2]).sum(1)
     root = np.sqrt(b * b - a * ((o[:, :2] ** 2).sum(1) - r * r))
     return _first(
-        *[
-            np.where(abs(o[:, 2] + t * d[:, 2]) <= h / 2, t, np.inf)
-            for t in ((-b - root) / a, (-b + root) / a)
-        ]
+        *[np.where(abs(o[:, 2] + t * d[:, 2]) <= h / 2, t, np.inf) for t in ((-b - root) / a, (-b + root) / a)]
     )
 
 
@@ -147,5 +144,3 @@ def shell(w: float, d: float, h: float, t: float = 0.02) -> list[Shape]:
         Shape("box", (-w / 2 + t / 2, 0, 0), (t, d, h)),
         Shape("box", (w / 2 - t / 2, 0, 0), (t, d, h)),
     ]
-
-

@@ -3,15 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import world_maker as wm
 from world_maker import Stage
 
+from synth4d.annotate import identity, pixels, world
 from synth4d.geometry import quat_from_axis_angle
-from synth4d.types import F64, Event, Timeline
+from synth4d.records import CameraRecord, Facts, ObjectFact
+from synth4d.types import F64, Clip, Event, Timeline
 
 T = 24
+STAGE = wm.kitchenette()
+Seen = tuple[Facts, Facts, Clip]
+
+
+def witness(timeline: Timeline, **camera: float) -> Seen:
+    """World facts, pixel facts and the clip of a timeline."""
+    clip = wm.render(STAGE, timeline, wm.orbit(len(timeline.times_s), **camera))  # type: ignore[arg-type]
+    known = world.facts(wm.shot(len(timeline.times_s)), STAGE.world, timeline, clip)
+    return known, pixels.facts(identity.strip(known), clip), clip
+
+
+@cache
+def told(story: str) -> Seen:
+    """What the witnesses say of a story of this module."""
+    return witness(globals()[story](STAGE))
+
+
+def camera_record(clip: Clip) -> CameraRecord:
+    c = clip.camera
+    return CameraRecord(width=c.width, height=c.height, fps=c.fps, K=c.K.tolist(), T_world_cam=c.T_world_cam.tolist())
+
+
+def thing(facts: Facts, name: str) -> ObjectFact:
+    return next(o for o in facts.objects if o.name == name)
 
 
 def smooth(start: int, end: int) -> F64:
@@ -20,9 +47,7 @@ def smooth(start: int, end: int) -> F64:
     return s**3 * (10 - 15 * s + 6 * s * s)
 
 
-def carried(
-    stage: Stage, timeline: Timeline, name: str, span: tuple[int, int], end: F64, lift: float
-) -> Timeline:
+def carried(stage: Stage, timeline: Timeline, name: str, span: tuple[int, int], end: F64, lift: float) -> Timeline:
     """A thing goes from where it rests to `end` (3,), `lift` metres up on the way."""
     s = smooth(*span)
     a = np.asarray(stage.rest[name])
@@ -47,6 +72,11 @@ def seconds(frame: int) -> float:
 
 
 # ---- Stories -------------------------------------------------------------------------------------
+
+
+def still(stage: Stage) -> Timeline:
+    """Nothing happens."""
+    return wm.still(stage, T)
 
 
 def opened(stage: Stage) -> Timeline:
@@ -121,18 +151,20 @@ def switched(stage: Stage) -> Timeline:
     levels = out.levels.copy()
     levels[10:, 0], levels[5:, 1] = 0, 1
     on = Event("turn_on", stage.id("burner"), seconds(5), seconds(5))
-    return event(
-        replace(out, levels=levels), on, Event("turn_off", stage.id("lamp"), seconds(10), seconds(10))
-    )
+    return event(replace(out, levels=levels), on, Event("turn_off", stage.id("lamp"), seconds(10), seconds(10)))
 
 
-def filled(stage: Stage) -> Timeline:
-    """The jug is held over the mug, which fills to 70 %."""
+def filled(stage: Stage, stream: bool = True) -> Timeline:
+    """The jug is held over the mug, which fills to 70 %; the stream may be hidden."""
     level = np.interp(np.arange(T), [6, 14], [0, 0.7])
     water = np.tile(stage.rest["mug_1"], (T, 1))
     water[:, 2] += -0.048 + 0.098 * level - 0.001
     water[level <= 0, 2] = -5.0
     out = wm.place(stage, wm.still(stage, T), "water", water)
+    if stream:
+        falls = np.tile(np.add(stage.rest["mug_1"], (0, 0, 0.08)), (T, 1))
+        falls[(np.arange(T) < 7) | (np.arange(T) > 13), 2] = -5.0
+        out = wm.place(stage, out, "stream", falls)
     fill = out.fill.copy()
     fill[:, stage.index("mug_1")] = level
     held = smooth(2, 5) - smooth(16, 20)

@@ -6,11 +6,13 @@ depth and colour images. Nothing of what happened.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from synth4d.annotate import pixels_events, pixels_hand, pixels_place, pixels_scene, pixels_state, tracks
+from synth4d.annotate import pixels_events, pixels_hand, pixels_place, pixels_pour, pixels_scene, pixels_state, tracks
 from synth4d.annotate.identity import openness, strip
-from synth4d.annotate.pixels_cloud import Points, clouds
+from synth4d.annotate.pixels_cloud import clouds
 from synth4d.annotate.pixels_scene import Track
 from synth4d.annotate.visible import visible
 from synth4d.records import Facts, ObjectFact
@@ -30,11 +32,11 @@ def facts(identity: Facts, clip: Clip) -> Facts:
         pixels_scene.track(clip, o, p, yaw.get(o.id)) for o, p in zip(things, clouds(clip, table), strict=True)
     ]
     places = _places(clip, seen_tracks, boxes)
-    states = _states(clip, seen_tracks)
+    states = _states(clip, seen_tracks, places)
     objects = [
         _object(t, counts[:, k], seen[:, k], places[t.thing.id], states[t.thing.id]) for k, t in enumerate(seen_tracks)
     ]
-    changes = pixels_events.settle(_changes(clip, seen_tracks, boxes, places, states))
+    changes = pixels_events.settle(_changes(clip, seen_tracks, boxes, places, states), clip.camera.fps)
     return identity.model_copy(
         update={
             "witness": "pixels",
@@ -46,7 +48,8 @@ def facts(identity: Facts, clip: Clip) -> Facts:
 
 def _places(clip: Clip, all_tracks: list[Track], boxes: dict[int, F64]) -> dict[int, tuple[Ids, Ids]]:
     """(support, inside) by id; both unknown for what is no prop."""
-    holds = {t.thing.id: pixels_place.holder(t.thing) for t in all_tracks}
+    holds = {t.thing.id: pixels_place.holder(t.thing) for t in all_tracks if t.thing.role != "liquid"}
+    holds[0] = 0
     containers = [t for t in all_tracks if t.thing.cavity is not None]
     gates = [t for t in all_tracks if t.thing.joint is not None]
     out: dict[int, tuple[Ids, Ids]] = {t.thing.id: ([None], [None]) for t in all_tracks}
@@ -58,11 +61,15 @@ def _places(clip: Clip, all_tracks: list[Track], boxes: dict[int, F64]) -> dict[
     return out
 
 
-State = tuple[list[bool | None] | None, list[float | None] | None]
+class State(NamedTuple):
+    """What may be on, and how full: None where there is no such state."""
+
+    on: list[bool | None] | None
+    fill: list[float | None] | None
+    pour: pixels_pour.Filling | None
 
 
-def _states(clip: Clip, all_tracks: list[Track]) -> dict[int, State]:
-    """(on, fill) by id; None where there is no such state."""
+def _states(clip: Clip, all_tracks: list[Track], places: dict[int, tuple[Ids, Ids]]) -> dict[int, State]:
     walls = [t.points for t in all_tracks if t.thing.role in ("fixture", "part") and not t.thing.switchable]
     room = pixels_state.lit(clip, walls)
     if sum(pixels_state.is_luminaire(t.thing) for t in all_tracks) > 1:
@@ -71,19 +78,9 @@ def _states(clip: Clip, all_tracks: list[Track]) -> dict[int, State]:
     out: dict[int, State] = {}
     for t in all_tracks:
         on = pixels_state.is_on(t.thing, clip, t.points, room) if t.thing.switchable else None
-        fill = None if t.thing.vessel is None else [_fill(clip, t, f, liquid) for f in range(len(clip.ids))]
-        out[t.thing.id] = (on, fill)
+        filling = None if t.thing.vessel is None else pixels_pour.filling(clip, t, liquid, *places[t.thing.id])
+        out[t.thing.id] = State(on, None if filling is None else filling.level, filling)
     return out
-
-
-def _fill(clip: Clip, track: Track, frame: int, liquid: list[Points]) -> float | None:
-    rest = next((r for r in track.rests if r.run.first <= frame <= r.run.last), None)
-    if rest is None or rest.box is None or rest.fallen or not rest.run.resting:
-        return None
-    wet = [p.within(frame, frame).world for p in liquid]
-    own = track.points.within(frame, frame).world
-    eye = clip.camera.T_world_cam[frame, :3, 3]
-    return pixels_state.fill(track.thing, rest.box, eye, own, np.concatenate([*wet, np.zeros((0, 3))]))
 
 
 def _changes(
@@ -97,21 +94,21 @@ def _changes(
     levers = pixels_hand.levers(all_tracks)
     vessels = [t for t in all_tracks if t.thing.vessel is not None]
     for t in all_tracks:
-        on, fill = states[t.thing.id]
+        on, _, filling = states[t.thing.id]
         if t.thing.joint is not None:
             out += pixels_events.openings(t)
         elif t.thing.role == "prop":
             out += pixels_events.moves(t, *places[t.thing.id])
         if on is not None:
             out += pixels_events.switchings(t.thing.id, on, lambda last: pixels_hand.worked(clip, levers, boxes, last))
-        if fill is not None:
-            out += pixels_events.pourings(t, fill, vessels)
+        if filling is not None:
+            out += pixels_pour.pourings(t, filling, vessels)
     return out
 
 
 def _object(track: Track, counts: F64, seen: F64, places: tuple[Ids, Ids], state: State) -> ObjectFact:
     thing = track.thing
-    on, fill = state
+    on, fill, _ = state
     opened = None if thing.joint is None else tracks.numbers(openness(thing.joint, track.value), 2)
     return thing.model_copy(
         update={

@@ -16,7 +16,8 @@ from synth4d.records import EventFact
 OPENED = {"hinge": 6.0, "slide": 2.5}
 """Smaller changes of openness (deg, cm) are no event."""
 MOVED_M, LIFTED_M, DROPPED_M = 0.05, 0.03, 0.10
-FILLED = 0.1
+AROUND_S = 1.5
+"""A vessel is taken and put back within so much of its pouring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,44 +121,19 @@ def switchings(id: int, on: list[bool | None], worked: Callable[[int], int | Non
     return out
 
 
-def pourings(target: Track, fill: list[float | None], vessels: list[Track]) -> list[Change]:
-    """A vessel's level rises: the pouring vessel is the one that is held over it meanwhile."""
-    known = [(t, v) for t, v in enumerate(fill) if v is not None]
-    if len(known) < 2 or known[-1][1] - known[0][1] < FILLED:
-        return []
-    low, high = known[0][1], max(v for _, v in known)
-    slack = 0.1 * (high - low)
-    last = min(t for t, v in known if v >= high - slack)
-    first = max(t for t, v in known if t < last and v <= low + slack)
-    by = [v.thing.id for v in vessels if v is not target and _held_over(v, target, first, last)]
-    if len(by) != 1:
-        return []
-    return [Change("pour", by[0], first, last, None, target.thing.id, False, low, high)]
-
-
-def _held_over(vessel: Track, target: Track, first: int, last: int) -> bool:
-    """Whether in most frames that show both, all of a vessel is above the middle of another, and near it."""
-    over = []
-    for t in range(first, last + 1):
-        points = vessel.points.within(t, t).world
-        if len(points) >= 8 and np.isfinite(target.box[t, 0]):
-            away = float(np.hypot(*(points[:, :2].mean(axis=0) - target.box[t, :2])))
-            over.append(float(np.percentile(points[:, 2], 3)) > target.box[t, 2] and away < 0.35)
-    return len(over) > 0 and sum(over) > len(over) / 2
-
-
-def settle(changes: list[Change]) -> list[Change]:
-    """In order of time; what a pouring vessel does meanwhile is part of the pouring."""
+def settle(changes: list[Change], fps: float) -> list[Change]:
+    """In order of time; that a pouring vessel is lifted and put back is part of the pouring."""
+    slack = int(AROUND_S * fps)
     pours = [c for c in changes if c.kind == "pour"]
     kept = [
         c for c in changes
-        if c in pours or not any(p.object == c.object and _meet(p, c) for p in pours)
+        if c in pours or not any(p.object == c.object and _meet(p, c, slack) for p in pours)
     ]  # fmt: skip
     return sorted(kept, key=lambda c: (c.first, c.last, c.object, c.kind))
 
 
-def _meet(a: Change, b: Change) -> bool:
-    return a.first <= b.last and b.first <= a.last
+def _meet(a: Change, b: Change, slack: int) -> bool:
+    return a.first - slack <= b.last and b.first <= a.last + slack
 
 
 def record(i: int, change: Change, fps: float) -> EventFact:

@@ -38,7 +38,9 @@ def support(clip: Clip, track: Track, holds: dict[int, int], inside: Ids, boxes:
         picks = sorted({int(frames[0]), int(frames[len(frames) // 2]), int(frames[-1])})
         around = [_around(clip, t, boxes[t], track.thing.id, rest.box) for t in picks]
         points, ids = (np.concatenate(a) for a in zip(*around, strict=True))
-        found = _holder(points, np.array([holds.get(int(i), 0) for i in ids]), track, rest.box)
+        firm = np.isin(ids, list(holds))
+        named = np.array([holds[int(i)] for i in ids[firm]], np.int64)
+        found = _holder(points[firm], named, track, rest.box)
         for t in range(rest.run.first, rest.run.last + 1):
             if not inside[t]:
                 out[t] = found

@@ -1,4 +1,4 @@
-"""On or off, and how full, from the pixels alone."""
+"""On or off, from the pixels alone: a glow, a lamp that shines, a room that grows dark."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.annotate.pixels_cloud import Points
-from synth4d.records import ConeFact, ObjectFact
+from synth4d.records import ObjectFact
 from synth4d.types import F64, Clip
 
 GLOW, DARK = 0.2, 0.08
@@ -17,13 +17,8 @@ STEP = 0.012
 """A switched light changes the blue (0..1) of most fixtures by more than this between two frames."""
 DRIFT = 3.0
 """…and by more than this many times what the camera's motion does to it."""
-DRY = 0.12
-"""A vessel is empty when its inside is seen this low, as a share of its height."""
 LUMINAIRES = ("lamp", "light")
 """What has one of these words in its category lights the room; other switchable things glow."""
-
-
-# ---- On or off -----------------------------------------------------------------------------------
 
 
 def is_on(thing: ObjectFact, clip: Clip, points: Points, room: list[bool | None]) -> list[bool | None]:
@@ -95,50 +90,3 @@ def _medians(values: F64, points: Points, frames: int) -> F64:
         if len(own) >= 8:
             out[t] = np.median(own)
     return out
-
-
-# ---- How full ------------------------------------------------------------------------------------
-
-
-def share(cone: ConeFact, level: float) -> float:
-    """Filled share of a vessel's volume when its liquid stands at body z `level`."""
-    tall = cone.top_z - cone.bottom_z
-    t = min(max((level - cone.bottom_z) / tall, 0.0), 1.0)
-    r0, r1 = cone.bottom_radius, cone.top_radius
-    rt = r0 + (r1 - r0) * t
-    return float(t * (r0 * r0 + r0 * rt + rt * rt) / (r0 * r0 + r0 * r1 + r1 * r1))
-
-
-def fill(thing: ObjectFact, box: F64, eye: F64, own: F64, liquid: F64) -> float | None:
-    """Filled share of an upright vessel whose box (7,) is known, from its own points (M,3) and the liquid's
-    (L,3) of one frame, seen from `eye` (3,). 0 where it is seen dry nearly to the bottom; None where neither
-    liquid nor bottom is seen."""
-    cone = thing.vessel
-    assert cone is not None
-    axis, base = box[:2], box[2] - thing.box_offset[2]
-    wet = _within(liquid, axis, base, cone, 0.015)
-    if len(wet) >= 4:
-        return share(cone, float(np.median(wet[:, 2]) - base))
-    dry = _within(own, axis, base, cone, 0.01)
-    low = dry[dry[:, 2] - base < cone.bottom_z + DRY * (cone.top_z - cone.bottom_z)]
-    return 0.0 if not len(wet) and _inner(low, axis, eye, cone.bottom_radius).sum() >= 4 else None
-
-
-def _inner(points: F64, axis: F64, eye: F64, radius: float) -> NDArray[np.bool_]:
-    """Which of a vessel's points are on its inside: on its floor, or on the wall across from the eye."""
-    away = axis - eye[:2]
-    away = away / max(float(np.hypot(away[0], away[1])), 1e-9)
-    flat = points[:, :2] - axis
-    across = flat[:, 0] * away[0] + flat[:, 1] * away[1]
-    return np.asarray((np.hypot(flat[:, 0], flat[:, 1]) < 0.7 * radius) | (across > 0.5 * radius))
-
-
-def _within(points: F64, axis: F64, base: float, cone: ConeFact, slack: float) -> F64:
-    """The points inside the vessel's cone grown by `slack`."""
-    if not len(points):
-        return points
-    r = np.hypot(points[:, 0] - axis[0], points[:, 1] - axis[1])
-    z = points[:, 2] - base
-    t = np.clip((z - cone.bottom_z) / (cone.top_z - cone.bottom_z), 0, 1)
-    wide = cone.bottom_radius + (cone.top_radius - cone.bottom_radius) * t + slack
-    return np.asarray(points[(r < wide) & (z > cone.bottom_z - 0.02) & (z < cone.top_z + 0.01)])
