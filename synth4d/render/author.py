@@ -59,10 +59,18 @@ def author(world: World, sight: Sight, horizon: Horizon) -> Authored:
     # A surface seen at a slant is foreshortened: its Gaussians may stand further apart, up to a limit.
     slant = sight.facing(pieces.center, triangles.flat[pieces.triangle], body)
     wanted *= np.sqrt(1 / np.clip(slant, SLANT, 1))
-    strips = np.min(outlines.widths, 1, initial=np.inf)[triangles.outline]
+    strips = np.minimum(np.min(outlines.widths, 1, initial=np.inf)[triangles.outline], 2 * _bend(triangles))
     cells = _cells(triangles, pieces, strips, wanted)
     points = _bare(lattice.fill(triangles.corners, triangles.flat, pieces, cells), pieces, triangles, sight, horizon)
     return bind(triangles, outlines, skins, pieces, points, lattice.CHUNK / cells)
+
+
+def _bend(triangles: Triangles) -> F64:
+    """(F,) least radius of curvature, from how far the shading normals turn along the edges."""
+    edge, turn = (v - np.roll(v, -1, 1) for v in (triangles.corners, triangles.normals))
+    square = np.sum(edge * edge, 2) / np.maximum(np.sum(turn * turn, 2), 1e-12)
+    radius: F64 = np.sqrt(square.min(1, initial=np.inf))
+    return radius
 
 
 def _seen(triangles: Triangles, sight: Sight) -> tuple[Triangles, F64]:
@@ -153,7 +161,7 @@ def _face_camera(triangles: Triangles, sight: Sight) -> Triangles:
 
 def _cells(triangles: Triangles, pieces: lattice.Pieces, strips: F64, wanted: F64) -> I64:
     """(P,) lattice cells a chunk side for wanted spacings: even within a chunk of a body, finer on strips
-    narrower than a cell and a half."""
+    narrower than a cell and a half and on beads as thin."""
     body = triangles.body[pieces.triangle].astype(np.int64)
     cube = np.floor(pieces.center / lattice.CHUNK + 0.5).astype(np.int64) + (1 << 14)
     key = ((body << 15 | cube[:, 0]) << 15 | cube[:, 1]) << 15 | cube[:, 2]

@@ -15,12 +15,13 @@ I64 = NDArray[np.int64]
 
 SIGMA = 0.65
 """In-plane standard deviation in lattice cells: the least that leaves no hole between four neighbours."""
-FLATNESS = 0.1
+FLATNESS = 0.03
 OPACITY = 0.97
 INSET = 1.2
 """Distance in cells that a Gaussian keeps from a hard line: as far as the half-opaque contour of a row of them,
 blurred by the rasteriser's pixel filter, lies outside it."""
-SINK, SINK_M = 0.5, 0.0015
+NARROW_INSET = 0.4
+SINK, SINK_M = 0.4, 0.001
 """How deep Gaussians lie under a smooth surface, in cells and at most: the same, for round silhouettes."""
 WELD_M = 0.004
 """Corners in one cell of this grid are lit as one: fine meshes need no finer light."""
@@ -127,7 +128,9 @@ def _keep_clear(means: F32, outlines: Outlines, outline: I32, pieces: lattice.Pi
         p = means[rows]
         distance = p[:, 0] * line[:, 0] + p[:, 1] * line[:, 1] + p[:, 2] * line[:, 2] - line[:, 3]
         half = outlines.widths[outline[mine], k] / 2
-        target = np.minimum(INSET * spacing[mine], half).astype(np.float32)[owner]
+        # Next to a strip that has room for one row, a wide margin would leave a gap.
+        inset = np.where(outlines.beyond[outline[mine], k] < 2 * spacing[mine], NARROW_INSET, INSET)
+        target = np.minimum(inset * spacing[mine], half).astype(np.float32)[owner]
         snap = np.flatnonzero(distance < target)
         means[rows[snap]] += line[snap, :3] * (target - distance)[snap, None]
 

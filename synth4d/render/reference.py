@@ -17,7 +17,8 @@ from synth4d.types import F64, Gaussians
 
 NEAR_PLANE = 0.01
 LOW_PASS = 0.3
-SLOPE_PASS = 0.02
+SLOPE_PASS = 0.0002
+DEPTH_SPAN = 4.0
 MAX_ALPHA = 0.999
 MIN_ALPHA = 1 / 255
 MIN_TRANSMITTANCE = 1e-4
@@ -35,6 +36,8 @@ class Splats:
     z: F64
     slope: F64
     """(M,2) metres of depth a pixel, along the middle of the Gaussian"""
+    span: F64
+    """(M,) how far that middle may lead from the centre, metres of depth"""
 
 
 def project(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, height: int) -> Splats:
@@ -57,8 +60,9 @@ def project(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, heig
     cov = np.einsum("nij,njk,nlk->nil", J, cov_cam, J)
     # Mean depth given the pixel: cov(z,uv) cov(uv)⁻¹, before the low-pass.
     slope = np.linalg.solve(cov + SLOPE_PASS * np.eye(2), np.einsum("nij,nj->ni", J, cov_cam[:, :, 2])[..., None])
+    span = DEPTH_SPAN * np.sqrt(cov_cam[:, 2, 2])
     centre = np.stack([fx * x / z + cx, fy * y / z + cy], -1)
-    return Splats(rows, centre, cov + LOW_PASS * np.eye(2), z, slope[..., 0])
+    return Splats(rows, centre, cov + LOW_PASS * np.eye(2), z, slope[..., 0], span)
 
 
 def render(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, height: int) -> Picture:
@@ -66,7 +70,7 @@ def render(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, heigh
     rgb, weight_z = np.zeros((height, width, 3)), np.zeros((height, width))
     T, done = np.ones((height, width)), np.zeros((height, width), bool)
     median, ids = np.zeros((height, width)), np.zeros((height, width), np.uint16)
-    for row, centre, cov, z, slope in zip(*(getattr(splats, f.name) for f in fields(splats)), strict=True):
+    for row, centre, cov, z, slope, span in zip(*(getattr(splats, f.name) for f in fields(splats)), strict=True):
         opacity = float(g.opacities[row])
         if opacity < MIN_ALPHA:
             continue
@@ -89,7 +93,7 @@ def render(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, heigh
         rgb[box] += w[..., None] * g.colours[row]
         weight_z[box] += w * z
         crosses = hit & (t > 0.5) & (after <= 0.5)
-        ridge = np.maximum(z + slope[0] * dx + slope[1] * dy, NEAR_PLANE)
+        ridge = np.maximum(z + np.clip(slope[0] * dx + slope[1] * dy, -span, span), NEAR_PLANE)
         median[box] = np.where(crosses, ridge, median[box])
         ids[box] = np.where(crosses, g.ids[row], ids[box])
         T[box] = np.where(hit, after, t)

@@ -59,6 +59,8 @@ class Outlines:
     """(M,9,4) distance of a point p inward is lines[:3]·p − lines[3]; NaN = none"""
     widths: F64
     """(M,9) width of the strip between a hard line and the one opposite; inf = no opposite"""
+    beyond: F64
+    """(M,9) width of the strip on the other side of a hard line; inf = wide, or an open border"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +77,7 @@ class Skin:
 def gather(bodies: tuple[Body, ...]) -> tuple[Triangles, Outlines, list[Skin]]:
     """Every visible triangle of the bodies (liquids are particles, not surfaces), and a skin a surface."""
     parts: list[Triangles] = [_empty()]
-    outlines = [Outlines(np.zeros((0, LINES, 4)), np.zeros((0, LINES)))]
+    outlines = [Outlines(np.zeros((0, LINES, 4)), *np.zeros((2, 0, LINES)))]
     skins: list[Skin] = []
     for index, body in enumerate(bodies):
         if body.role == "liquid":
@@ -178,7 +180,8 @@ def _prepare(vertices: F64, surface: Surface) -> tuple[Triangles, Outlines]:
         np.full(count, surface.smooth),
         np.zeros(count, np.int32),
     )
-    return triangles, Outlines(lines, _strip_widths(corners, lines))
+    widths = _strip_widths(corners, lines)
+    return triangles, Outlines(lines, widths, _beyond(widths, twin, twin_edge))
 
 
 def _clean(corners: F64) -> tuple[F64, I64]:
@@ -261,6 +264,13 @@ def _strip_widths(corners: F64, lines: F64) -> F64:
         between = np.where(against, distance[:, k, None] + distance, np.inf)
         widths[several, k] = np.min(between, 1, initial=np.inf)
     return widths
+
+
+def _beyond(widths: F64, twin: I64, twin_edge: I64) -> F64:
+    own = np.where(twin >= 0, widths[twin, twin_edge], np.inf)
+    step = np.stack([(twin_edge + 1) % 3, (twin_edge + 2) % 3], 2)
+    borrowed = np.take_along_axis(own[twin], step, 2).reshape(len(twin), 6)
+    return np.concatenate([own, borrowed], 1)
 
 
 def _unit(v: F64) -> F64:

@@ -8,7 +8,7 @@ from synth4d.types import F32, F64
 
 _KNEE = 0.6
 """Linear level above which highlights are compressed; below it a matt surface in full light keeps its sRGB."""
-_TABLE_TOP = 8.0
+_TABLE_TOP = 16.0
 _TABLE_SIZE = 4096
 
 
@@ -23,9 +23,9 @@ def encode(light: F64) -> F64:
 
 
 def shoulder(light: F64) -> F64:
-    """Identity up to the knee, then an exponential approach to 1."""
+    """Identity up to the knee, then a hyperbola towards 1, slow enough that lit things keep their hue."""
     over = np.maximum(light - _KNEE, 0) / (1 - _KNEE)
-    return np.where(light < _KNEE, light, _KNEE + (1 - _KNEE) * (1 - np.exp(-over)))
+    return np.where(light < _KNEE, light, _KNEE + (1 - _KNEE) * over / (1 + over))
 
 
 # Square-root spacing: the dark end, where the eye is keenest, gets the finest steps.

@@ -66,7 +66,8 @@ inline uint32_t touched(int x0, int x1, int y0, int y1) {
 
 // Depth at which the ray of a pixel meets the middle of a splat.
 inline float ridge(const Splat &s, float px, float py) {
-  const float z = s.z + s.zx * (px - s.x) + s.zy * (py - s.y);
+  const float dz = s.zx * (px - s.x) + s.zy * (py - s.y);
+  const float z = s.z + (dz > s.z_span ? s.z_span : dz < -s.z_span ? -s.z_span : dz);
   return z > NEAR_PLANE ? z : NEAR_PLANE;
 }
 

@@ -11,7 +11,8 @@ constexpr int MAX_SIDE = 16384;        // pixels; int16 ranges and 16-bit tile c
 constexpr int CHUNK = 256;             // Gaussians projected per call
 constexpr float NEAR_PLANE = 0.01f;    // metres
 constexpr float LOW_PASS = 0.3f;       // px², added to the diagonal of the projected covariance
-constexpr float SLOPE_PASS = 0.02f;    // px², the same for the slope of depth: a splat seen edge-on has none
+constexpr float SLOPE_PASS = 0.0002f;  // px², the same for the slope of depth
+constexpr float DEPTH_SPAN = 4.0f;     // standard deviations of depth that a splat reaches from its centre
 constexpr float MAX_ALPHA = 0.999f;    // of one Gaussian at one pixel
 constexpr float MIN_LOG2_ALPHA = -7.99435344f;  // log2(1/255): fainter is not blended
 constexpr float MIN_TRANSMITTANCE = 1e-4f;      // a pixel is done before it falls to this
@@ -34,9 +35,9 @@ struct View {
 };
 
 // A projected Gaussian: log2 alpha at (x+dx, y+dy) is log2_opacity + a dx² + b dx dy + c dy², and the depth
-// of its ridge along that pixel's ray is z + zx dx + zy dy.
+// of its ridge along that pixel's ray is z + zx dx + zy dy, at most z_span from z.
 struct alignas(64) Splat {
-  float x, y, a, b, c, log2_opacity, z, zx, zy, rgb[3];
+  float x, y, a, b, c, log2_opacity, z, zx, zy, z_span, rgb[3];
   uint32_t id;
   int16_t x0, x1, y0, y1;       // pixels it can touch, [x0,x1) × [y0,y1)
 };

@@ -7,7 +7,7 @@ inline float clamp(float v, float low, float high) { return smaller(larger(v, lo
 // What `project` computes for a chunk in a loop that vectorises, and then walks one by one.
 struct Chunk {
   alignas(64) float z[CHUNK], u[CHUNK], v[CHUNK];
-  alignas(64) float a[CHUNK], b[CHUNK], c[CHUNK], zx[CHUNK], zy[CHUNK];
+  alignas(64) float a[CHUNK], b[CHUNK], c[CHUNK], zx[CHUNK], zy[CHUNK], z_span[CHUNK];
   // The outline (where alpha is 1/255) in row dy: slope·dy ± sqrt(width·(extent − dy²·narrow)); ±lean is
   // the row of its rightmost and leftmost point.
   alignas(64) float slope[CHUNK], width[CHUNK], narrow[CHUNK], extent[CHUNK], lean[CHUNK];
@@ -48,6 +48,8 @@ void project_chunk(const Model &g, const View &view, size_t begin, int count, Ch
     const float det = cuu * cvv - cuv * cuv, idet = 1.0f / det, ivv = 1.0f / cvv;
     // Mean depth at a pixel given the Gaussian: z + cov(z,uv) cov(uv)⁻¹ (du,dv), before the low-pass.
     const float czu = s0 * m[8] + s1 * m[9] + s2 * m[10], czv = t0 * m[8] + t1 * m[9] + t2 * m[10];
+    const float r0 = xx[i] * m[8] + xy[i] * m[9] + xz[i] * m[10], r1 = xy[i] * m[8] + yy[i] * m[9] + yz[i] * m[10];
+    const float czz = r0 * m[8] + r1 * m[9] + (xz[i] * m[8] + yz[i] * m[9] + zz[i] * m[10]) * m[10];
     const float suu = cuu - (LOW_PASS - SLOPE_PASS), svv = cvv - (LOW_PASS - SLOPE_PASS);
     const float islope = 1.0f / (suu * svv - cuv * cuv);
     const float extent = WIDE * 2.0f * LN_2 * (opacity[i] - MIN_LOG2_ALPHA);
@@ -56,6 +58,7 @@ void project_chunk(const Model &g, const View &view, size_t begin, int count, Ch
     out.z[i] = z, out.u[i] = u, out.v[i] = v;
     out.a[i] = -0.5f * LOG2_E * cvv * idet, out.b[i] = LOG2_E * cuv * idet, out.c[i] = -0.5f * LOG2_E * cuu * idet;
     out.zx[i] = (czu * svv - czv * cuv) * islope, out.zy[i] = (czv * suu - czu * cuv) * islope;
+    out.z_span[i] = DEPTH_SPAN * __builtin_sqrtf(larger(czz, 0.0f));
     out.slope[i] = cuv * ivv, out.width[i] = det * ivv, out.narrow[i] = ivv, out.extent[i] = extent;
     out.lean[i] = cuv * __builtin_sqrtf(larger(extent, 0.0f) / cuu);
     const int x0 = (int)clamp(__builtin_ceilf(u - ru - 0.5f), 0.0f, W);
@@ -89,7 +92,7 @@ void project(const Model &g, const View &view, size_t begin, size_t end, Bins &b
     const int i = seen[s];
     const size_t j = begin + (size_t)i;
     bins.splats[bins.splat_count] = Splat{
-        k.u[i], k.v[i], k.a[i], k.b[i], k.c[i], g.log2_opacity[j], k.z[i], k.zx[i], k.zy[i],
+        k.u[i], k.v[i], k.a[i], k.b[i], k.c[i], g.log2_opacity[j], k.z[i], k.zx[i], k.zy[i], k.z_span[i],
         {g.rgb[3 * j], g.rgb[3 * j + 1], g.rgb[3 * j + 2]}, g.id[j],
         (int16_t)k.x0[i], (int16_t)k.x1[i], (int16_t)k.y0[i], (int16_t)k.y1[i]};
     const int row = k.y0[i] / TILE, rows = (k.y1[i] + TILE - 1) / TILE - row;
