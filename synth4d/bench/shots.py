@@ -1,0 +1,74 @@
+"""Labelled frames a second on one core, all stages counted, and what each stage takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import process_time
+
+import numpy as np
+
+from synth4d import config, seeds
+from synth4d.bench import cast
+from synth4d.errors import CannotHappen
+from synth4d.types import CameraPath, Shot, Timeline, World
+
+SHOTS = 6
+WARM_UP = 1
+"""The first shot of a process pays for imports and caches; a worker makes hundreds."""
+
+
+def planned(scene: str, count: int) -> list[Shot]:
+    """The first dynamic shots of a run of a scene with the default config."""
+    from synth4d.run import plan, stages
+
+    run_config = config.load(None, {"scenes": [scene], "shots": 4 * count})
+    shots = plan.make(run_config, stages.scenes([scene]))
+    return [s for s in shots if s.kind == "dynamic"][:count]
+
+
+def filmed(
+    scene: str, count: int
+) -> Iterator[tuple[Shot, World, Timeline, CameraPath, np.random.Generator]]:
+    """Shots that can happen, simulated and with a camera, ready to be rendered."""
+    from synth4d.motion import camera, simulate
+    from synth4d.scene import build, load
+
+    for shot in planned(scene, count):
+        for attempt in range(8):
+            try:
+                world = build.build(load.load(scene), shot)
+                timeline = simulate.simulate(world, shot, attempt=attempt)
+                path = camera.film(world, timeline, shot)
+            except CannotHappen:
+                continue
+            yield shot, world, timeline, path, seeds.rng(shot.run_seed, shot.scene, shot.key, "render", attempt)
+            break
+
+
+def run() -> dict[str, dict[str, object]]:
+    """CPU seconds of this process over whole shots of the kitchen, failed attempts included; the baseline is
+    ray casting depth and ids alone of the same frames."""
+    from synth4d.run import stages, work
+
+    run_config = config.load(None, {"scenes": ["kitchen"], "shots": 4 * SHOTS})
+    clock, frames, spent = work.Clock(None), 0, 0.0
+    for n, shot in enumerate(planned("kitchen", SHOTS + WARM_UP)):
+        if n == WARM_UP:
+            clock.seconds.clear()
+            spent, frames = process_time(), 0
+        for attempt in range(run_config.max_attempts):
+            try:
+                frames += stages.make(shot, run_config, "kitchen", attempt, clock).frames
+                break
+            except CannotHappen:
+                continue
+    spent = process_time() - spent
+    rate = frames / spent
+    _, world, timeline, path, _ = next(filmed("kitchen", 1))
+    start = process_time()
+    cast.clip(world, timeline, path)
+    bare = len(timeline.times_s) / (process_time() - start)
+    row = {"unit": "frames/s", "against": "depth and ids alone by ray casting", "ratio": round(rate / bare, 3)}
+    wall = {f"share_{k}": {"value": round(100 * v / sum(clock.seconds.values()), 1), "unit": "%",
+                           "against": "of the time of a shot", "ratio": None} for k, v in clock.seconds.items()}  # fmt: skip
+    return {"labelled_frames": {"value": round(rate, 2), **row}, **wall}
