@@ -165,6 +165,14 @@ def _strip_cache() -> Facts:
     return _CACHE[0]
 
 
+def test_strip_leaves_every_track_unknown() -> None:
+    bare = identity.strip(told("stowed")[0])
+    assert bare.events == []
+    for o in bare.objects:
+        assert o.box == o.pose == o.box2d == o.visible2d == o.occluded == o.support == o.inside == [None]
+        assert o.openness is o.on is o.fill is None and o.pixels == [0]
+
+
 def test_strip_leaves_no_trace_of_the_end_of_the_clip() -> None:
     """Two clips that start alike give the pixels witness the same identity."""
     a = _strip_cache()
