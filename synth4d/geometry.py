@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 
 from synth4d.types import F64
 
-
 # ---- Rotations and poses -------------------------------------------------------------------------
 
 
@@ -43,15 +42,14 @@ def quat_from_axis_angle(axis: ArrayLike, angle: ArrayLike) -> F64:
 
 def rotmat(q: ArrayLike) -> F64:
     """(...,4) wxyz → (...,3,3)."""
-    w, x, y, z = np.moveaxis(np.asarray(q, float), -1, 0)
-    n = w * w + x * x + y * y + z * z
-    s = 2.0 / n
-    rows = [
-        [1 - s * (y * y + z * z), s * (x * y - w * z), s * (x * z + w * y)],
-        [s * (x * y + w * z), 1 - s * (x * x + z * z), s * (y * z - w * x)],
-        [s * (x * z - w * y), s * (y * z + w * x), 1 - s * (x * x + y * y)],
-    ]
-    return np.stack([np.stack(r, -1) for r in rows], -2)
+    q = np.asarray(q, float)
+    w, x, y, z = q[..., 0], q[..., 1], q[..., 2], q[..., 3]
+    s = 2.0 / (w * w + x * x + y * y + z * z)
+    R = np.empty((*q.shape[:-1], 3, 3))
+    R[..., 0, 0], R[..., 0, 1], R[..., 0, 2] = 1 - s * (y * y + z * z), s * (x * y - w * z), s * (x * z + w * y)
+    R[..., 1, 0], R[..., 1, 1], R[..., 1, 2] = s * (x * y + w * z), 1 - s * (x * x + z * z), s * (y * z - w * x)
+    R[..., 2, 0], R[..., 2, 1], R[..., 2, 2] = s * (x * z - w * y), s * (y * z + w * x), 1 - s * (x * x + y * y)
+    return R
 
 
 def quat_from_rotmat(R: ArrayLike) -> F64:

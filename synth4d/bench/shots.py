@@ -26,9 +26,7 @@ def planned(scene: str, count: int) -> list[Shot]:
     return [s for s in shots if s.kind == "dynamic"][:count]
 
 
-def filmed(
-    scene: str, count: int
-) -> Iterator[tuple[Shot, World, Timeline, CameraPath, np.random.Generator]]:
+def filmed(scene: str, count: int) -> Iterator[tuple[Shot, World, Timeline, CameraPath, np.random.Generator]]:
     """Shots that can happen, simulated and with a camera, ready to be rendered."""
     from synth4d.motion import camera, simulate
     from synth4d.scene import build, load

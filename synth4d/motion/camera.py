@@ -13,7 +13,7 @@ from synth4d.motion.moves import smooth
 from synth4d.physics import Sim
 from synth4d.types import F64, Body, CameraPath, Shot, Timeline, World
 
-CANDIDATES = 72
+CANDIDATES = 48
 BODY_M = 0.13
 """Free space around the eye."""
 MIN_SEEN = 0.55

@@ -23,8 +23,14 @@ class Stage:
         self.bodies: dict[int, Body] = {b.id: b for b in world.bodies if b.id}
         self.by_name = {b.name: b for b in world.bodies}
         self._standing: tuple[float, dict[int, Place]] | None = None
+        places = world.places
+        self._low = np.array([p.low for p in places]).reshape(-1, 3)
+        self._high = np.array([[*p.high[:2], p.high[2] if p.inside else p.low[2] + FLOOR_SLACK_M] for p in places])
+        self._high = self._high.reshape(-1, 3)
+        self._area = np.prod(np.array([np.subtract(p.high[:2], p.low[:2]) for p in places]).reshape(-1, 2), axis=1)
         self.places = {p.name: p for p in world.places}
         self.free = [self.by_name[n] for n in world.free]
+        self._others = np.array([[p.body != b.id for b in self.free] for p in places]).reshape(len(places), -1)
         self.switches = {s.part: s for s in world.switches}
         self.openable = [b for b in self.bodies.values() if b.joint and b.id not in self.switches]
 
@@ -57,20 +63,16 @@ class Stage:
         return self.standing().get(id)
 
     def _find_places(self) -> dict[int, Place]:
+        if not self.free or not self.world.places:
+            return {}
         feet = self.sim.poses([b.name for b in self.free])[:, :3]
-        best: dict[int, tuple[float, Place]] = {}
-        for place in self.world.places:
-            local = apply_pose(invert_pose(self.pose(place.body)), feet)
-            low, high = np.array(place.low), np.array(place.high)
-            top = high[2] if place.inside else low[2] + FLOOR_SLACK_M
-            level = (local[:, 2] >= low[2] - 0.03) & (local[:, 2] <= top)
-            over = level & ((local[:, :2] >= low[:2] - 0.01) & (local[:, :2] <= high[:2] + 0.01)).all(1)
-            area = float(np.prod(high[:2] - low[:2]))
-            for k in np.flatnonzero(over):
-                id = self.free[k].id
-                if id != place.body and (id not in best or area < best[id][0]):
-                    best[id] = (area, place)
-        return {id: place for id, (_, place) in best.items()}
+        frames = self.sim.poses([self.bodies[p.body].name for p in self.world.places])
+        local = apply_pose(invert_pose(frames)[:, None], feet[None])  # (places, props, 3)
+        low, high = self._low[:, None], self._high[:, None]
+        over = ((local >= low - (0.01, 0.01, 0.03)) & (local <= high + (0.01, 0.01, 0))).all(2) & self._others
+        area = np.where(over, self._area[:, None], np.inf)
+        best = np.argmin(area, axis=0)
+        return {b.id: self.world.places[best[k]] for k, b in enumerate(self.free) if over[best[k], k]}
 
     def reachable(self, place: Place) -> bool:
         """Its gate is open; a place on or in a prop must itself stand in the open."""

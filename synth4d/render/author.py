@@ -20,13 +20,13 @@ from synth4d.types import F64, World
 
 I64 = NDArray[np.int64]
 
-SPACING_PX = {"prop": 0.95, "part": 1.25, "fixture": 1.35, "structure": 1.5}
+SPACING_PX = {"prop": 1.0, "part": 1.35, "fixture": 1.6, "structure": 2.0}
 SPACING_M = (0.002, 0.025)
 SLANT = 0.5
 """Cosine of incidence below which spacing grows no further."""
-LIGHT_PX, LIGHT_M = 14.0, (0.015, 0.15)
+LIGHT_PX, LIGHT_M = 24.0, (0.02, 0.25)
 """Edge of the triangles whose corners are lit, in pixels at the nearest distance, and its bounds."""
-CONTACT_M = 0.04
+CONTACT_M = 0.05
 """Edge of lit triangles next to props."""
 _COARSE_M = 0.4
 _CONTACT_REACH_M = 0.01

@@ -14,8 +14,8 @@ from synth4d.types import F32, F64, Lamp
 Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
 
-_MOVED = (0.002, 0.004)
-"""Metres and quaternion difference below which a moved body keeps its light (the latter is half a degree)."""
+_MOVED = (0.01, 0.012)
+"""Metres and quaternion difference below which a moved body keeps its light (the latter is a degree and a half)."""
 
 
 class Mover:

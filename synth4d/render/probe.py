@@ -15,7 +15,7 @@ from synth4d.types import F32, F64, Lamp
 Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
 
-AMBIENT_RAYS = 14
+AMBIENT_RAYS = 10
 LAMP_RAYS = 4
 REACH_M = 0.45
 """Distance at which an occluder stops to darken the ambient; its effect falls off linearly."""

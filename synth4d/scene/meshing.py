@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from synth4d.geometry import apply_pose
 from synth4d.physics import Geom
 from synth4d.scene import assets
 from synth4d.scene.spec import MaterialSpec
-from synth4d.types import F64, I32, Material, Surface
+from synth4d.types import F64, I32, Material, Surface, Vec3
 
 SEGMENTS = 32
 
@@ -24,21 +25,26 @@ def surface(geom: Geom, material: Material) -> Surface:
 
 
 def mesh(geom: Geom) -> tuple[F64, I32]:
-    a, b, c = geom.size
     if geom.type == "mesh":
         assert geom.vertices is not None and geom.faces is not None
         return geom.vertices, geom.faces
-    if geom.type == "box":
+    return _primitive(geom.type, geom.size)
+
+
+@lru_cache(maxsize=4096)  # a scene's primitives are the same in every layout
+def _primitive(type: str, size: Vec3) -> tuple[F64, I32]:
+    a, b, c = size
+    if type == "box":
         return box(a, b, c)
     turn = np.linspace(0, np.pi / 2, 9)
-    if geom.type == "cylinder":
+    if type == "cylinder":
         return revolve(np.array([[0, -b], [a, -b], [a, b], [0, b]]))
-    if geom.type == "capsule":
+    if type == "capsule":
         low = np.stack([a * np.sin(turn), -b - a * np.cos(turn)], 1)
         return revolve(np.concatenate([low, low[::-1] * [1, -1]]))
     around = np.linspace(0, np.pi, 17)
     v, f = revolve(np.stack([np.sin(around), -np.cos(around)], 1))
-    return v * (a if geom.type == "sphere" else np.array([a, b, c])), f
+    return v * (a if type == "sphere" else np.array([a, b, c])), f
 
 
 def box(a: float, b: float, c: float) -> tuple[F64, I32]:
