@@ -27,7 +27,7 @@ MEMBERS = tuple(sorted((*codec.MEMBERS, "facts.json", "qa.json")))
 SLACK_PX, SURFACE_M = 2.0, 0.004
 """How far visible pixels may reach beyond the projected 3D box of their object, and how far what is drawn may
 stand out of the surface (Gaussians do: over kitchens and toys the most was 2.2 px, 1.4 px with the box grown)."""
-DEPTH_M, OUTSIDE = 0.02, 0.02
+DEPTH_M, OUTSIDE = 0.035, 0.02
 """A pixel put back into the room by its depth must lie in its object's box grown so much; the share that may
 not (over the same clips none was)."""
 NEAR_M = 0.01

@@ -237,7 +237,8 @@ def test_cameras_stand_free_and_see_what_happens(played: list[tuple[World, Shot,
             body = world.bodies[index(world, e.object)]
             point = apply_pose(timeline.poses[f, index(world, e.object)], np.array(body.box_center))
             pixel, depth = project(path.K, path.T_world_cam[f], point)
-            assert depth > 0 and (pixel > -0.15 * it.width).all() and (pixel < 1.15 * np.array([it.width, it.height])).all()
+            size = np.array([it.width, it.height])
+            assert depth > 0 and (pixel > -0.15 * size).all() and (pixel < 1.15 * size).all()
         T = path.T_world_cam
         assert np.allclose(T[:, :3, :3] @ T[:, :3, :3].transpose(0, 2, 1), np.eye(3), atol=1e-9)
         assert (T[:, 2, 1] < 0).all(), "upside down: camera y must point down"

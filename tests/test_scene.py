@@ -73,7 +73,7 @@ UNKNOWN = [
     ("on_table: {on: table}", "on_table: {on: desk}", "desk", "table"),
     ("categories: [mug,", "categories: [mugg,", "mugg", "mug"),
     ("events: {open: 2,", "events: {explode: 2,", "explode", "open"),
-    ("radius: 0.10, rgb: [0.9, 0.75, 0.5], body: lamp", "radius: 0.10, rgb: [0.9, 0.75, 0.5], body: lam", "lam", "lamp"),
+    ("rgb: [0.9, 0.75, 0.5], body: lamp", "rgb: [0.9, 0.75, 0.5], body: lam", "lam", "lamp"),
 ]
 
 

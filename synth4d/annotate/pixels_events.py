@@ -16,6 +16,8 @@ from synth4d.records import EventFact
 OPENED = {"hinge": 6.0, "slide": 2.5}
 """Smaller changes of openness (deg, cm) are no event."""
 MOVED_M, LIFTED_M, DROPPED_M = 0.05, 0.03, 0.10
+HELD_FRAMES = 3
+"""A thing that stands still in the air for no longer is being held."""
 AROUND_S = 1.5
 """A vessel is taken and put back within so much of its pouring."""
 
@@ -67,12 +69,21 @@ def _span(track: Track, a: Rest, b: Rest) -> tuple[int, int]:
 def moves(track: Track, support: list[int | None], inside: list[int | None]) -> list[Change]:
     """A prop is somewhere else, or lies where it stood."""
     known = [r for r in track.rests if r.box is not None or inside[r.run.first] is not None]
-    stops = [r for r in known if r.run.resting and (r.box is not None or r.points >= FEW)]
+    stops = [r for i, r in enumerate(known) if _stops(r, i in (0, len(known) - 1), support, inside)]
     changes = [
         _moved(track, a, b, [r for r in known if a.run.last < r.run.first < b.run.first], support, inside)
         for a, b in pairwise(stops)
     ]
     return [c for c in changes if c is not None]
+
+
+def _stops(rest: Rest, at_end: bool, support: list[int | None], inside: list[int | None]) -> bool:
+    """Whether a prop has come to rest: on or in something, or for long; or it vanished into a container."""
+    t, long = rest.run.first, rest.run.last - rest.run.first >= HELD_FRAMES
+    if at_end and inside[t]:
+        return True
+    known = at_end or long or bool(support[t] or inside[t])
+    return rest.run.resting and known and (rest.box is not None or rest.points >= FEW)
 
 
 def _moved(

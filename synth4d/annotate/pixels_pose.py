@@ -123,8 +123,8 @@ def _middle(along: F64, points: Points, known: float, facing: float) -> float | 
         return end - sign * known / 2
     if unseen <= max(0.012, 0.08 * known):
         return (low + high) / 2
-    if unseen > 0.4 * known or min(low_hidden, high_hidden) > FREE:
-        return None
+    if unseen > 0.4 * known or min(low_hidden, high_hidden) > FREE or (abs(facing) > 0.3 and near > FREE):
+        return None  # the far end alone says little: what lies behind it cannot be seen
     if max(low_hidden, high_hidden) <= FREE:
         return (low + high) / 2
     return low + known / 2 if low_hidden <= FREE else high - known / 2

@@ -36,7 +36,7 @@ def filmed(scene: str, count: int) -> Iterator[tuple[Shot, World, Timeline, Came
             try:
                 world = build.build(load.load(scene), shot)
                 timeline = simulate.simulate(world, shot, attempt=attempt)
-                path = camera.film(world, timeline, shot)
+                path = camera.film(world, timeline, shot, attempt=attempt)
             except CannotHappen:
                 continue
             yield shot, world, timeline, path, seeds.rng(shot.run_seed, shot.scene, shot.key, "render", attempt)
@@ -67,6 +67,8 @@ def run() -> dict[str, dict[str, object]]:
     cast.clip(world, timeline, path)
     bare = len(timeline.times_s) / (process_time() - start)
     row = {"unit": "frames/s", "against": "depth and ids alone by ray casting", "ratio": round(rate / bare, 3)}
-    wall = {f"share_{k}": {"value": round(100 * v / sum(clock.seconds.values()), 1), "unit": "%",
-                           "against": "of the time of a shot", "ratio": None} for k, v in clock.seconds.items()}  # fmt: skip
-    return {"labelled_frames": {"value": round(rate, 2), **row}, **wall}
+    results: dict[str, dict[str, object]] = {"labelled_frames": {"value": round(rate, 2), **row}}
+    for stage, seconds in clock.seconds.items():
+        share = 100 * seconds / sum(clock.seconds.values())
+        results[f"share_{stage}"] = {"value": round(share, 1), "unit": "%", "against": "of a shot", "ratio": None}
+    return results

@@ -44,9 +44,9 @@ class Orbit:
     fov_x: float
 
 
-def film(world: World, timeline: Timeline, shot: Shot) -> CameraPath:
-    """The camera path of a shot; a twin shares its sibling's draws. Raises CannotHappen when nothing sees it."""
-    rng = seeds.rng(shot.run_seed, shot.scene, shot.layout, "camera")
+def film(world: World, timeline: Timeline, shot: Shot, *, attempt: int = 0) -> CameraPath:
+    """The camera path of a shot; a twin shares its sibling's draws at the same attempt. Raises CannotHappen when nothing sees it."""
+    rng = seeds.rng(shot.run_seed, shot.scene, shot.layout, "camera", attempt)
     focus = _focus(world, timeline, rng)
     centre = (focus.points.min(0) + focus.points.max(0)) / 2
     radius = float(np.linalg.norm(focus.points - centre, axis=1).max())

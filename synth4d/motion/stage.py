@@ -69,7 +69,7 @@ class Stage:
         frames = self.sim.poses([self.bodies[p.body].name for p in self.world.places])
         local = apply_pose(invert_pose(frames)[:, None], feet[None])  # (places, props, 3)
         low, high = self._low[:, None], self._high[:, None]
-        over = ((local >= low - (0.01, 0.01, 0.03)) & (local <= high + (0.01, 0.01, 0))).all(2) & self._others
+        over = ((local >= low - np.array([0.01, 0.01, 0.03])) & (local <= high + (0.01, 0.01, 0))).all(2) & self._others
         area = np.where(over, self._area[:, None], np.inf)
         best = np.argmin(area, axis=0)
         return {b.id: self.world.places[best[k]] for k, b in enumerate(self.free) if over[best[k], k]}

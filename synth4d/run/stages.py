@@ -47,7 +47,7 @@ def make(shot: Shot, config: RunConfig, scene_path: str, attempt: int, clock: Cl
         scene = load.load(scene_path)
         world = build.build(scene, shot)
         timeline = simulate.simulate(world, shot, attempt=attempt)
-        path = camera.film(world, timeline, shot)
+        path = camera.film(world, timeline, shot, attempt=attempt)
     with clock.stage("render"):
         members = codec.encode(renderer.render(world, timeline, path, rng=rng("render"), threads=1))
         clip = codec.decode(members)
