@@ -51,9 +51,7 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
-        raise ShardError(
-            f"can't write {path}: {error.strerror or error}; make room or choose another --out"
-        ) from error
+        raise ShardError(f"can't write {path}: {error.strerror or error}; make room or choose another --out") from error
     finally:
         # Gone after the rename; still there when anything above failed.
         with suppress(OSError):

@@ -46,9 +46,7 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardRow:
         file.write(trailer)
     sha256 = total.hexdigest()
     disk.write_atomic(disk.index_path(path), tar.dump_index(index, sha256))
-    return ShardRow(
-        name=path.name, split=split, bytes=index.end(), sha256=sha256, samples=len(keys), keys=keys
-    )
+    return ShardRow(name=path.name, split=split, bytes=index.end(), sha256=sha256, samples=len(keys), keys=keys)
 
 
 def _split(path: Path) -> str:
@@ -76,6 +74,4 @@ def _check(path: Path, key: str, names: tuple[str, ...], last: str | None, first
         raise ShardError(f"sample {key} has members {names}, the first of {path} {first}: give all the same")
     for name in names:
         if not tar.SUFFIX.fullmatch(name):
-            raise ShardError(
-                f"member {name!r} of sample {key} is malformed: a suffix is [a-z0-9] with dots between"
-            )
+            raise ShardError(f"member {name!r} of sample {key} is malformed: a suffix is [a-z0-9] with dots between")

@@ -32,9 +32,7 @@ class Source:
         elif (self.folder / disk.DATASET).is_file():
             self.record = disk.read_json(self.folder / disk.DATASET)
         else:
-            raise ShardError(
-                f"{url} has no {disk.DATASET}, so it is no whole dataset: make it with synth4d dataset"
-            )
+            raise ShardError(f"{url} has no {disk.DATASET}, so it is no whole dataset: make it with synth4d dataset")
 
     def path(self, name: str, sha256: str) -> Path:
         """A local path of the file; fetched first where it is not here yet."""
@@ -46,9 +44,7 @@ class Source:
                     total.update(chunk)
                     file.write(chunk)
                 if total.hexdigest() != sha256:
-                    raise ShardError(
-                        f"{self.url}/{name} came with another sha256 than its manifest's: try again"
-                    )
+                    raise ShardError(f"{self.url}/{name} came with another sha256 than its manifest's: try again")
         return path
 
     def _read(self, name: str) -> bytes:
@@ -86,16 +82,12 @@ def load_rows(source: Source, split: str, *, proved: bool) -> tuple[str, tuple[R
     record, manifest = source.record, source.folder / disk.MANIFEST
     try:
         if record["version"] != 1:
-            raise ConfigError(
-                f"{source.url} is of version {record['version']}, this synth4d reads 1: upgrade it"
-            )
+            raise ConfigError(f"{source.url} is of version {record['version']}, this synth4d reads 1: upgrade it")
         digest, splits = str(record["digest"]), dict(record["splits"])
         if proved and disk.digest(source.folder) != digest:
             raise ShardError(f"{manifest} or a file beside it is not what {disk.DATASET} says: make it again")
         if split not in splits:
-            raise ConfigError(
-                f"{source.url} has no split {split!r}: choose one of {', '.join(sorted(splits))}"
-            )
+            raise ConfigError(f"{source.url} has no split {split!r}: choose one of {', '.join(sorted(splits))}")
         rows = [
             Row(str(row["name"]), int(row["bytes"]), str(row["sha256"]), tuple(row["keys"]))
             for row in disk.read_jsonl(manifest)

@@ -246,9 +246,7 @@ class Shards:
         for name in ("digest", "split", "seed", "shuffle"):
             if state[name] != getattr(self, name):
                 ours = getattr(self, name)
-                raise ConfigError(
-                    f"state has {name} {state[name]}, these shards {ours}: resume with the same"
-                )
+                raise ConfigError(f"state has {name} {state[name]}, these shards {ours}: resume with the same")
         self.epoch = int(state["epoch"])
         self._start = self._position = int(state["position"])
 

@@ -69,9 +69,7 @@ def header(name: str, size: int) -> bytes:
     """The one ustar header of a regular file: mode 0644, owner 0, time 0."""
     raw, digits = name.encode("ascii"), b"%011o" % size
     if len(raw) > 100 or len(digits) > 11:
-        raise ShardError(
-            f"member {name} of {size} bytes does not fit ustar: name up to 100 bytes, size to 8 GiB"
-        )
+        raise ShardError(f"member {name} of {size} bytes does not fit ustar: name up to 100 bytes, size to 8 GiB")
     checksum = b"%06o\0" % (_FIXED + sum(raw) + sum(digits))
     fields = (raw.ljust(100, b"\0"), _MID, digits, b"\0", b"0" * 11, b"\0", checksum, _TAIL)
     return b"".join(fields).ljust(BLOCK, b"\0")
@@ -87,9 +85,7 @@ class Tar:
     beside it, `off` only the index.
     """
 
-    def __init__(
-        self, path: Path, *, size: int, sha256: str, keys: Sequence[str], check: str = "full"
-    ) -> None:
+    def __init__(self, path: Path, *, size: int, sha256: str, keys: Sequence[str], check: str = "full") -> None:
         self.path = path
         try:
             self._file = open(path, "rb", buffering=0)  # noqa: SIM115
@@ -98,9 +94,7 @@ class Tar:
         try:
             self.index = self._checked(size, sha256, check)
             if list(self.index.keys) != list(keys):
-                raise ShardError(
-                    f"{path} holds other samples than its manifest names: make the dataset again"
-                )
+                raise ShardError(f"{path} holds other samples than its manifest names: make the dataset again")
         except BaseException:
             self._file.close()
             raise
@@ -109,16 +103,12 @@ class Tar:
     def _checked(self, size: int, sha256: str, check: str) -> Index:
         found = os.fstat(self._file.fileno()).st_size
         if check != "off" and found != size:
-            raise ShardError(
-                f"{self.path} has {found} bytes, its manifest says {size}: it is cut off or replaced"
-            )
+            raise ShardError(f"{self.path} has {found} bytes, its manifest says {size}: it is cut off or replaced")
         if check != "full":
             return load_index(self.path, sha256)
         actual = hashlib.file_digest(self._file, "sha256").hexdigest()
         if actual != sha256:
-            raise ShardError(
-                f"{self.path} has sha256 {actual}, its manifest says {sha256}: it is damaged or replaced"
-            )
+            raise ShardError(f"{self.path} has sha256 {actual}, its manifest says {sha256}: it is damaged or replaced")
         return scan(self._file, str(self.path))
 
     def read(self, sample: int, suffixes: Iterable[str] | None = None) -> dict[str, bytes]:
@@ -131,9 +121,7 @@ class Tar:
             offset = int(self._offsets[sample, column])
             out[suffix] = os.pread(self._file.fileno(), size, offset)
             if len(out[suffix]) != size:
-                raise ShardError(
-                    f"{self.path} ends before byte {offset + size}: it was cut off while it was read"
-                )
+                raise ShardError(f"{self.path} ends before byte {offset + size}: it was cut off while it was read")
         return out
 
     def _column(self, suffix: str) -> int:
@@ -165,16 +153,12 @@ def scan(file: BinaryIO | FileIO, where: str) -> Index:
         key, suffix, size = _parse(block, f"{where} at byte {offset}")
         step = BLOCK + -(-size // BLOCK) * BLOCK
         if offset + step > length:
-            raise ShardError(
-                f"{where} at byte {offset}: member of {size} bytes reaches past the end, {length}"
-            )
+            raise ShardError(f"{where} at byte {offset}: member of {size} bytes reaches past the end, {length}")
         if any(os.pread(handle, step - BLOCK - size, offset + BLOCK + size)):
             raise ShardError(f"{where} at byte {offset + BLOCK + size}: padding is not zero")
         if not keys or key != keys[-1]:
             if keys and key < keys[-1]:
-                raise ShardError(
-                    f"{where} at byte {offset}: sample {key} after {keys[-1]}, keys must increase"
-                )
+                raise ShardError(f"{where} at byte {offset}: sample {key} after {keys[-1]}, keys must increase")
             keys.append(key)
             sizes.append([])
             suffixes.append([])
@@ -200,9 +184,7 @@ def _parse(block: bytes, where: str) -> tuple[str, str, int]:
         raise ShardError(f"{where}: no ustar header (compressed, overwritten or another format)")
     kind = block[156:157]
     if kind != b"0":
-        raise ShardError(
-            f"{where}: member is {_KINDS.get(kind, f'of type {kind!r}')}, only regular files are read"
-        )
+        raise ShardError(f"{where}: member is {_KINDS.get(kind, f'of type {kind!r}')}, only regular files are read")
     name, digits = block[:100].rstrip(b"\0").decode("latin-1"), block[124:135]
     key, _, suffix = name.partition(".")
     if not (KEY.fullmatch(key) and SUFFIX.fullmatch(suffix)):

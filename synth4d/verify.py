@@ -65,9 +65,7 @@ def _files(folder: Path, record: DatasetRecord, rows: list[ShardRow]) -> Iterato
     except ShardError as error:
         yield str(error)
     visible = {p.name for p in folder.glob("*.tar*")}
-    yield from (
-        f"{folder / name}: no manifest row names it" for name in sorted(visible - {r.name for r in rows})
-    )
+    yield from (f"{folder / name}: no manifest row names it" for name in sorted(visible - {r.name for r in rows}))
     yield from _twice(f"{folder / disk.MANIFEST}: shard", [row.name for row in rows])
     yield from _twice(f"{folder / disk.MANIFEST}: sample", [key for row in rows for key in row.keys])
     splits = {row.split: sorted(r.name for r in rows if r.split == row.split) for row in rows}
@@ -81,9 +79,7 @@ def _shard(folder: Path, row: ShardRow, deep: bool) -> Report:
     try:
         named = disk.TAR_NAME.fullmatch(row.name)
         if not named or named[1] != row.split or row.samples != len(row.keys):
-            return Report(
-                counts, [f"{folder / disk.MANIFEST}: row {row.name!r}: name, split or samples is wrong"]
-            )
+            return Report(counts, [f"{folder / disk.MANIFEST}: row {row.name!r}: name, split or samples is wrong"])
         with dataset.open_shard(folder, row) as opened:
             counts["samples"] += row.samples
             problems += _index(folder / row.name, row)

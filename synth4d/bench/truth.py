@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
 from synth4d.bench import cast, shots
@@ -40,7 +41,7 @@ def row(value: float, unit: str, against: str) -> dict[str, object]:
     return {"value": round(value, 3), "unit": unit, "against": against, "ratio": None}
 
 
-def silhouette(depth: F32, ids: U16) -> np.ndarray:
+def silhouette(depth: F32, ids: U16) -> NDArray[np.bool_]:
     """(H,W) bool"""
     edge = np.zeros(depth.shape, bool)
     for axis in (0, 1):

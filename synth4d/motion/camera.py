@@ -45,7 +45,9 @@ class Orbit:
 
 
 def film(world: World, timeline: Timeline, shot: Shot, *, attempt: int = 0) -> CameraPath:
-    """The camera path of a shot; a twin shares its sibling's draws at the same attempt. Raises CannotHappen when nothing sees it."""
+    """The camera path of a shot; a twin shares its sibling's draws at the same attempt.
+
+    Raises CannotHappen when no orbit sees the events."""
     rng = seeds.rng(shot.run_seed, shot.scene, shot.layout, "camera", attempt)
     focus = _focus(world, timeline, rng)
     centre = (focus.points.min(0) + focus.points.max(0)) / 2

@@ -13,6 +13,7 @@ from synth4d.types import F64, Body, Place, World
 UP = np.array([0.0, 0.0, 1.0])
 FLOOR_SLACK_M = 0.04
 """A prop whose foot is within this height of a place's floor stands there."""
+SLACK_BELOW_M, SLACK_ABOVE_M = np.array([0.01, 0.01, 0.03]), np.array([0.01, 0.01, 0.0])
 
 
 class Stage:
@@ -68,8 +69,8 @@ class Stage:
         feet = self.sim.poses([b.name for b in self.free])[:, :3]
         frames = self.sim.poses([self.bodies[p.body].name for p in self.world.places])
         local = apply_pose(invert_pose(frames)[:, None], feet[None])  # (places, props, 3)
-        low, high = self._low[:, None], self._high[:, None]
-        over = ((local >= low - np.array([0.01, 0.01, 0.03])) & (local <= high + (0.01, 0.01, 0))).all(2) & self._others
+        low, high = self._low[:, None] - SLACK_BELOW_M, self._high[:, None] + SLACK_ABOVE_M
+        over = ((local >= low) & (local <= high)).all(2) & self._others
         area = np.where(over, self._area[:, None], np.inf)
         best = np.argmin(area, axis=0)
         return {b.id: self.world.places[best[k]] for k, b in enumerate(self.free) if over[best[k], k]}

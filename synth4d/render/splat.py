@@ -137,9 +137,7 @@ def pose(T_world_cam: ArrayLike) -> NDArray[np.float64]:
     return T
 
 
-def _floats(
-    name: str, value: ArrayLike, shape: tuple[int, ...], low: float = -np.inf, high: float = np.inf
-) -> F32:
+def _floats(name: str, value: ArrayLike, shape: tuple[int, ...], low: float = -np.inf, high: float = np.inf) -> F32:
     """A C-contiguous float32 copy or view of `value`, refused unless finite and within the bounds."""
     array = np.ascontiguousarray(value, np.float32)
     if array.shape != shape:
