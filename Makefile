@@ -18,6 +18,8 @@ VENV := .venv
 BIN  := $(VENV)/bin
 DONE := $(VENV)/.setup-done
 MAKES_THE_INSTALL := pyproject.toml constraints.txt CMakeLists.txt $(wildcard synth4d/render/kernel/*)
+# The extension is built in place; what CMake leaves beside it is of no further use.
+LEFT_BY_THE_BUILD := CMakeCache.txt CMakeFiles CMakeInit.txt build.ninja cmake_install.cmake libnanobind-static.a .ninja_log .ninja_deps .cmake .skbuild-info.json
 OPTIONS = $${SHOTS:+--shots "$$SHOTS"} $${SEED:+--seed "$$SEED"} $${WORKERS:+--workers "$$WORKERS"} $$ARGS
 
 .DEFAULT_GOAL := help
@@ -42,6 +44,7 @@ $(DONE): $(MAKES_THE_INSTALL)
 	@echo "setting up $(VENV) (once, some minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt scikit-build-core nanobind cmake ninja
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[dev]'
+	@rm -rf $(LEFT_BY_THE_BUILD)
 	@touch $@
 
 dataset: setup  ## a dataset of SCENES, in OUT (out/<scenes>); goes on where it was stopped
@@ -73,5 +76,5 @@ bench: setup  ## measure, each figure against a named baseline
 	@$(BIN)/synth4d bench $$ARGS
 
 clean:  ## remove build products and caches; datasets and .venv stay
-	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf build dist $(LEFT_BY_THE_BUILD) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find synth4d tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -69,7 +69,7 @@ class RunConfig(Part):
     splits: dict[Split, Annotated[float, Field(ge=0, le=1)]] = {"train": 0.8, "val": 0.1, "test": 0.1}
     """Share of the layouts that falls to each split."""
     shard_samples: Annotated[int, Field(ge=1, le=100_000)] = 16
-    max_attempts: Annotated[int, Field(ge=1, le=20)] = 8
+    max_attempts: Annotated[int, Field(ge=1, le=50)] = 12
     """How often a shot whose events can't be carried out is planned anew."""
     limits: Limits = Limits()
 

@@ -17,21 +17,23 @@ WARM_UP = 1
 """The first shot of a process pays for imports and caches; a worker makes hundreds."""
 
 
-def planned(scene: str, count: int) -> list[Shot]:
-    """The first dynamic shots of a run of a scene with the default config."""
+def planned(scene: str, count: int, **values: int) -> list[Shot]:
+    """The first dynamic shots of a run of a scene with the default config, some values replaced."""
     from synth4d.run import plan, stages
 
-    run_config = config.load(None, {"scenes": [scene], "shots": 4 * count})
+    run_config = config.load(None, {"scenes": [scene], "shots": 4 * count, **values})
     shots = plan.make(run_config, stages.scenes([scene]))
     return [s for s in shots if s.kind == "dynamic"][:count]
 
 
-def filmed(scene: str, count: int) -> Iterator[tuple[Shot, World, Timeline, CameraPath, np.random.Generator]]:
+def filmed(
+    scene: str, count: int, **values: int
+) -> Iterator[tuple[Shot, World, Timeline, CameraPath, np.random.Generator]]:
     """Shots that can happen, simulated and with a camera, ready to be rendered."""
     from synth4d.motion import camera, simulate
     from synth4d.scene import build, load
 
-    for shot in planned(scene, count):
+    for shot in planned(scene, count, **values):
         for attempt in range(8):
             try:
                 world = build.build(load.load(scene), shot)

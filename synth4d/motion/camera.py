@@ -18,6 +18,8 @@ BODY_M = 0.13
 """Free space around the eye."""
 MIN_SEEN = 0.55
 """Least share of an event's samples that must be visible; below it no question about it would be fair."""
+NEAR_ENOUGH_M = 0.05
+"""A ray that ends this close in front of a point saw it: burners lie a little under the contact shape of a stove."""
 FILL = 0.80
 """Share of the frame's half-height that the focus may fill."""
 
@@ -181,4 +183,4 @@ def _seen(sim: Sim, eye: F64, K: F64, T: F64, shot: Shot, focus: Focus, k: int) 
     distance, body = sim.first_hit(eye, way / length)
     if body == focus.bodies[k]:
         return 1.0
-    return 0.8 if distance > length - min(0.03, float(focus.radii[k])) else 0.0
+    return 0.8 if distance > length - min(NEAR_ENOUGH_M, float(focus.radii[k])) else 0.0

@@ -30,14 +30,14 @@ def simulate(world: World, shot: Shot, *, attempt: int = 0) -> Timeline:
 
 
 def write_script(stage: Stage, shot: Shot, duration: float, rng: np.random.Generator, attempt: int) -> list[Planned]:
-    """The events to come: none for still shots; for a twin, its sibling's event with another outcome, or, after
+    """The events to come: none for still shots; for a twin, one of its sibling's events with another outcome, or, after
     TWIN_ATTEMPTS of those, other events."""
     if shot.kind in ("static", "control"):
         return []
     if shot.kind == "twin" and shot.twin_of and attempt < TWIN_ATTEMPTS:
         sibling = script.draft(stage, duration, seeds.rng(shot.run_seed, shot.scene, shot.twin_of, "script", 0))
-        for planned in sibling:
-            other = script.variant(stage, planned, rng)
+        for k in rng.permutation(len(sibling)):
+            other = script.variant(stage, sibling[int(k)], rng)
             timed = script.schedule([other], duration, rng) if other else None
             if timed:
                 return timed
