@@ -139,6 +139,8 @@ class _Draw:
 
 
 def _strand(stage: Stage, rng: np.random.Generator, taken: set[int], focus: F64 | None) -> Strand | None:
+    if not stage.world.event_weights:
+        raise CannotHappen("the scene's events are empty; give at least one a weight")
     kinds, weights = zip(*stage.world.event_weights, strict=True)
     kind = str(rng.choice(kinds, p=np.array(weights) / sum(weights)))
     draw = _Draw(stage, rng, taken, focus)
