@@ -54,7 +54,7 @@ benchmark: setup  ## the evaluation set of pipelines/benchmark.yaml
 	@$(BIN)/synth4d dataset --config pipelines/benchmark.yaml --out "$${OUT:-out/benchmark}" $(OPTIONS)
 
 smoke: setup  ## a few shots of the small room, in seconds
-	@$(BIN)/synth4d dataset --config pipelines/smoke.yaml --out "$${OUT:-out/smoke}" $(OPTIONS)
+	@$(BIN)/synth4d dataset --config pipelines/smoke.yaml --out "$${OUT:-out/smoke}" --workers "$${WORKERS:-0}" $(OPTIONS)
 
 browse: setup  ## look at a dataset in the browser (OUT, else out/<scenes>)
 	@$(BIN)/synth4d browse "$${OUT:-out/$$(printf %s "$$SCENES" | tr , -)}" --serve $$ARGS
