@@ -11,8 +11,8 @@ from render_world import Room, box, kitchen, orbit, sphere
 from scipy import ndimage
 
 from synth4d.geometry import apply_pose, quat_from_axis_angle, unproject
+from synth4d.rays import RayScene
 from synth4d.render import clip as clips
-from synth4d.render.rays import RayScene
 from synth4d.render.splat import Rasteriser
 from synth4d.render.view import Views
 from synth4d.types import Body, CameraPath, Clip, Lamp, Material, Name, Timeline, World

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.geometry import pose_matrix, rigid_inverse
+from synth4d.rays import RayScene
 from synth4d.types import F64, Body, CameraPath, Clip
 
 NEAR_M = 0.02
@@ -123,15 +124,10 @@ def _samples(boxes: F64) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[
 def cast(mesh: Mesh, T: F64, frame: NDArray[np.int64], x: F64, y: F64) -> F64:
     """z-depth (N,) at which the camera rays (x, y, 1) of frames `frame` meet the mesh placed by T_cam_body
     (T,4,4); inf = miss."""
-    from embreex import rtcore_scene
-    from embreex.mesh_construction import TriangleMesh
-
     R, t = T[:, :3, :3], T[:, :3, 3]
     eyes = -(R * t[:, :, None]).sum(axis=1)
     directions = np.empty((len(x), 3), np.float32)
     for k in range(3):
         directions[:, k] = R[frame, 0, k] * x + R[frame, 1, k] * y + R[frame, 2, k]
-    scene = rtcore_scene.EmbreeScene()
-    TriangleMesh(scene, np.ascontiguousarray(mesh.vertices[mesh.faces], np.float32))
-    far = scene.run(eyes.astype(np.float32)[frame], directions, query="DISTANCE")
-    return np.where(far < 1e30, far, np.inf).astype(float)
+    reach = np.full(len(x), np.inf, np.float32)
+    return RayScene(mesh.vertices[mesh.faces]).distances(eyes[frame], directions, reach).astype(float)

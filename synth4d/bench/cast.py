@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.geometry import apply_pose
-from synth4d.render.rays import RayScene
+from synth4d.rays import RayScene
 from synth4d.types import F32, F64, U8, U16, CameraPath, Clip, Timeline, World
 
 OPAQUE = 0.5

@@ -15,7 +15,7 @@ from synth4d.run import cpus
 
 NEED_DISK = 2 << 30
 NEED_MEMORY = 2 << 30
-MODULES = ("numpy", "scipy", "mujoco", "trimesh", "embreex", "av", "ray", "webdataset", "pydantic", "jinja2")
+MODULES = ("numpy", "scipy", "mujoco", "embreex", "av", "ray", "webdataset", "pydantic", "jinja2")
 
 
 def examine() -> int:

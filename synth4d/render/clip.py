@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from synth4d.geometry import rotmat
+from synth4d.rays import RayScene
 from synth4d.render.author import author
 from synth4d.render.bind import OPACITY
 from synth4d.render.hidden import Horizon
 from synth4d.render.light import Light, Lit, still_triangles
-from synth4d.render.rays import RayScene
 from synth4d.render.shade import Shade
 from synth4d.render.splat import Picture, Rasteriser
 from synth4d.render.tone import linear

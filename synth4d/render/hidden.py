@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.geometry import project, unproject
-from synth4d.render.rays import RayScene
+from synth4d.rays import RayScene
 from synth4d.types import F32, F64, CameraPath
 
 Bool = NDArray[np.bool_]

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.geometry import apply_pose
+from synth4d.rays import RayScene
 from synth4d.render.bind import LightMesh
 from synth4d.render.mover import Mover
 from synth4d.render.probe import Cast, Probe, cast
-from synth4d.render.rays import RayScene
 from synth4d.types import F32, F64, Body, Lamp, Timeline, World
 
 Bool = NDArray[np.bool_]

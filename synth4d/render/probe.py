@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.geometry import apply_pose, rotate
+from synth4d.rays import RayScene
 from synth4d.render.bind import LightMesh
-from synth4d.render.rays import RayScene
 from synth4d.types import F32, F64, Lamp
 
 Bool = NDArray[np.bool_]

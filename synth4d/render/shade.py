@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.geometry import apply_pose
+from synth4d.rays import RayScene
 from synth4d.render.bind import Authored, LightMesh
 from synth4d.render.light import Light, Lit
-from synth4d.render.rays import RayScene
 from synth4d.render.tone import display
 from synth4d.types import F32, F64, Lamp, Timeline, World
 

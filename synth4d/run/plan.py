@@ -16,7 +16,7 @@ from synth4d.errors import ConfigError
 from synth4d.types import Shot, ShotKind
 
 KEY = re.compile(r"^[a-z0-9_-]+$")
-LIBRARIES = ("numpy", "scipy", "mujoco", "trimesh", "embreex", "av", "pillow", "gymnasium-robotics")
+LIBRARIES = ("numpy", "scipy", "mujoco", "embreex", "av", "pillow", "gymnasium-robotics")
 """Packages whose version may change the bytes of a dataset."""
 NOT_STAGES = {
     "cli", "run", "report", "bench", "stream", "source", "verify", "proof", "export", "dataset", "config", "errors",

@@ -1,4 +1,4 @@
-"""Ray casting against triangles: the one module of the renderer that imports embree."""
+"""Ray casting against triangles: the one module that imports embree."""
 
 from __future__ import annotations
 
