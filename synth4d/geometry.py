@@ -175,9 +175,3 @@ def box_distance(box_a: ArrayLike, size_a: ArrayLike, box_b: ArrayLike, size_b: 
     solved = lsq_linear(np.hstack([A, -B]), b[:3] - a[:3], bounds=(-1, 1), method="bvls", tol=1e-12)
     distance = float(np.sqrt(2 * solved.cost))
     return 0.0 if distance < 1e-6 else distance
-
-
-def in_box(points: ArrayLike, box: ArrayLike, size: ArrayLike, slack: float = 0.0) -> F64:
-    """Which world points (N,3) lie in an oriented box grown by slack metres on each side: (N,) bool."""
-    local = apply_pose(invert_pose(box), points)
-    return np.all(np.abs(local) <= np.asarray(size, float) / 2 + slack, axis=-1)

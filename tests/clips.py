@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from synth4d import codec, disk, shard
+from synth4d import codec, disk, shard, tar
 from synth4d.geometry import intrinsics, look_at
 from synth4d.records import DatasetRecord, ShardRow, dump
 from synth4d.types import CameraPath, Clip, Sample
@@ -79,3 +79,21 @@ def seal(folder: Path, rows: list[ShardRow], **fields: object) -> None:
         "splits": splits,
     }
     disk.write_atomic(folder / disk.DATASET, dump(DatasetRecord.model_validate(record | fields)))
+
+
+SAMPLES = [plain(f"toy-{i:06d}", 700 * i) for i in range(4)]
+
+
+def write(folder: Path, samples: list[Sample] = SAMPLES) -> tuple[Path, ShardRow]:
+    path = folder / "train-000000.tar"
+    return path, shard.write_shard(path, samples)
+
+
+def scan(data: bytes, folder: Path) -> tar.Index:
+    path = folder / "hostile.tar"
+    path.write_bytes(data)
+    with open(path, "rb", buffering=0) as file:
+        return tar.scan(file, "hostile.tar")
+
+
+KEYS = [f"toy-{i:06d}" for i in range(31)]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import clips
 import fake_work
 import pytest
+from clips import KEYS
 from runs import check_whole, here
 
 from synth4d import config, run
@@ -43,3 +45,13 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> str:
 def same_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """As run_fake.py does: someone may edit the code while its tests run."""
     monkeypatch.setattr(plan, "code_versions", fake_work.versions)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """31 small samples in three train shards, two in a test shard."""
+    folder = tmp_path_factory.mktemp("plain")
+    cuts = {"train-000000.tar": KEYS[:4], "train-000001.tar": KEYS[4:20], "train-000002.tar": KEYS[20:]}
+    shards = {name: [clips.plain(key) for key in keys] for name, keys in cuts.items()}
+    clips.dataset(folder, shards | {"test-000000.tar": [clips.plain("zz-0"), clips.plain("zz-1")]})
+    return folder

@@ -11,9 +11,9 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import clips
 import numpy as np
 import pytest
+from clips import SAMPLES, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,21 +21,6 @@ from synth4d import dataset, disk, shard, tar
 from synth4d.errors import ShardError
 from synth4d.records import ShardRow
 from synth4d.types import Sample
-
-SAMPLES = [clips.plain(f"toy-{i:06d}", 700 * i) for i in range(4)]
-
-
-def write(folder: Path, samples: list[Sample] = SAMPLES) -> tuple[Path, ShardRow]:
-    path = folder / "train-000000.tar"
-    return path, shard.write_shard(path, samples)
-
-
-def scan(data: bytes, folder: Path) -> tar.Index:
-    path = folder / "hostile.tar"
-    path.write_bytes(data)
-    with open(path, "rb", buffering=0) as file:
-        return tar.scan(file, "hostile.tar")
-
 
 # ---- What is written -----------------------------------------------------------------------------
 

@@ -13,22 +13,11 @@ from types import SimpleNamespace
 import clips
 import numpy as np
 import pytest
+from clips import KEYS
 
 from synth4d import codec
 from synth4d.errors import ConfigError, ShardError
 from synth4d.stream import Shards, as_torch_iterable
-
-KEYS = [f"toy-{i:06d}" for i in range(31)]
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """31 small samples in three train shards, two in a test shard."""
-    folder = tmp_path_factory.mktemp("plain")
-    cuts = {"train-000000.tar": KEYS[:4], "train-000001.tar": KEYS[4:20], "train-000002.tar": KEYS[20:]}
-    shards = {name: [clips.plain(key) for key in keys] for name, keys in cuts.items()}
-    clips.dataset(folder, shards | {"test-000000.tar": [clips.plain("zz-0"), clips.plain("zz-1")]})
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -7,28 +7,12 @@ import io
 import tarfile
 from pathlib import Path
 
-import clips
 import numpy as np
 import pytest
+from clips import SAMPLES, scan, write
 
 from synth4d import dataset, disk, shard, tar
 from synth4d.errors import ShardError
-from synth4d.records import ShardRow
-from synth4d.types import Sample
-
-SAMPLES = [clips.plain(f"toy-{i:06d}", 700 * i) for i in range(4)]
-
-
-def write(folder: Path, samples: list[Sample] = SAMPLES) -> tuple[Path, ShardRow]:
-    path = folder / "train-000000.tar"
-    return path, shard.write_shard(path, samples)
-
-
-def scan(data: bytes, folder: Path) -> tar.Index:
-    path = folder / "hostile.tar"
-    path.write_bytes(data)
-    with open(path, "rb", buffering=0) as file:
-        return tar.scan(file, "hostile.tar")
 
 
 def test_every_truncation_is_detected(tmp_path: Path) -> None:

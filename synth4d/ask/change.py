@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from synth4d.ask.kinds import Draft, Pool, kind
 from synth4d.ask.refer import Ref
 from synth4d.ask.state import places, turned
-from synth4d.ask.stock import END, START, Moment, Stock
+from synth4d.ask.stock import END, START, Happening, Moment, Stock
 from synth4d.program import Value, opens, parse, run
 from synth4d.records import JSON, Text
 
@@ -120,25 +120,22 @@ def restored(stock: Stock) -> Iterator[Draft]:
 # ---- Where things went ---------------------------------------------------------------------------
 
 
-def _carried(stock: Stock) -> list[Ref]:
-    return stock.refs({e.object: None for e in stock.facts.events if e.kind == "move"})
-
-
 @kind("change", "moved_to", rare=True)
 def moved_to(stock: Stock) -> Iterator[Draft]:
-    for h in stock.happenings:
-        a, after = stock.ref(h.event.object), stock.after(h)
-        if h.event.kind == "move" and a is not None and after is not None:
-            program: JSON = {"op": "where", "object": a.program, "at": after.program}
-            yield Draft(program, {"a": a.text}, h.frames, (a.id,), Pool(keys=places(stock)))
+    return _whereabouts(stock, stock.after)
 
 
 @kind("change", "moved_from", rare=True)
 def moved_from(stock: Stock) -> Iterator[Draft]:
+    return _whereabouts(stock, stock.before)
+
+
+def _whereabouts(stock: Stock, moment: Callable[[Happening], Moment | None]) -> Iterator[Draft]:
+    """Where each thing that was moved is at a moment of its move."""
     for h in stock.happenings:
-        a, before = stock.ref(h.event.object), stock.before(h)
-        if h.event.kind == "move" and a is not None and before is not None:
-            program: JSON = {"op": "where", "object": a.program, "at": before.program}
+        a, when = stock.ref(h.event.object), moment(h)
+        if h.event.kind == "move" and a is not None and when is not None:
+            program: JSON = {"op": "where", "object": a.program, "at": when.program}
             yield Draft(program, {"a": a.text}, h.frames, (a.id,), Pool(keys=places(stock)))
 
 

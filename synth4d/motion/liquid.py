@@ -20,8 +20,6 @@ I64 = NDArray[np.int64]
 PER_LARGEST = 1600
 """Particles that fill the largest vessel of a world; a mug then has a few hundred of 3–4 mm."""
 GRAVITY = 9.81
-EXIT_SPEED = 0.25
-"""Speed of the jet at the spout, m/s: water leaving a 1 cm lip 3 mm deep."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

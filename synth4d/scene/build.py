@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -29,20 +28,12 @@ from synth4d.types import (
     Vessel,
     World,
 )  # fmt: skip
-from synth4d.vocabulary import JITTER
 
 MAX_TILT = np.radians(12.0)
 SETTLE_STEPS = 500
 ROUNDS = 4
 HEADROOM_M = 0.45
 """Free height assumed above a region whose box the scene does not give."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a seed decides about paint."""
-
-    materials: dict[str, Vec3]
 
 
 def build(scene: Scene, shot: Shot) -> World:
@@ -53,8 +44,11 @@ def build(scene: Scene, shot: Shot) -> World:
 @lru_cache(maxsize=2)  # a shot that is planned anew, and its twin, need the same world again
 def _build(scene: Scene, run_seed: int, layout: int) -> World:
     rng = seeds.rng(run_seed, scene.name, layout, "layout")
-    look = Look({k: jitter(m.colours[int(rng.integers(len(m.colours)))], rng) for k, m in scene.spec.materials.items()})
-    fixtures = [_fixture(scene, t, i + 1, look) for i, t in enumerate(scene.templates)]
+    paint = {
+        name: furnish.jitter(m.colours[int(rng.integers(len(m.colours)))], rng)
+        for name, m in scene.spec.materials.items()
+    }
+    fixtures = [_fixture(scene, t, i + 1, paint) for i, t in enumerate(scene.templates)]
     ids = {b.name: b.id for b in fixtures}
     places = _places(scene, fixtures)
     joints = {b.name: _start_joint(scene, b, rng) for b in fixtures if b.joint}
@@ -80,7 +74,7 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
         "structure",
         Name("room", "房间"),
         "structure",
-        _structure(scene, look),
+        _structure(scene, paint),
         (0, 0, 0),
         (1, 1, 1),
     )
@@ -117,18 +111,11 @@ def shapeless(name: str) -> RawBody:
     return RawBody(name, "", np.array([0.0, 0, 0, 1, 0, 0, 0]), None, (), ())
 
 
-def jitter(srgb: Vec3, rng: np.random.Generator) -> Vec3:
-    """The colour, moved by at most JITTER per channel: it keeps its name."""
-    moved = np.clip(np.array(srgb) + rng.uniform(-JITTER, JITTER, 3), 0, 1)
-    return (float(moved[0]), float(moved[1]), float(moved[2]))
-
-
-def _fixture(scene: Scene, t: Template, id: int, look: Look) -> Body:
+def _fixture(scene: Scene, t: Template, id: int, paint: dict[str, Vec3]) -> Body:
     spec = t.spec
     glow = t.name if spec.switched else None
     surfaces = tuple(
-        meshing.surface(g, meshing.material(g, scene.spec.materials, look.materials, scene.folder, glow))
-        for g in t.geoms
+        meshing.surface(g, meshing.material(g, scene.spec.materials, paint, scene.folder, glow)) for g in t.geoms
     )
     low, high = _bounds(surfaces)
     joint = None
@@ -152,11 +139,9 @@ def _fixture(scene: Scene, t: Template, id: int, look: Look) -> Body:
     )  # fmt: skip
 
 
-def _structure(scene: Scene, look: Look) -> tuple[Surface, ...]:
-    paint = scene.spec.materials
-    return tuple(
-        meshing.surface(g, meshing.material(g, paint, look.materials, scene.folder, None)) for g in scene.structure
-    )
+def _structure(scene: Scene, paint: dict[str, Vec3]) -> tuple[Surface, ...]:
+    specs = scene.spec.materials
+    return tuple(meshing.surface(g, meshing.material(g, specs, paint, scene.folder, None)) for g in scene.structure)
 
 
 def _bounds(surfaces: tuple[Surface, ...]) -> tuple[F64, F64]:

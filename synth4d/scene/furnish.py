@@ -42,13 +42,14 @@ def choose(scene: Scene, rng: np.random.Generator, first_id: int) -> list[Chosen
             continue
         colour = free[int(rng.integers(len(free)))]
         used.add((key, colour))
-        shape = SHAPES[category.shape](_paint(COLOURS[colour][1], rng), rng)
+        shape = SHAPES[category.shape](jitter(COLOURS[colour][1], rng), rng)
         number = 1 + sum(c.body.category == key for c in out)
         out.append(Chosen(_body(f"{key}_{number}", first_id + len(out), key, colour, scene, shape), shape))
     return out
 
 
-def _paint(srgb: Vec3, rng: np.random.Generator) -> Vec3:
+def jitter(srgb: Vec3, rng: np.random.Generator) -> Vec3:
+    """The colour, moved by at most JITTER per channel: it keeps its name."""
     r, g, b = (float(min(1, max(0, c + rng.uniform(-JITTER, JITTER)))) for c in srgb)
     return (r, g, b)
 
