@@ -61,7 +61,7 @@ class RunConfig(Part):
     fps: Annotated[float, Field(ge=0.25, le=120, allow_inf_nan=False)] = 4.0
     width: Side = 384
     height: Side = 288
-    renderer: Literal["auto", "splat"] = "auto"
+    renderer: Literal["auto", "splat", "splat-cuda", "nerf", "mesh"] = "auto"
     author: Literal["template"] = "template"
     questions: Annotated[int, Field(ge=1, le=1000)] = 24
     """Questions asked of each shot, before the filter."""

@@ -71,7 +71,9 @@ class Dataset:
     """Ray workers, one core each; 0: in this process, without limits. Default: all cores."""
     ray_address: Annotated[str | None, arg(metavar="HOST:PORT")] = None
     """Use this Ray cluster (it must see --out under the same path) instead of an own local one."""
-    renderer: Annotated[Literal["auto", "splat"] | None, arg(metavar="auto|splat")] = None
+    renderer: Annotated[
+        Literal["auto", "splat", "splat-cuda", "nerf", "mesh"] | None, arg(metavar="auto|splat|splat-cuda|nerf|mesh")
+    ] = None
     """What draws the pictures."""
     author: Annotated[Literal["template"] | None, arg(metavar="template")] = None
     """Who words the questions."""

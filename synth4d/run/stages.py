@@ -37,7 +37,7 @@ def make(shot: Shot, config: RunConfig, scene_path: str, attempt: int, clock: Cl
     from synth4d.ask import ask
     from synth4d.filter import sift
     from synth4d.motion import camera, simulate
-    from synth4d.render import clip as renderer
+    from synth4d.render.choose import renderer
     from synth4d.scene import build, load
 
     def rng(purpose: str) -> np.random.Generator:
@@ -49,7 +49,8 @@ def make(shot: Shot, config: RunConfig, scene_path: str, attempt: int, clock: Cl
         timeline = simulate.simulate(world, shot, attempt=attempt)
         path = camera.film(world, timeline, shot, attempt=attempt)
     with clock.stage("render"):
-        members = codec.encode(renderer.render(world, timeline, path, rng=rng("render"), threads=1))
+        draw = renderer(shot.renderer)
+        members = codec.encode(draw(world, timeline, path, rng=rng("render"), threads=1))
         clip = codec.decode(members)
     with clock.stage("annotate"):
         seen = CameraRecord.model_validate_json(members["camera.json"])

@@ -1,28 +1,12 @@
-"""The nouns that pass between stages. Frozen; arrays are never written after construction.
-
-Frames and units, everywhere: metres, seconds, radians inside (degrees only in what people read);
-world axes right-handed with +z up; cameras OpenCV (+x right, +y down, +z forward), pixel centres at
-half-integers; `T_a_b` maps b-coordinates to a-coordinates; quaternions wxyz; poses are `xyz + wxyz`.
-Colours are sRGB in 0..1 where named `srgb`, linear light where named `rgb`.
-"""
+"""What there is: bodies and what they are made of, lamps, places, and the world they make up."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-F64 = NDArray[np.float64]
-F32 = NDArray[np.float32]
-U16 = NDArray[np.uint16]
-U8 = NDArray[np.uint8]
-I32 = NDArray[np.int32]
-Vec3 = tuple[float, float, float]
-
-
-# ---- What there is -------------------------------------------------------------------------------
+from synth4d.types.arrays import F64, I32, Vec3
+from synth4d.types.picture import Gaussians
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +116,9 @@ class Body:
     """The control that says whether this thing is on: a burner's, a lamp's."""
     front: Vec3 | None = None
     """Body-frame direction of its front where it has one."""
+    captured: Gaussians | None = None
+    """Gaussians of a captured body, body frame, all with its id: drawn as they are, never lit anew. Such a body
+    may have no surfaces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,134 +206,3 @@ class World:
     """Names of the free bodies that can be knocked over."""
     rolls: tuple[str, ...] = ()
     """Names of the free bodies that are round: they have no upright."""
-
-
-# ---- What happens --------------------------------------------------------------------------------
-
-EventKind = Literal["open", "close", "turn_on", "turn_off", "move", "knock_over", "drop", "push", "pour"]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    kind: EventKind
-    object: int
-    """Id of what it happens to: the door, the knob's burner, the lamp, the prop, the vessel poured from."""
-    start_s: float
-    end_s: float
-    start_value: float | None = None
-    """open/close: joint value before (rad or m). pour: fill of the target before, 0..1."""
-    end_value: float | None = None
-    source: int | None = None
-    """move: what it stood on or in. turn_on/off: the knob or switch that was worked."""
-    target: int | None = None
-    """move: what it stands on or in afterwards. pour: the vessel that is filled."""
-    inside: bool = False
-    """move: True when it ends inside the target, False when on it."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Timeline:
-    """The world's state at every frame, and what happened between."""
-
-    times_s: F64
-    """(T,)"""
-    poses: F64
-    """(T,B,7) xyz + wxyz of every body in World.bodies order: T_world_body."""
-    joints: F64
-    """(T,B) joint value of the bodies that have a joint, NaN otherwise."""
-    levels: F64
-    """(T,C) 0..1 of every control: lamp on/off, glow of a burner."""
-    fill: F64
-    """(T,B) filled fraction 0..1 of the bodies that are vessels, measured from particles; NaN otherwise."""
-    support: U16
-    """(T,B) id of the body it stands on; 0 = nothing, the background, or in the air."""
-    inside: U16
-    """(T,B) id of the container it is in; 0 = none."""
-    particles: F32
-    """(T,P,3) world position of every liquid particle; NaN = not in the world at that time."""
-    particle_id: U16
-    """(P,) id of the liquid body each particle belongs to."""
-    particle_radius_m: float
-    events: tuple[Event, ...]
-
-
-# ---- What is seen --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CameraPath:
-    """One pinhole camera along T frames."""
-
-    width: int
-    height: int
-    K: F64
-    """(3,3) pixels"""
-    T_world_cam: F64
-    """(T,4,4) OpenCV axes, metres"""
-    fps: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Gaussians:
-    """Flattened 3D Gaussians in world coordinates (what every splat renderer takes)."""
-
-    means: F32
-    """(N,3) metres"""
-    quats_wxyz: F32
-    """(N,4) unit"""
-    scales: F32
-    """(N,3) standard deviations, metres"""
-    opacities: F32
-    """(N,) 0..1"""
-    colours: F32
-    """(N,3) display values 0..1 (already lit and tone-mapped)"""
-    ids: U16
-    """(N,) instance id"""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Clip:
-    """What a camera saw."""
-
-    rgb: U8
-    """(T,H,W,3)"""
-    depth_z_m: F32
-    """(T,H,W) distance along the optical axis; 0 = nothing there"""
-    ids: U16
-    """(T,H,W)"""
-    camera: CameraPath
-
-
-# ---- The unit of work ----------------------------------------------------------------------------
-
-ShotKind = Literal["dynamic", "static", "control", "twin"]
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """The unit of work, retry and resume. All of it follows from the plan; nothing is drawn later
-    except from seeds derived by hash of (run seed, scene, shot, purpose)."""
-
-    key: str
-    """`[a-z0-9_-]+`, generated from plan position and seed, never from a name."""
-    index: int
-    scene: str
-    kind: ShotKind
-    run_seed: int
-    layout: int
-    """Number of the layout seed; a twin shares it with its sibling."""
-    split: str
-    frames: int
-    fps: float
-    width: int
-    height: int
-    renderer: str = "splat"
-    twin_of: str | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sample:
-    """One shot's row in a tar: member suffix (e.g. `facts.json`) to bytes."""
-
-    key: str
-    members: dict[str, bytes] = field(default_factory=dict)

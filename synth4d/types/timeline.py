@@ -1,0 +1,54 @@
+"""What happens: events, and the world's state at every frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from synth4d.types.arrays import F32, F64, U16
+
+EventKind = Literal["open", "close", "turn_on", "turn_off", "move", "knock_over", "drop", "push", "pour"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    kind: EventKind
+    object: int
+    """Id of what it happens to: the door, the knob's burner, the lamp, the prop, the vessel poured from."""
+    start_s: float
+    end_s: float
+    start_value: float | None = None
+    """open/close: joint value before (rad or m). pour: fill of the target before, 0..1."""
+    end_value: float | None = None
+    source: int | None = None
+    """move: what it stood on or in. turn_on/off: the knob or switch that was worked."""
+    target: int | None = None
+    """move: what it stands on or in afterwards. pour: the vessel that is filled."""
+    inside: bool = False
+    """move: True when it ends inside the target, False when on it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timeline:
+    """The world's state at every frame, and what happened between."""
+
+    times_s: F64
+    """(T,)"""
+    poses: F64
+    """(T,B,7) xyz + wxyz of every body in World.bodies order: T_world_body."""
+    joints: F64
+    """(T,B) joint value of the bodies that have a joint, NaN otherwise."""
+    levels: F64
+    """(T,C) 0..1 of every control: lamp on/off, glow of a burner."""
+    fill: F64
+    """(T,B) filled fraction 0..1 of the bodies that are vessels, measured from particles; NaN otherwise."""
+    support: U16
+    """(T,B) id of the body it stands on; 0 = nothing, the background, or in the air."""
+    inside: U16
+    """(T,B) id of the container it is in; 0 = none."""
+    particles: F32
+    """(T,P,3) world position of every liquid particle; NaN = not in the world at that time."""
+    particle_id: U16
+    """(P,) id of the liquid body each particle belongs to."""
+    particle_radius_m: float
+    events: tuple[Event, ...]
