@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from synth4d.types.arrays import F64, I32, Vec3
+from synth4d.types.arrays import F64, I32, U8, Vec3
 from synth4d.types.picture import Gaussians
 
 
@@ -20,11 +20,22 @@ class Name:
     """English plural; empty means en + "s"."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Image:
+    """A picture that a surface's `uv` looks up; it repeats beyond its borders."""
+
+    pixels: U8
+    """sRGB: (H,W,3), top row first; or (6,S,S,3), a cube map with its faces in OpenGL's order (+x −x +y −y +z −z)
+    and orientation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Material:
-    """How a surface looks. A texture is projected along the body's axes (triplanar), so no UVs are needed."""
+    """How a surface looks. A pattern or file named by `texture` is projected along the body's axes (triplanar), so
+    it needs no UVs; an `image` is looked up by the surface's `uv`."""
 
     srgb: Vec3
+    """The colour itself; a factor of the image's colours, in linear light, where there is an `image`."""
     texture: str = "plain"
     """A procedural pattern (see render/texture.py: plain, wood, marble, tile, metal, weave, stripes,
     speckle, peel, label …) or `file:/absolute/path.png` of a checked image."""
@@ -37,6 +48,8 @@ class Material:
     """Linear rgb added at level 1 of `glow`."""
     glow: str | None = None
     """Name of the control (World.controls) that scales `emission`; None = never emits."""
+    image: Image | None = None
+    """Colours of a surface that has a `uv`; `texture` is then left aside."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +64,9 @@ class Surface:
     smooth: bool = False
     """True: shade with vertex normals (mugs, fruit); False: with face normals (boxes)."""
     two_sided: bool = False
+    uv: F64 | None = None
+    """Where each corner of a face lies in the material's image: (F,3,2) with (0, 0) its lower left and (1, 1) its
+    upper right corner, or (F,3,3) directions into a cube map, in its axes and of any length."""
 
 
 @dataclass(frozen=True, slots=True)
