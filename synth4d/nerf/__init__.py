@@ -1,0 +1,1 @@
+"""Radiance fields: what one is (`field`), how it is fitted and how it is drawn."""
