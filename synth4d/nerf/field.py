@@ -180,7 +180,7 @@ def save(field: Field, path: Path, **about: Any) -> None:
     with disk.atomic(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name in sorted(arrays):
             raw = io.BytesIO()
-            np.lib.format.write_array(raw, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            np.save(raw, np.ascontiguousarray(arrays[name]), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), raw.getvalue())
 
 
