@@ -11,6 +11,7 @@ from synth4d.errors import SceneError
 
 MAX_XML = 8 << 20
 MAX_FILE = 256 << 20
+MAX_SPLATS = 16 << 30
 
 
 def resolve(reference: str, folder: Path, where: str) -> Path:
@@ -39,6 +40,14 @@ def package_root(package: str, where: str) -> Path:
         pip = package.replace("_", "-")
         raise SceneError(f"{where}: package {package!r} is not installed; pip install {pip}")
     return Path(next(iter(found.submodule_search_locations)))
+
+
+def plain(path: Path, root: Path, where: str, limit: int = MAX_FILE) -> Path:
+    """The path of a plain file within its root; refuses links and what is too large."""
+    _inside(path, root, where, limit)
+    if not path.is_file():
+        raise SceneError(f"{where}: {path.name} is no file")
+    return path
 
 
 def check_model(path: Path, root: Path, where: str) -> list[Path]:
@@ -90,18 +99,19 @@ def _references(path: Path, where: str, folders: dict[str, list[Path]]) -> list[
     return out
 
 
-def _inside(target: Path, root: Path, where: str) -> None:
+def _inside(target: Path, root: Path, where: str, limit: int = MAX_FILE) -> None:
     if target.is_symlink():
         raise SceneError(f"{where}: {target.name} is a link; assets are plain files")
     if not target.resolve().is_relative_to(root.resolve()):
         raise SceneError(f"{where}: {target.name} lies outside {root.name}/; assets stay inside their root")
-    if target.stat().st_size > MAX_FILE:
-        raise SceneError(f"{where}: {target.name} is larger than {MAX_FILE} bytes")
+    if target.stat().st_size > limit:
+        raise SceneError(f"{where}: {target.name} is larger than {limit} bytes")
 
 
 def digest(paths: list[Path]) -> str:
     """sha256 over the contents of files, in the given order."""
     h = hashlib.sha256()
     for path in paths:
-        h.update(hashlib.sha256(path.read_bytes()).digest())
+        with path.open("rb") as file:
+            h.update(hashlib.file_digest(file, "sha256").digest())
     return h.hexdigest()

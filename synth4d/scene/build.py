@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -11,14 +12,17 @@ from synth4d.errors import CannotHappen
 from synth4d.geometry import apply_pose, rotate
 from synth4d.physics import RawBody, Sim, write_model
 from synth4d.scene import furnish, meshing
+from synth4d.scene.capture import Capture
 from synth4d.scene.load import Scene, Template
 from synth4d.types import (
     F64,
     Body,
     CameraRules,
     Cavity,
+    Gaussians,
     Joint,
     Lamp,
+    Material,
     Name,
     Place,
     Shot,
@@ -78,12 +82,13 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
         (0, 0, 0),
         (1, 1, 1),
     )
+    walls = _walls(scene)
     raws = [
-        shapeless("structure"),
+        *(shapeless(b.name) for b in (structure, *walls)),
         *scene.bodies,
         *(furnish.raw_body(p, settled[p.body.name]) for p in props),
     ]
-    bodies = (structure, *fixtures, *(p.body for p in props))
+    bodies = (structure, *walls, *fixtures, *(p.body for p in props))
     levels_of = tuple(furnish.fill(b, rng) if b.vessel else float("nan") for b in bodies)
     liquid = furnish.liquid(1 + max(b.id for b in bodies), rng) if any(f > 0 for f in levels_of) else None
     if liquid is not None:
@@ -118,6 +123,11 @@ def _fixture(scene: Scene, t: Template, id: int, paint: dict[str, Vec3]) -> Body
         meshing.surface(g, meshing.material(g, scene.spec.materials, paint, scene.folder, glow)) for g in t.geoms
     )
     low, high = _bounds(surfaces)
+    capture = scene.captures.get(t.name)
+    if capture is not None:
+        half = np.array(capture.size) / 2
+        low, high = np.array([-half[0], -half[1], 0.0]), np.array([half[0], half[1], capture.size[2]])
+        surfaces = _proxies(capture)
     joint = None
     if spec.joint:
         raw = next(r for r in scene.bodies if r.name == t.name)
@@ -136,7 +146,32 @@ def _fixture(scene: Scene, t: Template, id: int, paint: dict[str, Vec3]) -> Body
         t.name, id, spec.category or t.name, Name(n.en, n.zh, n.measure, n.plural), spec.role, surfaces,
         vec3((low + high) / 2), vec3(np.maximum(high - low, 1e-3)), colour=spec.colour,
         part_of=ids[spec.part_of] if spec.part_of else None, joint=joint, vessel=vessel, cavity=cavity, control=glow,
+        captured=_gaussians(capture, id),
     )  # fmt: skip
+
+
+def _gaussians(capture: Capture | None, id: int) -> Gaussians | None:
+    """Its Gaussians with the body's id."""
+    if capture is None or capture.gaussians is None:
+        return None
+    return replace(capture.gaussians, ids=np.full(len(capture.gaussians.means), id, np.uint16))
+
+
+def _proxies(capture: Capture) -> tuple[Surface, ...]:
+    grey = Material((0.5, 0.5, 0.5))
+    return tuple(replace(meshing.surface(g, grey), drawn=False) for g in capture.proxies)
+
+
+def _walls(scene: Scene) -> list[Body]:
+    """Of each capture, what belongs to no thing."""
+    things = {t.name for t in scene.templates}
+    return [
+        Body(
+            name, 0, "structure", Name("room", "房间"), "structure", _proxies(c), (0, 0, 0), (1, 1, 1),
+            captured=_gaussians(c, 0),
+        )
+        for name, c in scene.captures.items() if name not in things
+    ]  # fmt: skip
 
 
 def _structure(scene: Scene, paint: dict[str, Vec3]) -> tuple[Surface, ...]:

@@ -12,9 +12,11 @@ import numpy as np
 
 from synth4d import yamlfile
 from synth4d.errors import ConfigError, SceneError
-from synth4d.geometry import compose, invert_pose, quat_from_axis_angle
-from synth4d.physics import Geom, RawBody, read_model
+from synth4d.geometry import compose, invert_pose
+from synth4d.physics import Geom, RawBody
 from synth4d.scene import assets
+from synth4d.scene.bring import Brought, bring
+from synth4d.scene.capture import Capture
 from synth4d.scene.catalogue import Category, catalogue
 from synth4d.scene.spec import BodySpec, SceneSpec
 from synth4d.types import F64
@@ -50,6 +52,8 @@ class Scene:
     structure: tuple[Geom, ...]
     """Visible shapes that belong to no named body, world frame: id 0."""
     props: dict[str, Category]
+    captures: dict[str, Capture]
+    """Gaussians of captured bodies by name; those of no template are structure too."""
 
 
 def load(scene: str | Path) -> Scene:
@@ -81,11 +85,9 @@ def scene_folders() -> list[Path]:
 @lru_cache(maxsize=8)
 def _load(path: Path, _mtime: int) -> Scene:
     spec, document = yamlfile.load(path, SceneSpec, SceneError)
-    files, raws = [path], []
-    for i, _ in enumerate(spec.assets):
-        bodies, used = _asset(spec, i, document)
-        raws += bodies
-        files += used
+    brought = [bring(asset, i, document) for i, asset in enumerate(spec.assets)]
+    spec = _with_things(spec, brought, document)
+    raws = [body for b in brought for body in b.bodies]
     names = [r.name for r in raws]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
@@ -93,40 +95,25 @@ def _load(path: Path, _mtime: int) -> Scene:
     props, props_file = catalogue(path.parent)
     _check(spec, {r.name: r for r in raws}, props, document)
     templates, structure = _dress(spec, raws)
+    files = [path, *(f for b in brought for f in b.files), props_file]
     return Scene(
-        spec.scene, path.parent, spec, assets.digest([*files, props_file]), _physics(spec, raws), tuple(templates),
-        tuple(structure), {c: props[c] for c in spec.props.categories},
+        spec.scene, path.parent, spec, assets.digest(files), _physics(spec, raws), tuple(templates), tuple(structure),
+        {c: props[c] for c in spec.props.categories}, {n: c for b in brought for n, c in b.captures.items()},
     )  # fmt: skip
 
 
-def _asset(spec: SceneSpec, index: int, document: Document) -> tuple[list[RawBody], list[Path]]:
-    asset, where = spec.assets[index], document.where(("assets", index, "model"))
-    folder = document.path.parent
-    path = assets.resolve(asset.model, folder, where)
-    if asset.root:
-        root = assets.resolve(asset.root, folder, where)
-    else:
-        root = (
-            assets.package_root(asset.model[6:].partition("/")[0], where)
-            if asset.model.startswith("pkg://")
-            else folder
-        )
-    files = assets.check_model(path, root, where)
-    found = assets.digest(files)
-    if asset.sha256 not in (None, found):
-        raise SceneError(f"{where}: the files of {path.name} have digest {found}, the scene pins {asset.sha256}")
-    bodies = read_model(path, scale=asset.scale, keep=asset.keep)
-    move = np.concatenate([asset.position, quat_from_axis_angle([0, 0, 1], np.radians(asset.yaw))])
-    out = []
-    for body in bodies:
-        if body.name == "world":
-            body = replace(body, name=f"world_{index}", pose=IDENTITY)
-            if (not body.visual and not body.collision) or asset.keep:
-                continue
-        if body.parent == "":
-            body = replace(body, pose=compose(move, body.pose))
-        out.append(body)
-    return out, files
+def _with_things(spec: SceneSpec, brought: list[Brought], doc: Document) -> SceneSpec:
+    """The scene with the bodies and places that annotations name."""
+    bodies, places = dict(spec.bodies), dict(spec.places)
+    for b in brought:
+        for name, body in b.named.items():
+            if name in bodies:
+                where = doc.where(("bodies", name))
+                raise SceneError(f"{where}: the name {name!r} is taken by a thing of an annotation")
+            bodies[name] = body
+        for name, place in b.places.items():
+            places.setdefault(name, place)
+    return spec.model_copy(update={"bodies": bodies, "places": places})
 
 
 def _check(spec: SceneSpec, raws: dict[str, RawBody], props: dict[str, Category], doc: Document) -> None:

@@ -25,19 +25,54 @@ class NameSpec(Spec):
     plural: Annotated[str, Field(max_length=64)] = ""
 
 
-class AssetSpec(Spec):
-    """A model file: `pkg://package/path` inside an installed package, or a path beside scene.yaml."""
+Row = tuple[F, F, F, F]
 
-    model: str
-    root: str = ""
-    """Folder that all files of the model must lie in; default: the scene's folder, or the package."""
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    """Pins the model file and every file it names: the digest that a wrong pin's error prints."""
+
+class AssetSpec(Spec):
+    """One file of the scene: `pkg://package/path` inside an installed package, or a path beside scene.yaml."""
+
+    model: str | None = None
+    """Bodies: MJCF (.xml), URDF, GLB, OBJ or STL."""
+    splats: str | None = None
+    """Captured Gaussians: PLY, compressed PLY, SPZ or .splat."""
+    annotation: str | None = None
+    """Which of the Gaussians are which thing: a YAML file (`synth4d schema annotation`)."""
+    tracks: str | None = None
+    """How annotated things move: a .npz with object_id (K,), times_s (T,) and poses (K,T,7), asset axes and units."""
+    axes: str = ""
+    """z-up, y-up, y-down, or where +x, +y, +z point, e.g. RDF. Default: the format's own, else z-up."""
+    units: Literal["m", "cm", "mm", "ft", "in"] = "m"
     scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    keep: list[str] = []
+    """Times the units."""
     position: Vec3 = (0.0, 0.0, 0.0)
     yaw: F = 0.0
     """Degrees about +z."""
+    T_world_asset: tuple[Row, Row, Row] | tuple[Row, Row, Row, Row] | None = None
+    """Rigid, metres: instead of axes, position and yaw; units and scale come before it."""
+    on_bad: Literal["refuse", "drop"] = "refuse"
+    """What to do with Gaussians that are not finite or absurd."""
+    root: str = ""
+    """Folder that all files of the asset must lie in; default: the scene's folder, or the package."""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """Pins the file and every file it names: the digest that a wrong pin's error prints."""
+    keep: list[str] = []
+    """Top-level bodies of a model that are wanted; default all."""
+
+    @property
+    def file(self) -> str:
+        return self.model or self.splats or ""
+
+    @model_validator(mode="after")
+    def _one_file(self) -> AssetSpec:
+        if (self.model is None) == (self.splats is None):
+            raise ValueError("give `model` or `splats`, one of them")
+        if self.model is not None and (self.annotation or self.tracks):
+            raise ValueError("annotation and tracks belong to `splats`")
+        if self.splats is not None and self.keep:
+            raise ValueError("keep belongs to `model`")
+        if self.tracks and not self.annotation:
+            raise ValueError("tracks need an annotation that names what moves")
+        return self
 
 
 class MaterialSpec(Spec):

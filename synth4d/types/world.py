@@ -67,6 +67,8 @@ class Surface:
     uv: F64 | None = None
     """Where each corner of a face lies in the material's image: (F,3,2) with (0, 0) its lower left and (1, 1) its
     upper right corner, or (F,3,3) directions into a cube map, in its axes and of any length."""
+    drawn: bool = True
+    """False: a shape that stands for a captured body in light and shadow, and is not to be seen itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,8 @@ class Body:
     front: Vec3 | None = None
     """Body-frame direction of its front where it has one."""
     captured: Gaussians | None = None
-    """Gaussians of a captured body, body frame, all with its id: drawn as they are, never lit anew. Such a body
-    may have no surfaces."""
+    """Gaussians of a captured body, body frame, all with its id: drawn as they are, never lit anew. Its surfaces,
+    where it has any, are not drawn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,103 @@
+"""Assets of a scene as bodies, placed: the file is found, checked, and read by what it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from synth4d.errors import SceneError
+from synth4d.geometry import compose
+from synth4d.physics import RawBody, read_model
+from synth4d.scene import assets
+from synth4d.scene.capture import Capture
+from synth4d.scene.placement import Placement, handed, placement, pose, product
+from synth4d.scene.spec import AssetSpec, BodySpec, PlaceSpec
+from synth4d.yamlfile import Document
+
+IDENTITY = np.array([0.0, 0, 0, 1, 0, 0, 0])
+MODELS = (".xml", ".mjcf", ".urdf", ".glb", ".obj", ".stl")
+AXES = {".glb": "y-up"}
+"""Axes that a format itself fixes (glTF 2.0, section 3.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What an asset adds to a scene."""
+
+    bodies: list[RawBody]
+    files: list[Path]
+    named: dict[str, BodySpec] = field(default_factory=dict)
+    places: dict[str, PlaceSpec] = field(default_factory=dict)
+    captures: dict[str, Capture] = field(default_factory=dict)
+
+
+def bring(asset: AssetSpec, index: int, document: Document) -> Brought:
+    """Read one asset of a scene file. Raises SceneError with file, line and what is wrong."""
+    where = document.where(("assets", index))
+    path, root = locate(asset.file, asset.root, document.path.parent, where)
+    if asset.splats is not None:
+        return _splats(asset, path, root, document.path.parent, where, f"structure_{index}")
+    at = placement(asset, AXES.get(path.suffix.lower()), where)
+    if handed(at.upright[:3, :3]) < 0:
+        raise SceneError(f"{where}: axes {at.axes!r} are left-handed, models here are not; export it again")
+    files = _files(path, root, where)
+    _pinned(asset, path, files, where)
+    return Brought(_placed(_model(path, root, asset, at, where), asset, at, index), files)
+
+
+def locate(file: str, root: str, folder: Path, where: str) -> tuple[Path, Path]:
+    """An asset's file, and the folder that it and all its files must lie in."""
+    path = assets.resolve(file, folder, where)
+    if root:
+        return path, assets.resolve(root, folder, where)
+    package = file[6:].partition("/")[0] if file.startswith("pkg://") else None
+    return path, assets.package_root(package, where) if package else folder
+
+
+def _files(path: Path, root: Path, where: str) -> list[Path]:
+    suffix = path.suffix.lower()
+    if suffix not in MODELS:
+        raise SceneError(f"{where}: {path.name}: a model is {', '.join(MODELS)}; Gaussians go under `splats`")
+    return assets.check_model(path, root, where)
+
+
+def _pinned(asset: AssetSpec, path: Path, files: list[Path], where: str) -> None:
+    found = assets.digest(files)
+    if asset.sha256 not in (None, found):
+        raise SceneError(f"{where}: the files of {path.name} have digest {found}, the scene pins {asset.sha256}")
+
+
+def _splats(asset: AssetSpec, path: Path, root: Path, folder: Path, where: str, rest: str) -> Brought:
+    from synth4d import splats
+    from synth4d.scene import captured
+
+    files = [assets.plain(path, root, where, assets.MAX_SPLATS)]
+    annotation = None
+    if asset.annotation:
+        annotation = assets.resolve(asset.annotation, folder, where)
+        files.append(assets.plain(annotation, root, where))
+    _pinned(asset, path, files[:1], where)
+    read = splats.read(path, on_bad=asset.on_bad)
+    said = read.notes.axes or {"y": "y-up", "z": "z-up"}.get((read.notes.vertical_axis or "").strip().lower())
+    found = captured.share_out(read, annotation, placement(asset, said, where), rest)
+    return Brought(found.bodies, files, found.named, found.places, found.captures)
+
+
+def _model(path: Path, root: Path, asset: AssetSpec, at: Placement, where: str) -> list[RawBody]:
+    return read_model(path, scale=at.scale, keep=asset.keep)
+
+
+def _placed(bodies: list[RawBody], asset: AssetSpec, at: Placement, index: int) -> list[RawBody]:
+    move = pose(product(at.place, at.upright))
+    out = []
+    for body in bodies:
+        if body.name == "world":
+            body = replace(body, name=f"world_{index}", pose=IDENTITY)
+            if (not body.visual and not body.collision) or asset.keep:
+                continue
+        if body.parent == "":
+            body = replace(body, pose=compose(move, body.pose))
+        out.append(body)
+    return out

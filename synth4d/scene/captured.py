@@ -1,0 +1,204 @@
+"""A capture as bodies: its Gaussians shared out to the things of an annotation, their boxes for contact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synth4d import splats
+from synth4d.errors import SceneError
+from synth4d.geometry import apply_pose, box_corners, compose, invert_pose, pose_matrix, rotate, rotmat
+from synth4d.physics import Geom, Hinge, RawBody
+from synth4d.scene.annotation import BoxSpec, ThingSpec
+from synth4d.scene.annotation import load as load_annotation
+from synth4d.scene.capture import Capture
+from synth4d.scene.placement import Placement, pose
+from synth4d.scene.spec import BodySpec, JointSpec, PlaceSpec
+from synth4d.types import F64, Gaussians, Vec3
+from synth4d.yamlfile import Document
+
+I64 = NDArray[np.int64]
+
+REACH = 1.5
+"""A Gaussian of 0.97 is half opaque out to 1.2 standard deviations; two on top of each other, to 1.5."""
+OUT_M = 0.006
+"""How far a thing's Gaussians may reach out of its box. What reaches further is nobody's: facts say that what is
+seen of a thing lies in its box."""
+ASTRAY = 0.3
+"""Share of the Gaussians with a thing's object_id that may lie outside its box before the box is called wrong."""
+DENSITY = 300.0
+"""kg/m³ of a box around household things, mostly air."""
+
+
+@dataclass(slots=True)
+class Captured:
+    """What an asset of Gaussians adds to a scene."""
+
+    bodies: list[RawBody] = field(default_factory=list)
+    named: dict[str, BodySpec] = field(default_factory=dict)
+    places: dict[str, PlaceSpec] = field(default_factory=dict)
+    captures: dict[str, Capture] = field(default_factory=dict)
+    """By body; under `rest` what belongs to no named thing, in the scene's frame."""
+
+
+def share_out(found: splats.Splats, annotation: Path | None, at: Placement, rest: str) -> Captured:
+    """A capture in its place; `rest` names the body of what belongs to no named thing. Raises SceneError."""
+    upright = splats.transform(found.gaussians, at.upright, at.scale)
+    out, place = Captured(), pose(at.place)
+    things: dict[str, ThingSpec] = {}
+    owner = np.full(len(upright.means), -1)
+    if annotation is not None:
+        spec, document = load_annotation(annotation)
+        things = spec.things
+        owner = share(upright, found.object_id, things, document)
+    order = list(things)
+    for name in _parents_first(things):
+        thing = things[name]
+        out.bodies.append(_body(name, thing, things, place))
+        if thing.name is not None:
+            rows = np.flatnonzero(owner == order.index(name))
+            mine = splats.transform(take(upright, rows), pose_matrix(invert_pose(thing.foot)), 1.0)
+            out.captures[name] = Capture(mine, thing.size, out.bodies[-1].collision)
+            out.named[name] = _named(name, thing)
+            if thing.place:
+                out.places[f"on_{name}"] = PlaceSpec(on=name)
+    nobody = np.flatnonzero(np.isin(owner, [-1, *(k for k, n in enumerate(order) if things[n].name is None)]))
+    walls = splats.transform(take(upright, nobody), at.place, 1.0) if len(nobody) else None
+    solid = tuple(
+        replace(g, pose=compose(b.pose, g.pose)) for b in out.bodies if things[b.name].name is None for g in b.collision
+    )
+    out.captures[rest] = Capture(walls, (0.0, 0.0, 0.0), solid)
+    return out
+
+
+def take(g: Gaussians, rows: I64) -> Gaussians:
+    """Some of the Gaussians."""
+    return Gaussians(
+        g.means[rows], g.quats_wxyz[rows], g.scales[rows], g.opacities[rows], g.colours[rows], g.ids[rows],
+        None if g.sh is None else g.sh[rows], g.antialiased,
+    )  # fmt: skip
+
+
+# ---- Whose is which ------------------------------------------------------------------------------
+
+
+def share(g: Gaussians, ids: NDArray[np.uint32] | None, things: dict[str, ThingSpec], doc: Document) -> I64:
+    """(N,) position of the thing each Gaussian belongs to, −1 = none. Of boxes in each other the smallest has it."""
+    owner, size = np.full(len(g.means), -1), np.full(len(g.means), np.inf)
+    means = g.means.astype(float)
+    for k, (name, thing) in enumerate(things.items()):
+        where = doc.where(("things", name))
+        if thing.object_id is not None:
+            mine = _with_id(thing.object_id, ids, where)
+            rows = mine[_inside(g, means, mine, thing)]
+            if len(rows) < (1 - ASTRAY) * len(mine):
+                lost = 1 - len(rows) / len(mine)
+                raise SceneError(
+                    f"{where}: {name}: {lost:.0%} of the Gaussians with object_id {thing.object_id} reach out of "
+                    "its box; mend center, size or the asset's axes, units and scale"
+                )
+            owner[rows], size[rows] = k, 0.0
+            continue
+        near = np.flatnonzero((np.abs(means - thing.center) <= np.linalg.norm(thing.size) / 2).all(1))
+        rows = near[_inside(g, means, near, thing)]
+        if not len(rows):
+            raise SceneError(f"{where}: {name}: {_why_empty(means, thing)}")
+        volume = float(np.prod(thing.size))
+        rows = rows[volume < size[rows]]
+        owner[rows], size[rows] = k, volume
+    for k, (name, thing) in enumerate(things.items()):
+        if thing.name is not None and not (owner == k).any():
+            where = doc.where(("things", name))
+            raise SceneError(f"{where}: {name}: all Gaussians in its box belong to smaller things")
+    return owner
+
+
+def _with_id(object_id: int, ids: NDArray[np.uint32] | None, where: str) -> I64:
+    if ids is None:
+        raise SceneError(f"{where}: object_id {object_id}: the Gaussians have no property object_id; give boxes alone")
+    mine = np.flatnonzero(ids == object_id)
+    if not len(mine):
+        known = ", ".join(str(i) for i in np.unique(ids)[:12])
+        raise SceneError(f"{where}: no Gaussian has object_id {object_id}; there are {known}")
+    return mine
+
+
+def _inside(g: Gaussians, means: F64, rows: I64, box: BoxSpec) -> NDArray[np.bool_]:
+    """(R,) whether a Gaussian's centre lies in the box and it reaches no further than OUT_M out of it."""
+    local = apply_pose(invert_pose(box.pose), means[rows])
+    half = np.array(box.size) / 2
+    inside = np.asarray((np.abs(local) <= half).all(1))
+    axes = rotmat(box.pose[3:])
+    turned = rotmat(g.quats_wxyz[rows[inside]].astype(float)) * g.scales[rows[inside], None, :].astype(float)
+    along = sum((axes[j, :, None] * turned[:, j, None, :] for j in range(3)), np.zeros(turned.shape))
+    sigma = np.sqrt((along * along).sum(2))
+    inside[inside] = (np.abs(local[inside]) + REACH * sigma <= half + OUT_M).all(1)
+    return inside
+
+
+def _why_empty(means: F64, thing: ThingSpec) -> str:
+    low, high = means.min(0), means.max(0)
+    corners = box_corners(thing.pose, thing.size)
+    if (corners.max(0) < low).any() or (corners.min(0) > high).any():
+        return f"its box lies off the capture, which spans {_nums(low)} to {_nums(high)} m; mend center, axes or units"
+    return "no Gaussian lies in its box; mend center and size"
+
+
+def _nums(v: F64) -> str:
+    return "[" + ", ".join(f"{x:.2f}" for x in v) + "]"
+
+
+# ---- Bodies --------------------------------------------------------------------------------------
+
+
+def _parents_first(things: dict[str, ThingSpec]) -> list[str]:
+    out: list[str] = []
+
+    def add(name: str, above: tuple[str, ...]) -> None:
+        parent = things[name].part_of
+        if parent is not None and parent not in (*above, name):
+            add(parent, (*above, name))
+        if name not in out:
+            out.append(name)
+
+    for name in things:
+        add(name, ())
+    return out
+
+
+def _body(name: str, thing: ThingSpec, things: dict[str, ThingSpec], place: F64) -> RawBody:
+    """The thing for the physics: its boxes, under the thing it is part of."""
+    back = invert_pose(thing.foot)
+    solids = [thing] if thing.solids is None else thing.solids
+    shapes = tuple(Geom("box", (b.size[0] / 2, b.size[1] / 2, b.size[2] / 2), compose(back, b.pose)) for b in solids)
+    parent = thing.part_of or ""
+    above = things[parent].foot if parent else invert_pose(place)
+    mass = float(np.clip(DENSITY * np.prod(thing.size), 0.05, 4.0))
+    return RawBody(name, parent, compose(invert_pose(above), thing.foot), _joint(name, thing, back), (), shapes, mass)
+
+
+def _joint(name: str, thing: ThingSpec, back: F64) -> Hinge | None:
+    if thing.role == "prop":
+        return Hinge(name, "free")
+    j = thing.joint
+    if j is None:
+        return None
+    axis = rotate(back[3:], np.array(j.axis) / np.linalg.norm(j.axis))
+    anchor = apply_pose(back, np.array(j.anchor)) if j.anchor else np.zeros(3)
+    unit = np.pi / 180 if j.type == "hinge" else 1.0
+    low, high = (unit * v for v in sorted((j.closed, j.open)))
+    return Hinge(name, j.type, _vec3(axis), _vec3(anchor), min(low, 0.0), max(high, 0.0))
+
+
+def _named(name: str, thing: ThingSpec) -> BodySpec:
+    assert thing.name is not None
+    joint = JointSpec(closed=thing.joint.closed, open=thing.joint.open) if thing.joint else None
+    shared = thing.model_dump(include={"name", "category", "role", "part_of", "colour", "cavity"})
+    return BodySpec.model_validate({"from": name, "joint": joint, **shared})
+
+
+def _vec3(v: F64) -> Vec3:
+    return (float(v[0]), float(v[1]), float(v[2]))
