@@ -1,0 +1,6 @@
+"""The extension built from nerf/grid; nerf/encode.py is its only caller."""
+
+from synth4d.types import F32
+
+def forward(points: F32, table: F32, resolutions: F32, out: F32, threads: int) -> None: ...
+def backward(points: F32, slope: F32, resolutions: F32, table_slope: F32, threads: int) -> None: ...
