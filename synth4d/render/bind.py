@@ -37,8 +37,8 @@ class LightMesh:
     pull: F64
     """(V,3) from the point towards the middle of its triangles: where rays may start clear of edges"""
     body: I32
-    edges: I64
-    """(E,2) pairs of neighbours"""
+    faces: I64
+    """(F,3) the points at the corners of each triangle"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,9 +53,10 @@ class Authored:
     opacities: F32
     albedo: F32
     """(N,3) linear"""
-    lit: I64
-    """(N,3) the light points a Gaussian lies between"""
+    triangle: I32
+    """(N,) the triangle of the light mesh that a Gaussian lies in"""
     bary: F32
+    """(N,3) where in it"""
     light: LightMesh
     skins: list[Skin]
 
@@ -84,7 +85,7 @@ def bind(
     _keep_clear(means, outlines, triangles.outline[pieces.triangle], pieces, points.piece, spacing)
     axes, stretch = lattice.frames(small.flat)
     shape = np.concatenate([stretch, np.full((len(small), 1), FLATNESS)], 1).astype(np.float32) * np.float32(SIGMA)
-    mesh, corner = _light_mesh(small)
+    mesh = _light_mesh(small)
     skin = small.skin[row]
     out = Authored(
         skin,
@@ -93,7 +94,7 @@ def bind(
         shape[row] * grain[:, None],
         (OPACITY * np.array([s.material.opacity for s in skins], np.float32))[skin],
         np.empty((len(row), 3), np.float32),
-        corner[row],
+        row.astype(np.int32),
         b,
         mesh,
         skins,
@@ -135,8 +136,8 @@ def _keep_clear(means: F32, outlines: Outlines, outline: I32, pieces: lattice.Pi
         means[rows[snap]] += line[snap, :3] * (target - distance)[snap, None]
 
 
-def _light_mesh(small: Triangles) -> tuple[LightMesh, I64]:
-    """Weld corners that about share surface, place and normal: the mesh and each corner's vertex (F,3)."""
+def _light_mesh(small: Triangles) -> LightMesh:
+    """Weld corners that about share surface, place and normal."""
     count = len(small)
     points, normals = small.corners.reshape(-1, 3), small.normals.reshape(-1, 3)
     grid = np.concatenate([np.floor(points / WELD_M), np.round(normals * 6)], 1).astype(np.int64).view(np.uint64)
@@ -150,8 +151,7 @@ def _light_mesh(small: Triangles) -> tuple[LightMesh, I64]:
     pulled = np.stack([np.bincount(vertex, pull[:, k], len(first)) / share for k in range(3)], 1)
     normal = normals[first] / np.maximum(np.linalg.norm(normals[first], axis=1, keepdims=True), 1e-12)
     corner = vertex.reshape(count, 3).astype(np.int64)
-    edges = np.concatenate([corner[:, [0, 1]], corner[:, [1, 2]], corner[:, [2, 0]]])
-    return LightMesh(points[first], normal, pulled, np.repeat(small.body, 3)[first], edges), corner
+    return LightMesh(points[first], normal, pulled, np.repeat(small.body, 3)[first], corner)
 
 
 def quaternions(axes: F64) -> F64:

@@ -100,8 +100,8 @@ class Neighbours:
     def __init__(self, mesh: LightMesh, buried: Bool) -> None:
         from scipy.sparse import csr_matrix, diags
 
-        a = np.concatenate([mesh.edges[:, 0], mesh.edges[:, 1]])
-        b = np.concatenate([mesh.edges[:, 1], mesh.edges[:, 0]])
+        f = mesh.faces
+        a, b = np.concatenate([f, f[:, [1, 2, 0]]]).ravel(), np.concatenate([f[:, [1, 2, 0]], f]).ravel()
         count = len(mesh.points)
         links = csr_matrix((np.ones(len(a), np.float32), (a, b)), shape=(count, count))
         known = (~buried).astype(np.float32)
@@ -132,9 +132,9 @@ def bulbs(world: World) -> frozenset[str | None]:
     return frozenset(lamp.control for lamp in world.lamps)
 
 
-def still_triangles(world: World, timeline: Timeline, moves: Bool) -> F64:
-    """World-frame occluders that never move."""
+def still_triangles(world: World, timeline: Timeline, moves: Bool, *, drawn: bool = False) -> F64:
+    """World-frame occluders that never move; `drawn`: without the shapes that stand for captured bodies."""
     lit = bulbs(world)
-    still = [(i, body) for i, body in enumerate(world.bodies) if not moves[i]]
+    still = [(i, b) for i, b in enumerate(world.bodies) if not moves[i] and not (drawn and b.captured is not None)]
     parts = [apply_pose(timeline.poses[0, i], occluder(body, lit)) for i, body in still]
     return np.concatenate([np.zeros((0, 3, 3)), *parts])

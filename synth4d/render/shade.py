@@ -40,8 +40,9 @@ class Shade:
         self.column = [world.controls.index(lamp.control) if lamp.control else -1 for lamp in self.lamps]
         count = len(authored.skin)
         starts = np.arange(0, 3 * count + 1, 3)
+        self._lit_by = authored.light.faces[authored.triangle]
         self._between = csr_matrix(
-            (authored.bary.ravel(), authored.lit.ravel(), starts), shape=(count, len(authored.light.points))
+            (authored.bary.ravel(), self._lit_by.ravel(), starts), shape=(count, len(authored.light.points))
         )
         self._gloss = _SHEEN_GAIN * np.array([s.material.gloss for s in authored.skins], np.float32)
         self._slices = authored.slices()
@@ -52,7 +53,7 @@ class Shade:
     def colours(self, lit: Lit, controls: F64) -> F32:
         """(N,3) display values; the array is reused by the next call."""
         light, glow = self._points(lit, controls), self._emission(controls)
-        lit_by = self.authored.lit
+        lit_by = self._lit_by
         stirred = ~(np.abs(light - self._light).max(1, initial=0) < _STIRRED)
         flag = stirred[lit_by[:, 0]] | stirred[lit_by[:, 1]] | stirred[lit_by[:, 2]]
         for k in np.flatnonzero(~(glow == self._glow).all(1)):
@@ -138,7 +139,7 @@ def _meter_points(world: World, timeline: Timeline, moves: Bool) -> LightMesh:
     total = np.cumsum(area)
     if not len(total) or total[-1] <= 0:
         empty = np.zeros((0, 3))
-        return LightMesh(empty, empty, empty, owner[:0], np.zeros((0, 2), np.int64))
+        return LightMesh(empty, empty, empty, owner[:0], np.zeros((0, 3), np.int64))
     k = np.arange(_METER_POINTS)
     row = np.minimum(np.searchsorted(total, (k + 0.5) / _METER_POINTS * total[-1]), len(total) - 1)
     # The R2 low-discrepancy sequence (Roberts 2018), folded onto the triangle.
@@ -146,7 +147,7 @@ def _meter_points(world: World, timeline: Timeline, moves: Bool) -> LightMesh:
     w = np.stack([1 - r, r * (1 - t), r * t], 1)
     points = w[:, :1] * c[row, 0] + w[:, 1:2] * c[row, 1] + w[:, 2:] * c[row, 2]
     normals = cross[row] / area[row, None]
-    return LightMesh(points, normals, np.zeros_like(points), owner[row], np.zeros((0, 2), np.int64))
+    return LightMesh(points, normals, np.zeros_like(points), owner[row], np.zeros((0, 3), np.int64))
 
 
 def glow_lamps(world: World, timeline: Timeline, exposure: F32) -> tuple[Lamp, ...]:
