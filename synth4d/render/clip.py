@@ -10,6 +10,7 @@ from synth4d.geometry import rotmat
 from synth4d.rays import RayScene
 from synth4d.render.author import author
 from synth4d.render.bind import OPACITY
+from synth4d.render.captured import Captured
 from synth4d.render.hidden import Horizon
 from synth4d.render.light import Light, Lit, still_triangles
 from synth4d.render.shade import Shade
@@ -58,7 +59,10 @@ class Stage:
         self.world, self.timeline, self.camera = world, timeline, camera
         sight = Sight(timeline, camera)
         scene = RayScene(still_triangles(world, timeline, sight.moves))
-        self.authored = author(world, sight, Horizon(camera, scene))
+        self.captured = Captured(world, timeline, sight.moves)
+        # One sees past the shapes that stand for captured bodies, so they hide nothing.
+        opaque = RayScene(still_triangles(world, timeline, sight.moves, drawn=True)) if self.captured.rows else scene
+        self.authored = author(world, sight, Horizon(camera, opaque))
         self.shade = Shade(world, timeline, self.authored, sight.moves, scene)
         self.light = Light(world, timeline, self.authored.light, self.shade.lamps, sight.moves, scene)
         bodies = np.array([s.body for s in self.authored.skins], np.int64)[self.authored.skin]
@@ -69,7 +73,7 @@ class Stage:
         self.lit: Lit | None = None
 
     def gaussians(self, frame: int) -> Gaussians:
-        """All of them at a frame; the particles last."""
+        """All of them at a frame: authored ones, particles, captured ones."""
         a, timeline, drops = self.authored, self.timeline, len(self.timeline.particle_id)
         count = len(a.skin)
         means, quats = np.empty((count + drops, 3), np.float32), np.empty((count + drops, 4), np.float32)
@@ -81,7 +85,8 @@ class Stage:
         sigma = np.float32(_DROP_SIGMA * timeline.particle_radius_m)
         scales = np.concatenate([a.scales, np.full((drops, 3), sigma, np.float32)])
         opacities = np.concatenate([a.opacities, np.full(drops, OPACITY, np.float32)])
-        return Gaussians(means, quats, scales, opacities, self._colours(frame), ids)
+        authored = Gaussians(means, quats, scales, opacities, self._colours(frame), ids)
+        return self.captured.beside(authored, frame) if self.captured.rows else authored
 
     def advance(self, rasteriser: Rasteriser, frame: int) -> None:
         """Move what moved since the frame before, and recolour if the light changed."""
@@ -94,8 +99,12 @@ class Stage:
         if len(drops):
             rows = len(self.authored.skin) + np.arange(len(drops))
             rasteriser.update(rows, drops, np.tile(np.array([1, 0, 0, 0], np.float32), (len(drops), 1)))
+        for body in self.captured.changed(frame):
+            g, rows = self.captured.body(body, frame), self.captured.rows[body]
+            first = len(self.authored.skin) + len(drops)
+            rasteriser.update(first + np.arange(rows.start, rows.stop), g.means, g.quats_wxyz, g.sh)
         if np.any(levels[frame] != levels[frame - 1]) or self.light.at(frame) is not self.lit:
-            rasteriser.recolour(self._colours(frame))
+            rasteriser.recolour(self.captured.colours(self._colours(frame)))
 
     def _posed(self, frame: int, body: int) -> tuple[F32, F32]:
         """World means and quaternions of a body's Gaussians."""

@@ -135,6 +135,7 @@ def bulbs(world: World) -> frozenset[str | None]:
 def still_triangles(world: World, timeline: Timeline, moves: Bool, *, drawn: bool = False) -> F64:
     """World-frame occluders that never move; `drawn`: without the shapes that stand for captured bodies."""
     lit = bulbs(world)
-    still = [(i, b) for i, b in enumerate(world.bodies) if not moves[i] and not (drawn and b.captured is not None)]
+    shown = [not drawn or all(s.drawn for s in b.surfaces) for b in world.bodies]
+    still = [(i, body) for i, body in enumerate(world.bodies) if not moves[i] and shown[i]]
     parts = [apply_pose(timeline.poses[0, i], occluder(body, lit)) for i, body in still]
     return np.concatenate([np.zeros((0, 3, 3)), *parts])
