@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.geometry import pose_matrix, rigid_inverse
+from synth4d.geometry import pose_matrix, rigid_inverse, rotmat
 from synth4d.rays import RayScene
-from synth4d.types import F64, Body, CameraPath, Clip
+from synth4d.types import F64, Body, CameraPath, Clip, Gaussians
 
 NEAR_M = 0.02
 RAYS = 240
@@ -27,6 +27,9 @@ class Mesh:
 
 
 def mesh_of(body: Body) -> Mesh | None:
+    """Its triangles; of a captured body the convex hull of its Gaussians out to one standard deviation."""
+    if body.captured is not None:
+        return _hull(body.captured)
     if not body.surfaces:
         return None
     start = np.cumsum([0] + [len(s.vertices) for s in body.surfaces[:-1]])
@@ -34,6 +37,17 @@ def mesh_of(body: Body) -> Mesh | None:
         np.concatenate([s.vertices for s in body.surfaces]),
         np.concatenate([s.faces.astype(np.int64) + k for s, k in zip(body.surfaces, start, strict=True)]),
     )
+
+
+def _hull(g: Gaussians) -> Mesh:
+    """What one sees past a hollow of the body lies behind the hull, so the hull hides nothing that is seen."""
+    from scipy.spatial import ConvexHull
+
+    axes = rotmat(g.quats_wxyz.astype(float)) * np.maximum(g.scales, 1e-4)[:, None, :].astype(float)
+    points = np.concatenate([g.means + s * axes[:, :, k] for k in range(3) for s in (-1, 1)])
+    hull = ConvexHull(points)
+    place = np.cumsum(np.bincount(hull.vertices, minlength=len(points)) > 0) - 1
+    return Mesh(points[np.sort(hull.vertices)], place[hull.simplices].astype(np.int64))
 
 
 def T_cam_body(camera: CameraPath, poses: F64) -> F64:
