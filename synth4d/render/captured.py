@@ -18,7 +18,7 @@ class Captured:
         self._own = {i: b.captured for i, b in enumerate(world.bodies) if b.captured is not None}
         self._timeline = timeline
         ends = np.cumsum([0, *(len(g.means) for g in self._own.values())])
-        self.rows = {i: slice(int(a), int(b)) for i, a, b in zip(self._own, ends, ends[1:], strict=True)}
+        self.rows = {i: slice(int(a), int(b)) for i, a, b in zip(self._own, ends[:-1], ends[1:], strict=True)}
         """Which rows are a body's."""
         self.moving = [i for i in self._own if moves[i]]
         self._still = {i: self.body(i, 0) for i in self._own if not moves[i]}
