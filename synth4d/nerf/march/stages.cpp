@@ -1,0 +1,64 @@
+// The arithmetic of the marcher, compiled once for each instruction set; the sequence of IEEE operations of a
+// sample and of a ray is the same in all, so all give the same bits (tests/test_nerf_march.py).
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#include "field.h"
+
+namespace synth4d::nerf::SYNTH4D_ISA {
+namespace {
+
+#include "simd.h"
+#include "network.h"
+#include "rays.h"
+
+void densities(const Network &net, const float *positions, size_t count, float *out) {
+  static thread_local Activations a;
+  const size_t width = (size_t)net.mlp.layer[net.mlp.depth - 1].out;
+  alignas(64) float p[3][TILE];
+  for (size_t first = 0; first < count; first += TILE) {
+    const size_t n = count - first < (size_t)TILE ? count - first : (size_t)TILE;
+    for (size_t i = 0; i < (size_t)TILE; i++)
+      for (size_t k = 0; k < 3; k++) p[k][i] = positions[3 * (first + (i < n ? i : 0)) + k];
+    const float *rows = ask(net, p[0], p[1], p[2], a);
+    for (size_t i = 0; i < n; i++)
+      for (size_t k = 0; k < width; k++) out[(first + i) * width + k] = rows[k * TILE + i];
+  }
+}
+
+void heads(const Field &f, const float *geometry, const float *directions, size_t count, float *rgb, float *logits) {
+  static thread_local Activations a;
+  const size_t G = (size_t)f.geometry, C = (size_t)f.classes.out;
+  for (size_t first = 0; first < count; first += TILE) {
+    const size_t n = count - first < (size_t)TILE ? count - first : (size_t)TILE;
+    auto fill = [&](float *to) {
+      for (size_t i = 0; i < (size_t)TILE; i++)
+        for (size_t k = 0; k < G; k++) to[k * TILE + i] = geometry[(first + (i < n ? i : 0)) * G + k];
+    };
+    for (size_t i = 0; i < (size_t)TILE; i++) {
+      float basis[DIRECTIONS];
+      harmonics(directions + 3 * (first + (i < n ? i : 0)), basis);
+      for (size_t k = 0; k < DIRECTIONS; k++) a.x[k * TILE + i] = basis[k];
+    }
+    fill(a.x + DIRECTIONS * TILE);
+    float *colours = through(f.colour, a);
+    squash(colours);
+    for (size_t i = 0; i < n; i++)
+      for (size_t k = 0; k < 3; k++) rgb[3 * (first + i) + k] = colours[k * TILE + i];
+    if (!C) continue;
+    fill(a.x);
+    float *hidden = through(f.semantics, a), *rows = hidden == a.x ? a.y : a.x;
+    linear(f.classes, -3.4e38f, hidden, rows);
+    for (size_t i = 0; i < n; i++)
+      for (size_t k = 0; k < C; k++) logits[(first + i) * C + k] = rows[k * TILE + i];
+  }
+}
+
+}  // namespace
+
+#define NAME_OF(isa) #isa
+#define NAME(isa) NAME_OF(isa)
+extern const Stages stages = {NAME(SYNTH4D_ISA), march, densities, heads};
+
+}  // namespace synth4d::nerf::SYNTH4D_ISA
