@@ -1,0 +1,166 @@
+"""What every reader here returns, and the checks that all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from synth4d.errors import SceneError
+from synth4d.types import F32, Gaussians
+
+MAX_GAUSSIANS = 50_000_000
+"""More is refused before anything is allocated: 50 M Gaussians of degree 3 take 12 GB."""
+SH_C0 = 0.28209479177387814
+"""The constant spherical harmonic, 1 / (2 √π): colour = 0.5 + SH_C0 · f_dc."""
+SH_DEGREE = {0: 0, 3: 1, 8: 2, 15: 3}
+"""Degree of a colour with so many coefficients a channel beside the constant one."""
+
+OnBad = Literal["refuse", "drop"]
+Column = NDArray[Any]
+
+_MAX_COORDINATE = 1e7
+_MAX_SCALE = float(np.exp(20.0)) * 1.001
+_MAX_COLOUR = 1e4
+_FLAT = 1e-3
+"""Thickness of a flat (2DGS) splat, as a share of its smaller side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What a file says of itself, or what had to be done to read it."""
+
+    source: str
+    format: str
+    """`3DGS PLY`, `compressed PLY`, `SPZ 3`, `.splat`, `Dynamic3DGaussians` …"""
+    sh_degree: int = 0
+    flat: bool = False
+    """2DGS: the file has two scales; the third was made thin."""
+    axes: str | None = None
+    """Where the file fixes them: directions of +x +y +z, e.g. `RUB` = right, up, back (SPZ)."""
+    vertical_axis: str | None = None
+    """The header comment `Vertical Axis: …`, as it stands."""
+    dropped: int = 0
+    """Gaussians left out by on_bad="drop"."""
+    remarks: tuple[str, ...] = ()
+    """One line each: what of the file was not used, and why."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Splats:
+    """Somebody's Gaussians in the axes and units of their file ("asset axes"); all ids are 0."""
+
+    gaussians: Gaussians
+    notes: Notes
+    object_id: NDArray[np.uint32] | None = None
+    """(N,) which object each belongs to, 0 = none; None = the file doesn't say."""
+    extra: Mapping[str, Column] = field(default_factory=lambda: MappingProxyType({}))
+    """Other columns of the file by name, (N,) each."""
+
+
+@dataclass(slots=True, eq=False)
+class Raw:
+    """Gaussians just decoded, with linear scales and opacities but otherwise unchecked."""
+
+    means: F32
+    quats_wxyz: F32
+    """(N,4) of any length"""
+    scales: F32
+    """(N,3), or (N,2) for flat ones"""
+    opacities: F32
+    f_dc: F32
+    """(N,3) constant SH coefficients"""
+    sh: F32 | None = None
+    """(N,K,3)"""
+    antialiased: bool = False
+    object_id: Column | None = None
+    extra: dict[str, Column] = field(default_factory=dict)
+
+
+def finish(raw: Raw, notes: Notes, on_bad: OnBad) -> Splats:
+    """Checked Splats; SceneError names the first bad property and row, or with "drop" bad rows are left out."""
+    bad = _bad_rows(raw, notes.source, on_bad)
+    dropped = 0
+    if bad is not None:
+        dropped = int(bad.sum())
+        if dropped == len(bad):
+            raise SceneError(f"{notes.source}: every one of its {dropped} Gaussians is bad, so nothing is left")
+        raw = _rows(raw, ~bad)
+    n = len(raw.means)
+    scales = raw.scales
+    if flat := scales.shape[1] == 2:
+        scales = np.concatenate([scales, scales.min(1, keepdims=True) * np.float32(_FLAT)], 1)
+    colours = np.float32(0.5) + np.float32(SH_C0) * raw.f_dc
+    # With view-dependent terms the constant one may lie outside: only their sum is a colour.
+    if raw.sh is None:
+        np.clip(colours, 0, 1, out=colours)
+    q = raw.quats_wxyz
+    quats = q / np.sqrt(q[:, 0:1] ** 2 + q[:, 1:2] ** 2 + q[:, 2:3] ** 2 + q[:, 3:4] ** 2)
+    ids = np.zeros(n, np.uint16)
+    gaussians = Gaussians(raw.means, quats, scales, raw.opacities, colours, ids, raw.sh, raw.antialiased)
+    degree = SH_DEGREE[0 if raw.sh is None else raw.sh.shape[1]]
+    notes = replace(notes, sh_degree=degree, flat=flat, dropped=dropped)
+    return Splats(gaussians, notes, _object_id(raw.object_id, notes.source), MappingProxyType(raw.extra))
+
+
+def _bad_rows(raw: Raw, source: str, on_bad: OnBad) -> NDArray[np.bool_] | None:
+    """(N,) rows with a value that is no number or absurd; None = there are none."""
+    bad: NDArray[np.bool_] | None = None
+    for names, values, good, rule in _rules(raw):
+        if good(values.min(), values.max()):
+            continue
+        wrong = ~good(values, values)
+        if on_bad == "refuse":
+            row, column = (int(i) for i in np.argwhere(wrong)[0])
+            raise SceneError(
+                f"{source}: {names(column)} of Gaussian {row} is {values[row, column]:g}, which {rule}; "
+                f'repair the file, or leave bad Gaussians out with on_bad="drop"'
+            )
+        rows = wrong.any(1)
+        bad = rows if bad is None else bad | rows
+    return bad
+
+
+def _rules(raw: Raw) -> Any:
+    """(name of a column, (N,C) values, test of (least, greatest), what is wrong otherwise) of each property."""
+
+    def within(limit: float) -> Any:
+        return lambda low, high: (low >= -limit) & (high <= limit)  # false for NaN
+
+    def named(prefix: str) -> Any:
+        return lambda column: f"{prefix}{column}"
+
+    thin, square = 1 / _MAX_SCALE, raw.quats_wxyz.astype(np.float32) ** 2
+    norm = square.sum(1, keepdims=True)
+    coordinate, colour = f"is not within ±{_MAX_COORDINATE:g}", f"is not within ±{_MAX_COLOUR:g}"
+    yield "xyz".__getitem__, raw.means, within(_MAX_COORDINATE), coordinate
+    yield named("scale_"), raw.scales, lambda a, b: (a >= thin) & (b <= _MAX_SCALE), "is not within e^±20 (linear)"
+    yield lambda _: "rot (norm²)", norm, lambda a, b: (a >= 1e-12) & (b <= 1e12), "makes it no rotation"
+    yield lambda _: "opacity", raw.opacities[:, None], lambda a, b: (a >= 0) & (b <= 1), "is not within 0..1"
+    yield named("f_dc_"), raw.f_dc, within(_MAX_COLOUR), colour
+    if raw.sh is not None:
+        n, k, _ = raw.sh.shape
+        yield lambda c: f"f_rest_{c % 3 * k + c // 3}", raw.sh.reshape(n, 3 * k), within(_MAX_COLOUR), colour
+
+
+def _rows(raw: Raw, keep: NDArray[np.bool_]) -> Raw:
+    sh = None if raw.sh is None else raw.sh[keep]
+    owner = None if raw.object_id is None else raw.object_id[keep]
+    extra = {name: column[keep] for name, column in raw.extra.items()}
+    means, quats, scales = raw.means[keep], raw.quats_wxyz[keep], raw.scales[keep]
+    return Raw(means, quats, scales, raw.opacities[keep], raw.f_dc[keep], sh, raw.antialiased, owner, extra)
+
+
+def _object_id(column: Column | None, source: str) -> NDArray[np.uint32] | None:
+    if column is None:
+        return None
+    whole = column == np.floor(column) if column.dtype.kind == "f" else np.ones(len(column), bool)
+    good = whole & (column >= 0) & (column <= np.iinfo(np.uint32).max)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise SceneError(f"{source}: object_id of Gaussian {row} is {column[row]}: ids are whole numbers from 0")
+    return column.astype(np.uint32)
