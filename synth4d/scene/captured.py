@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from synth4d import splats
 from synth4d.errors import SceneError
-from synth4d.geometry import apply_pose, box_corners, compose, invert_pose, pose_matrix, rotate, rotmat
+from synth4d.geometry import (
+    apply_pose,
+    box_corners,
+    compose,
+    invert_pose,
+    pose_matrix,
+    quat_inv,
+    quat_mul,
+    rotate,
+    rotmat,
+)
 from synth4d.physics import Geom, Hinge, RawBody
 from synth4d.scene.annotation import BoxSpec, ThingSpec
 from synth4d.scene.annotation import load as load_annotation
@@ -20,6 +30,7 @@ from synth4d.scene.spec import BodySpec, JointSpec, PlaceSpec
 from synth4d.types import F64, Gaussians, Vec3
 from synth4d.yamlfile import Document
 
+Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
 
 REACH = 1.5
@@ -27,6 +38,9 @@ REACH = 1.5
 OUT_M = 0.006
 """How far a thing's Gaussians may reach out of its box. What reaches further is nobody's: facts say that what is
 seen of a thing lies in its box."""
+FOOT_M, LEVEL = 0.015, 0.8
+"""What lies flat (cosine of its normal with the box's z) so near the lower face of a box is what the thing stands
+on: the floor between the legs of a table."""
 ASTRAY = 0.3
 """Share of the Gaussians with a thing's object_id that may lie outside its box before the box is called wrong."""
 DENSITY = 300.0
@@ -93,7 +107,7 @@ def share(g: Gaussians, ids: NDArray[np.uint32] | None, things: dict[str, ThingS
         where = doc.where(("things", name))
         if thing.object_id is not None:
             mine = _with_id(thing.object_id, ids, where)
-            rows = mine[_inside(g, means, mine, thing)]
+            rows = mine[_inside(g, means, mine, thing)[0]]
             if len(rows) < (1 - ASTRAY) * len(mine):
                 lost = 1 - len(rows) / len(mine)
                 raise SceneError(
@@ -102,8 +116,9 @@ def share(g: Gaussians, ids: NDArray[np.uint32] | None, things: dict[str, ThingS
                 )
             owner[rows], size[rows] = k, 0.0
             continue
-        near = np.flatnonzero((np.abs(means - thing.center) <= np.linalg.norm(thing.size) / 2).all(1))
-        rows = near[_inside(g, means, near, thing)]
+        near = np.flatnonzero((np.abs(means - thing.center) <= np.linalg.norm(thing.size) / 2 + OUT_M).all(1))
+        inside, under = _inside(g, means, near, thing)
+        rows = near[inside & ~under]
         if not len(rows):
             raise SceneError(f"{where}: {name}: {_why_empty(means, thing)}")
         volume = float(np.prod(thing.size))
@@ -126,17 +141,21 @@ def _with_id(object_id: int, ids: NDArray[np.uint32] | None, where: str) -> I64:
     return mine
 
 
-def _inside(g: Gaussians, means: F64, rows: I64, box: BoxSpec) -> NDArray[np.bool_]:
-    """(R,) whether a Gaussian's centre lies in the box and it reaches no further than OUT_M out of it."""
+def _inside(g: Gaussians, means: F64, rows: I64, box: BoxSpec) -> tuple[Bool, Bool]:
+    """(R,) which Gaussians reach no further than OUT_M out of the box, and which of those lie flat at its foot."""
     local = apply_pose(invert_pose(box.pose), means[rows])
     half = np.array(box.size) / 2
-    inside = np.asarray((np.abs(local) <= half).all(1))
-    axes = rotmat(box.pose[3:])
-    turned = rotmat(g.quats_wxyz[rows[inside]].astype(float)) * g.scales[rows[inside], None, :].astype(float)
-    along = sum((axes[j, :, None] * turned[:, j, None, :] for j in range(3)), np.zeros(turned.shape))
-    sigma = np.sqrt((along * along).sum(2))
-    inside[inside] = (np.abs(local[inside]) + REACH * sigma <= half + OUT_M).all(1)
-    return inside
+    inside = np.asarray((np.abs(local) <= half + OUT_M).all(1))
+    local, kept = local[inside], rows[inside]
+    axes = rotmat(quat_mul(quat_inv(box.pose[3:]), g.quats_wxyz[kept]))
+    along = axes * g.scales[kept, None, :]
+    reach = REACH * np.sqrt((along * along).sum(2))
+    fits = (np.abs(local) + reach <= half + OUT_M).all(1)
+    normal = np.take_along_axis(axes[:, 2], np.argmin(g.scales[kept], 1)[:, None], 1)[:, 0]
+    flat = (local[:, 2] < min(FOOT_M, box.size[2] / 3) - half[2]) & (np.abs(normal) > LEVEL)
+    under = np.zeros(len(rows), bool)
+    under[inside], inside[inside] = fits & flat, fits
+    return inside, under
 
 
 def _why_empty(means: F64, thing: ThingSpec) -> str:
