@@ -132,7 +132,7 @@ def _object(path: Path) -> dict[str, Any]:
 
 def _number(fields: dict[str, Any], name: str, at: str) -> float:
     value = fields.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or abs(value) > 1e9:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= 1e9:
         raise SceneError(f"{at}: {name} is {str(value)[:40]}, not a number")
     return float(value)
 

@@ -41,12 +41,6 @@ def read_npz(
         return {name: _array(path, archive, found[name], name, max_values) for name in wanted}
 
 
-def names(path: Path) -> set[str]:
-    """Names of the arrays in a file."""
-    with _refused(path), zipfile.ZipFile(path) as archive:
-        return {name.removesuffix(".npy") for name in archive.namelist()}
-
-
 @contextmanager
 def _refused(path: Path) -> Iterator[None]:
     try:

@@ -43,6 +43,8 @@ def read_ply(file: FileIO, header: Header, source: str, on_bad: OnBad) -> Splats
     if vertex is None or not vertex.count:
         raise SceneError(f"{source} has no vertices, so no Gaussians")
     layout = _layout(vertex.properties, source)
+    if layout.colour is _RGB and any(vertex.row[name] != np.uint8 for name in _RGB):
+        raise SceneError(f"{source}: red, green and blue must be uchar where there is no f_dc_0")
     n, k = vertex.count, len(layout.rest) // 3
     raw = Raw(_floats(n, 3), _floats(n, 4), _floats(n, len(layout.scales)), _floats(n), _floats(n, 3))
     raw.sh = _floats(n, k, 3) if k else None
@@ -146,6 +148,9 @@ def write_ply(splats: Splats, path: Path) -> None:
     if splats.object_id is not None:
         columns.append(("object_id", splats.object_id))
     columns += list(splats.extra.items())
+    for name, column in columns:
+        if column.dtype.str[1:] not in _NAMES:
+            raise SceneError(f"{path}: the column {name} of type {column.dtype} has no type in PLY")
     row = np.dtype([(name, column.dtype.newbyteorder("<")) for name, column in columns])
     with atomic(path) as file:
         file.write(_header(columns, len(g.means), splats))

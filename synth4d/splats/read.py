@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,11 @@ def read(path: Path | str, *, on_bad: OnBad = "refuse") -> Splats:
     """
     source = str(path)
     try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            raise SceneError(
+                f"{source} is {'a folder: of frames, read it as motion' if stat.S_ISDIR(mode) else 'no file'}"
+            )
         with open(path, "rb", buffering=0) as file:
             length = os.fstat(file.fileno()).st_size
             first = file.read(4)

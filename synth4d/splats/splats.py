@@ -83,7 +83,8 @@ class Raw:
 
 def finish(raw: Raw, notes: Notes, on_bad: OnBad) -> Splats:
     """Checked Splats; SceneError names the first bad property and row, or with "drop" bad rows are left out."""
-    bad = _bad_rows(raw, notes.source, on_bad)
+    with np.errstate(over="ignore", invalid="ignore"):
+        bad = _bad_rows(raw, notes.source, on_bad)
     dropped = 0
     if bad is not None:
         dropped = int(bad.sum())

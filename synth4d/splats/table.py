@@ -68,7 +68,7 @@ def read_header(file: FileIO, where: str, length: int) -> Header:
         raise SceneError(f"{where}: no end_header in the first {MAX_HEADER} bytes, so it is cut off or no PLY")
     form, comments = "", []
     declared: list[tuple[str, int, list[tuple[str, str]]]] = []
-    for number, line in enumerate(head[: end.start()].decode("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(head[: end.start()].decode("utf-8", "replace").split("\n"), 1):
         at = f"{where} header line {number}"
         word, *rest = line.split() or [""]
         if word == "format":

@@ -53,6 +53,8 @@ def fit(means: ArrayLike, object_id: ArrayLike, times_s: ArrayLike) -> tuple[Tra
         for t in range(len(means)):
             now = means[t, of_one].astype(float)
             poses[k, t] = _pose(start, now)
+            if t and (poses[k, t, 3:] * poses[k, t - 1, 3:]).sum() < 0:
+                poses[k, t, 3:] *= -1  # the same rotation, on the near side for whoever interpolates
             residual[k, t] = np.sqrt(((apply_pose(poses[k, t], start) - now) ** 2).sum(1).mean())
     return checked(Tracks(ids, times, poses), "tracks"), residual
 
