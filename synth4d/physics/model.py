@@ -16,7 +16,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from synth4d.errors import SceneError
-from synth4d.types import F64, I32
+from synth4d.types import F64, I32, Image
 
 _PRIMITIVES = {2: "sphere", 3: "capsule", 4: "ellipsoid", 5: "cylinder", 6: "box"}
 TIMESTEP_S = 0.002
@@ -36,6 +36,11 @@ class Geom:
     texture: str = ""
     vertices: F64 | None = None
     faces: I32 | None = None
+    uv: F64 | None = None
+    """As in types.Surface, of a mesh that has an `image`."""
+    image: Image | None = None
+    smooth: bool = False
+    """A mesh that is shaded with vertex normals."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.geometry import pose_matrix
+from synth4d.splats import transform
 from synth4d.types import F32, F64, Gaussians, Timeline, World
 
 
@@ -25,8 +26,6 @@ class Captured:
 
     def body(self, i: int, frame: int) -> Gaussians:
         """The Gaussians of World.bodies[i] at a frame."""
-        from synth4d.splats import transform
-
         return transform(self._own[i], pose_matrix(self._timeline.poses[frame, i]))
 
     def beside(self, authored: Gaussians, frame: int) -> Gaussians:

@@ -7,17 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
+from synth4d import splats
 from synth4d.errors import SceneError
 from synth4d.geometry import compose
 from synth4d.physics import RawBody, read_model
-from synth4d.scene import assets
+from synth4d.scene import assets, captured, meshbody
 from synth4d.scene.capture import Capture
 from synth4d.scene.placement import Placement, handed, placement, pose, product
-from synth4d.scene.spec import AssetSpec, BodySpec, PlaceSpec
+from synth4d.scene.spec import AssetSpec, BodySpec, PlaceSpec, SceneSpec
 from synth4d.yamlfile import Document
 
 IDENTITY = np.array([0.0, 0, 0, 1, 0, 0, 0])
-MODELS = (".xml", ".mjcf", ".urdf", ".glb", ".obj", ".stl")
+MESHES = (".glb", ".obj", ".stl")
+MODELS = (".xml", ".mjcf", ".urdf", *MESHES)
 AXES = {".glb": "y-up"}
 """Axes that a format itself fixes (glTF 2.0, section 3.4)."""
 
@@ -33,18 +35,29 @@ class Brought:
     captures: dict[str, Capture] = field(default_factory=dict)
 
 
-def bring(asset: AssetSpec, index: int, document: Document) -> Brought:
+def bring(spec: SceneSpec, index: int, document: Document) -> Brought:
     """Read one asset of a scene file. Raises SceneError with file, line and what is wrong."""
+    asset = spec.assets[index]
     where = document.where(("assets", index))
     path, root = locate(asset.file, asset.root, document.path.parent, where)
     if asset.splats is not None:
         return _splats(asset, path, root, document.path.parent, where, f"structure_{index}")
-    at = placement(asset, AXES.get(path.suffix.lower()), where)
-    if handed(at.upright[:3, :3]) < 0:
-        raise SceneError(f"{where}: axes {at.axes!r} are left-handed, models here are not; export it again")
-    files = _files(path, root, where)
+    suffix = path.suffix.lower()
+    if suffix not in MODELS:
+        raise SceneError(f"{where}: {path.name}: a model is {', '.join(MODELS)}; Gaussians go under `splats`")
+    at = placement(asset, AXES.get(suffix), where)
+    if suffix in MESHES:
+        if asset.keep:
+            raise SceneError(f"{where}: keep: {path.name} is one body; name its meshes with `from` instead")
+        assets.plain(path, root, where)
+        bodies, files = meshbody.read(path, root, at, {b.source for b in spec.bodies.values()}, where)
+    else:
+        if handed(at.upright[:3, :3]) < 0:
+            raise SceneError(f"{where}: axes {at.axes!r} are left-handed, {suffix} files are not; export it again")
+        files = assets.check_model(path, root, where)
+        bodies = _placed(read_model(path, scale=at.scale, keep=asset.keep), asset, at, index)
     _pinned(asset, path, files, where)
-    return Brought(_placed(_model(path, root, asset, at, where), asset, at, index), files)
+    return Brought(bodies, files)
 
 
 def locate(file: str, root: str, folder: Path, where: str) -> tuple[Path, Path]:
@@ -56,13 +69,6 @@ def locate(file: str, root: str, folder: Path, where: str) -> tuple[Path, Path]:
     return path, assets.package_root(package, where) if package else folder
 
 
-def _files(path: Path, root: Path, where: str) -> list[Path]:
-    suffix = path.suffix.lower()
-    if suffix not in MODELS:
-        raise SceneError(f"{where}: {path.name}: a model is {', '.join(MODELS)}; Gaussians go under `splats`")
-    return assets.check_model(path, root, where)
-
-
 def _pinned(asset: AssetSpec, path: Path, files: list[Path], where: str) -> None:
     found = assets.digest(files)
     if asset.sha256 not in (None, found):
@@ -70,9 +76,6 @@ def _pinned(asset: AssetSpec, path: Path, files: list[Path], where: str) -> None
 
 
 def _splats(asset: AssetSpec, path: Path, root: Path, folder: Path, where: str, rest: str) -> Brought:
-    from synth4d import splats
-    from synth4d.scene import captured
-
     files = [assets.plain(path, root, where, assets.MAX_SPLATS)]
     annotation = None
     if asset.annotation:
@@ -83,10 +86,6 @@ def _splats(asset: AssetSpec, path: Path, root: Path, folder: Path, where: str, 
     said = read.notes.axes or {"y": "y-up", "z": "z-up"}.get((read.notes.vertical_axis or "").strip().lower())
     found = captured.share_out(read, annotation, placement(asset, said, where), rest)
     return Brought(found.bodies, files, found.named, found.places, found.captures)
-
-
-def _model(path: Path, root: Path, asset: AssetSpec, at: Placement, where: str) -> list[RawBody]:
-    return read_model(path, scale=at.scale, keep=asset.keep)
 
 
 def _placed(bodies: list[RawBody], asset: AssetSpec, at: Placement, index: int) -> list[RawBody]:

@@ -13,7 +13,7 @@ import numpy as np
 from synth4d import yamlfile
 from synth4d.errors import ConfigError, SceneError
 from synth4d.geometry import compose, invert_pose
-from synth4d.physics import Geom, RawBody
+from synth4d.physics import Geom, Hinge, RawBody
 from synth4d.scene import assets
 from synth4d.scene.bring import Brought, bring
 from synth4d.scene.capture import Capture
@@ -85,7 +85,7 @@ def scene_folders() -> list[Path]:
 @lru_cache(maxsize=8)
 def _load(path: Path, _mtime: int) -> Scene:
     spec, document = yamlfile.load(path, SceneSpec, SceneError)
-    brought = [bring(asset, i, document) for i, asset in enumerate(spec.assets)]
+    brought = [bring(spec, i, document) for i in range(len(spec.assets))]
     spec = _with_things(spec, brought, document)
     raws = [body for b in brought for body in b.bodies]
     names = [r.name for r in raws]
@@ -177,6 +177,8 @@ def _physics(spec: SceneSpec, raws: list[RawBody]) -> tuple[RawBody, ...]:
             role = spec.bodies[name] if name else None
             moves = role is not None and (role.role == "prop" if joint.type == "free" else role.joint is not None)
             joint = replace(joint, name=name) if moves and name else None
+        elif name and spec.bodies[name].role == "prop" and not raw.parent:
+            joint = Hinge(name, "free")  # files of one thing don't say that it can be carried
         out.append(replace(raw, name=rename(raw.name), parent=rename(raw.parent), joint=joint))
     for name, body in spec.bodies.items():
         if body.geoms is not None:

@@ -18,10 +18,11 @@ SEGMENTS = 32
 
 
 def surface(geom: Geom, material: Material) -> Surface:
-    """A geom in its body's frame. Meshes are shaded flat; round primitives smooth."""
+    """A geom in its body's frame. Round primitives are shaded smooth, boxes flat, meshes as they say."""
     v, f = mesh(geom)
     v = apply_pose(geom.pose, v)
-    return Surface(v, f, material, smooth=geom.type not in ("box", "mesh"))
+    smooth = geom.smooth if geom.type == "mesh" else geom.type != "box"
+    return Surface(v, f, material, smooth=smooth, uv=geom.uv if material.image is not None else None)
 
 
 def mesh(geom: Geom) -> tuple[F64, I32]:
@@ -78,7 +79,7 @@ def material(
     spec = specs.get(geom.material)
     if spec is None:
         r, g, b, alpha = geom.rgba
-        return Material((r, g, b), "plain", 0.5, 0.1, opacity=max(alpha, 0.15))
+        return Material((r, g, b), "plain", 0.5, 0.1, opacity=max(alpha, 0.15), image=geom.image)
     texture = spec.texture
     if "://" in texture or "." in texture:
         texture = f"file:{assets.resolve(texture, folder, geom.material)}"
