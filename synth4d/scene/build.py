@@ -38,6 +38,12 @@ SETTLE_STEPS = 500
 ROUNDS = 4
 HEADROOM_M = 0.45
 """Free height assumed above a region whose box the scene does not give."""
+OFF = 2.0
+"""Chance that an always-on lamp is off in a layout, per unit of `light.vary`."""
+MIREDS = 600.0
+"""Shift of the lamps' colour temperature in 10⁶/K per unit of `light.vary`: 90 at 0.15, from 4000 K to 2940 or 6250 K."""
+WIEN = 1e-6 * 1.4388e-2 * (1 / 550e-9 - 1 / np.array([610e-9, 550e-9, 465e-9]))
+"""What a mired more does to red, green and blue beside green, as an exponent: Wien's law, c₂ = 1.4388 cm K."""
 
 
 def build(scene: Scene, shot: Shot) -> World:
@@ -56,7 +62,8 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
     ids = {b.name: b.id for b in fixtures}
     places = _places(scene, fixtures)
     joints = {b.name: _start_joint(scene, b, rng) for b in fixtures if b.joint}
-    lamps, ambient, controls, levels = _light(scene, rng)
+    drawn = seeds.rng(run_seed, scene.name, layout, "light")
+    lamps, ambient, controls, levels = _light(scene, rng, drawn)
     joints |= _switch_joints(scene, fixtures, dict(zip(controls, levels, strict=True)))
     chosen = furnish.choose(scene, rng, len(fixtures) + 1)
     for _ in range(ROUNDS):
@@ -119,8 +126,9 @@ def shapeless(name: str) -> RawBody:
 def _fixture(scene: Scene, t: Template, id: int, paint: dict[str, Vec3]) -> Body:
     spec = t.spec
     glow = t.name if spec.switched else None
+    specs, switched = scene.spec.materials, _switched(scene)
     surfaces = tuple(
-        meshing.surface(g, meshing.material(g, scene.spec.materials, paint, scene.folder, glow)) for g in t.geoms
+        meshing.surface(g, meshing.material(g, specs, paint, scene.folder, glow, switched)) for g in t.geoms
     )
     low, high = _bounds(surfaces)
     capture = scene.captures.get(t.name)
@@ -175,8 +183,15 @@ def _walls(scene: Scene) -> list[Body]:
 
 
 def _structure(scene: Scene, paint: dict[str, Vec3]) -> tuple[Surface, ...]:
-    specs = scene.spec.materials
-    return tuple(meshing.surface(g, meshing.material(g, specs, paint, scene.folder, None)) for g in scene.structure)
+    specs, switched = scene.spec.materials, _switched(scene)
+    return tuple(
+        meshing.surface(g, meshing.material(g, specs, paint, scene.folder, None, switched)) for g in scene.structure
+    )
+
+
+def _switched(scene: Scene) -> frozenset[str]:
+    """Materials that some switched body has."""
+    return frozenset(g.material for t in scene.templates if t.spec.switched for g in t.geoms)
 
 
 def _bounds(surfaces: tuple[Surface, ...]) -> tuple[F64, F64]:
@@ -219,18 +234,26 @@ def _switch_joints(scene: Scene, fixtures: list[Body], levels: dict[str, float])
     return {s.part: joints[s.part].open if levels[s.turns] else joints[s.part].closed for s in scene.spec.switches}
 
 
-def _light(scene: Scene, rng: np.random.Generator) -> tuple[tuple[Lamp, ...], Vec3, tuple[str, ...], tuple[float, ...]]:
+def _light(
+    scene: Scene, rng: np.random.Generator, drawn: np.random.Generator
+) -> tuple[tuple[Lamp, ...], Vec3, tuple[str, ...], tuple[float, ...]]:
+    """Lamps, ambient, controls and their levels. `drawn` is for which lamps are on and where they are."""
     spec, vary = scene.spec, scene.spec.light.vary
-    warm = rng.uniform(-0.06, 0.06)
+    warm = rng.uniform(-1, 1) * vary
 
     def tinted(rgb: Vec3) -> Vec3:
-        k = rng.uniform(1 - vary, 1 + vary)
-        return (rgb[0] * k * (1 + warm), rgb[1] * k, rgb[2] * k * (1 - warm))
+        return vec3(np.array(rgb) * rng.uniform(1 - vary, 1 + vary) * np.exp(WIEN * warm * MIREDS))
 
-    lamps = tuple(Lamp(s.name, s.position, s.radius, tinted(s.rgb), s.body) for s in spec.lamps)
+    always = [s.name for s in spec.lamps if s.body is None]
+    off = {name for name in always if drawn.random() < OFF * vary}
+    if len(off) == len(always) > 0:
+        off.discard(always[int(drawn.integers(len(always)))])
+    shift = {s.name: np.array([*drawn.uniform(-vary, vary, 2), 0.0]) * (s.body is None) for s in spec.lamps}
+    lamps = [Lamp(s.name, vec3(np.add(s.position, shift[s.name])), s.radius, tinted(s.rgb), s.body) for s in spec.lamps]
     controls = tuple(n for n, b in spec.bodies.items() if b.switched)
+    ambient = tinted(spec.light.ambient)
     levels = tuple(float(rng.random() < spec.start.on) for _ in controls)
-    return lamps, tinted(spec.light.ambient), controls, levels
+    return tuple(lamp for lamp in lamps if lamp.name not in off), ambient, controls, levels
 
 
 def _camera(scene: Scene) -> CameraRules:

@@ -73,9 +73,10 @@ def revolve(profile: F64) -> tuple[F64, I32]:
 
 def material(
     geom: Geom, specs: Mapping[str, MaterialSpec], chosen: Mapping[str, tuple[float, float, float]],
-    folder: Path, glow: str | None,
+    folder: Path, glow: str | None, switched: frozenset[str] = frozenset(),
 ) -> Material:  # fmt: skip
-    """The scene's material of that name, else the model file's own flat colour."""
+    """The scene's material of that name, else the model file's own flat colour. `glow` is the control of the body,
+    `switched` the materials that some switched body has: they are dark on bodies without a control."""
     spec = specs.get(geom.material)
     if spec is None:
         r, g, b, alpha = geom.rgba
@@ -83,13 +84,13 @@ def material(
     texture = spec.texture
     if "://" in texture or "." in texture:
         texture = f"file:{assets.resolve(texture, folder, geom.material)}"
-    lit = any(spec.emission)
+    emission = spec.emission if glow is not None or geom.material not in switched else (0.0, 0.0, 0.0)
     return Material(
         chosen[geom.material],
         texture,
         spec.size,
         spec.gloss,
         spec.opacity,
-        spec.emission,
-        glow if lit else None,
+        emission,
+        glow if any(emission) else None,
     )

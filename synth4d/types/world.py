@@ -45,9 +45,9 @@ class Material:
     """0 = matt, 1 = mirror-like: strength of the view-independent sheen added from lamps."""
     opacity: float = 1.0
     emission: Vec3 = (0.0, 0.0, 0.0)
-    """Linear rgb added at level 1 of `glow`."""
+    """Linear rgb, as exposed white shows it, added at level 1 of `glow`; it lights what is near as well."""
     glow: str | None = None
-    """Name of the control (World.controls) that scales `emission`; None = never emits."""
+    """Name of the control (World.controls) that scales `emission`; None = always emits."""
     image: Image | None = None
     """Colours of a surface that has a `uv`; `texture` is then left aside."""
 
