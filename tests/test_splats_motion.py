@@ -151,6 +151,19 @@ def test_the_residual_says_what_is_not_rigid():
     assert residual[1, 3] > 0.3 > 10 * residual[0, 3]
 
 
+@settings(max_examples=20, deadline=None)
+@given(seeds, st.booleans())
+def test_tracks_move_along_with_their_gaussians(seed, mirror):
+    rng = np.random.default_rng(seed)
+    means, _, truth = moving(rng)
+    T, scale = np.eye(4), 0.3048
+    T[:3, :3], T[:3, 3] = rotmat(turn(rng)) * (-1 if mirror else 1), rng.normal(0, 5, 3)
+    moved = tracks.transform(truth, T, scale)
+    for k, t in np.ndindex(truth.poses.shape[:2]):
+        there = scale * apply_pose(truth.poses[k, t], means[0]) @ T[:3, :3].T + T[:3, 3]
+        np.testing.assert_allclose(apply_pose(moved.poses[k, t], scale * means[0] @ T[:3, :3].T + T[:3, 3]), there)
+
+
 def test_too_few_to_turn_only_translate():
     means = np.array([[[0, 0, 0], [1, 0, 0]], [[0, 0, 1], [0, 1, 1]]], float)
     found, _ = tracks.fit(means, [1, 1], [0, 1])

@@ -70,7 +70,7 @@ def transform(gaussians: Gaussians, T: ArrayLike, scale: float = 1.0) -> Gaussia
     x, s = gaussians.means.astype(float), np.float32(scale)
     means = scale * (x[:, 0:1] * R[:, 0] + x[:, 1:2] * R[:, 1] + x[:, 2:3] * R[:, 2]) + t
     # An ellipsoid is its own mirror image through its centre, so -R turns it as the mirroring R does.
-    det = np.dot(R[:, 0], np.cross(R[:, 1], R[:, 2]))
+    det = (R[:, 0] * np.cross(R[:, 1], R[:, 2])).sum()
     quats = quat_mul(nearest_rotation(R if det > 0 else -R), gaussians.quats_wxyz)
     return replace(
         gaussians,
