@@ -14,6 +14,7 @@ from synth4d.render import reference
 from synth4d.render.splat import BUILDS, Picture, Rasteriser
 from synth4d.types import Gaussians
 
+COLUMNS = ("means", "quats_wxyz", "scales", "opacities", "colours", "ids")
 FRONT = np.eye(4)
 """A camera at the origin that looks along +z."""
 
@@ -32,11 +33,12 @@ def one(z=2.0, scale=0.1, opacity=0.8, x=0.0, y=0.0) -> Gaussians:
 
 
 def joined(a: Gaussians, b: Gaussians) -> Gaussians:
-    return Gaussians(*(np.concatenate([getattr(a, f.name), getattr(b, f.name)]) for f in fields(Gaussians)))
+    return replace(a, **{name: np.concatenate([getattr(a, name), getattr(b, name)]) for name in COLUMNS})
 
 
 def rows(g: Gaussians, which) -> Gaussians:
-    return Gaussians(*(getattr(g, f.name)[which] for f in fields(Gaussians)))
+    sh = None if g.sh is None else g.sh[which]
+    return replace(g, **{name: getattr(g, name)[which] for name in COLUMNS}, sh=sh)
 
 
 def picture(g: Gaussians, K=None, T=FRONT, width=80, height=60, threads=1, isa="auto") -> Picture:
@@ -99,12 +101,39 @@ def test_tiny_and_huge_gaussians_agree_with_the_reference(size):
 def test_extreme_gaussians_give_a_finite_picture():
     rng = np.random.Generator(np.random.Philox(5))
     g = random_scene(rng, 200)
-    wild = np.exp(rng.uniform(-80, 80, g.scales.shape)).astype(np.float32)
-    far = (g.means * np.exp(rng.uniform(-30, 30, (200, 1)))).astype(np.float32)
+    wild = np.exp(rng.uniform(-80, 9, g.scales.shape)).astype(np.float32)
+    far = (g.means * np.exp(rng.uniform(-30, 12, (200, 1)))).astype(np.float32)
     p = picture(replace(g, scales=wild, means=far))
     assert all(np.isfinite(getattr(p, f.name)).all() for f in fields(Picture))
     assert p.alpha.min() >= 0
     assert p.alpha.max() <= 1
+
+
+def coloured(g: Gaussians, rng: np.random.Generator, terms: int) -> Gaussians:
+    return replace(g, sh=rng.normal(0, 0.3, (len(g.means), terms, 3)).astype(np.float32))
+
+
+@pytest.mark.parametrize("terms", [3, 8, 15])
+def test_colours_by_direction_agree_with_the_reference(terms):
+    rng = np.random.Generator(np.random.Philox(terms))
+    g, T = coloured(random_scene(rng, 200), rng, terms), look_at([0.3, -1.5, 0.4], [0, 1, 2.0])
+    g = rows(g, np.linalg.norm(g.means - T[:3, 3], axis=1) > 0.2)
+    agrees(picture(g, T=T), reference.render(g, intrinsics(80, 60, 1.0), T, 80, 60), outliers=2e-3)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_antialiased_gaussians_agree_with_the_reference(share):
+    rng = np.random.Generator(np.random.Philox(12))
+    g = replace(random_scene(rng, 400, (0.001, 0.1)), antialiased=rng.random(400) < share)
+    p = picture(g)
+    agrees(p, reference.render(g, intrinsics(80, 60, 1.0), FRONT, 80, 60), outliers=2e-3)
+    assert p.alpha.mean() < 0.95 * picture(replace(g, antialiased=False)).alpha.mean()
+
+
+def test_many_blocks_and_regions_agree_with_the_reference():
+    g = random_scene(np.random.Generator(np.random.Philox(13)), 1500, (0.005, 0.1))
+    K = intrinsics(530, 290, 1.2)
+    agrees(picture(g, K, width=530, height=290), reference.render(g, K, FRONT, 530, 290), outliers=1e-3)
 
 
 # ---- Against the closed form ---------------------------------------------------------------------
@@ -122,6 +151,29 @@ def test_one_gaussian_has_its_closed_form():
     assert np.array_equal(p.depth_z_m > 0, alpha >= 0.5)
     assert np.array_equal(p.ids, np.where(alpha >= 0.5, 7, 0))
     assert np.allclose(p.depth_expected_m, np.where(alpha > 0, 2, 0), atol=1e-4)
+
+
+def test_harmonics_of_degree_one_point_where_they_should():
+    """y, z and x of the direction, with the signs of 3DGS, times half the root of 3/π; never below black."""
+    rgb = []
+    for mean in ([2.0, 0, 0], [0, 2.0, 0], [0, 0, 2.0], [-2.0, 0, 0]):
+        g = replace(one(), means=np.array([mean], np.float32), colours=np.full((1, 3), 0.5, np.float32))
+        g = replace(g, sh=np.diag([1.0, 1.0, 1.0]).astype(np.float32)[None])
+        T = FRONT if mean[2] else look_at([0, 0, 0], mean)
+        p = picture(g, width=81, height=61, T=T)
+        rgb.append(p.rgb[30, 40] / p.alpha[30, 40])
+    c = 0.5 * np.sqrt(3 / np.pi)
+    half = 0.5
+    expect = [[half, half, half - c], [half - c, half, half], [half, half + c, half], [half, half, half + c]]
+    assert np.abs(np.array(rgb) - np.maximum(expect, 0)).max() < 1e-4
+
+
+@pytest.mark.parametrize("scale", [0.01, 0.03, 0.5])
+def test_an_antialiased_gaussian_fades_as_it_shrinks(scale):
+    """By what the filter adds to its area, so that it keeps its light."""
+    sigma2 = (scale * intrinsics(81, 61, 1.0)[0, 0] / 2) ** 2
+    p = picture(replace(one(scale=scale), antialiased=True), width=81, height=61)
+    assert p.alpha[30, 40] == pytest.approx(0.8 * sigma2 / (sigma2 + 0.3), rel=1e-5)
 
 
 def test_an_opaque_gaussian_stops_at_its_largest_alpha():
@@ -161,12 +213,30 @@ ROOM_K, ROOM_POSES = orbit(150, 100)
 
 
 @pytest.mark.parametrize("isa", BUILDS)
-@pytest.mark.parametrize("threads", [1, 3])
-def test_builds_agree(isa, threads):
-    scattered = random_scene(np.random.Generator(np.random.Philox(3)), 500)
+@pytest.mark.parametrize("threads", [1, 3, 16])
+def test_builds_and_threads_agree(isa, threads):
+    """More threads cut the picture into smaller regions, so what each leaves out differs: no bit may."""
+    rng = np.random.Generator(np.random.Philox(3))
+    scattered = replace(coloured(random_scene(rng, 500), rng, 15), antialiased=rng.random(500) < 0.5)
     for g, T in ((SCENE, ROOM_POSES[0]), (scattered, FRONT)):
         plain = picture(g, ROOM_K, T, 150, 100, isa="generic")
         assert equal(picture(g, ROOM_K, T, 150, 100, threads, isa), plain)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_left_out_changes_no_bit(seed):
+    """Wild cameras and sizes: large and small regions and the widest and narrowest registers give one picture."""
+    rng = np.random.Generator(np.random.Philox(100 + seed))
+    least = np.exp(rng.uniform(-9, -3))
+    g = random_scene(rng, 1500, (least, least * np.exp(rng.uniform(0, 9))))
+    if seed % 2:
+        g = replace(g, means=(g.means * np.exp(rng.uniform(-8, 10, (1500, 1)))).astype(np.float32))
+    width, height = (int(side) for side in rng.integers(1, (500, 200)))
+    K = np.diag([*rng.uniform(20, 900, 2), 1.0])
+    K[:2, 2] = rng.uniform(-0.5, 1.5, 2) * (width, height)
+    T = look_at(rng.uniform(-2, 2, 3), rng.uniform(-2, 2, 3) + np.array([0, 0, 2.0]))
+    whole = picture(g, K, T, width, height)
+    assert all(equal(picture(g, K, T, width, height, 16, isa), whole) for isa in BUILDS if isa != "generic")
 
 
 def test_more_threads_than_gaussians():
@@ -214,6 +284,32 @@ def test_update_and_recolour_equal_a_fresh_load():
     assert equal(r.render(ROOM_K, ROOM_POSES[0], 150, 100), picture(moved, ROOM_K, ROOM_POSES[0], 150, 100))
 
 
+def test_update_of_harmonics_and_recolour_of_rows_equal_a_fresh_load():
+    rng = np.random.Generator(np.random.Philox(7))
+    g = coloured(random_scene(rng, 300), rng, 8)
+    some = rng.choice(300, 40, replace=False)
+    sh, colours = g.sh.copy(), g.colours.copy()
+    sh[some], colours[some] = 0, rng.uniform(0, 1, (40, 3))
+    sh[some, :3] = rng.normal(0, 0.3, (40, 3, 3))
+    r = Rasteriser()
+    r.load(g)
+    r.update(some, g.means[some], g.quats_wxyz[some], sh[some, :3])
+    r.recolour(colours[some], some)
+    p = r.render(ROOM_K, FRONT, 150, 100)
+    assert equal(p, picture(replace(g, sh=sh, colours=colours), ROOM_K, FRONT, 150, 100))
+    assert not equal(p, picture(g, ROOM_K, FRONT, 150, 100))
+
+
+def test_what_moves_far_is_still_seen():
+    r = Rasteriser()
+    r.load(SCENE)
+    moved = SCENE.means.copy()
+    moved[::7] += np.float32([0.5, -0.7, 0.3])
+    r.update(np.arange(len(moved))[::7], moved[::7], SCENE.quats_wxyz[::7])
+    fresh = picture(replace(SCENE, means=moved), ROOM_K, ROOM_POSES[0], 150, 100)
+    assert equal(r.render(ROOM_K, ROOM_POSES[0], 150, 100), fresh)
+
+
 def test_a_turned_world_seen_by_a_turned_camera_is_the_same_picture():
     g = random_scene(np.random.Generator(np.random.Philox(8)), 200)
     T = look_at([1, 2, 3], [0, 0.5, 0])
@@ -241,6 +337,11 @@ NAN = np.float32("nan")
         ({"quats_wxyz": np.zeros((1, 4))}, "quats_wxyz: row 0 is zero"),
         ({"ids": np.array([1])}, "ids: need shape"),
         ({"means": np.zeros((0, 3))}, "none to render"),
+        ({"means": np.full((1, 3), 2e6)}, "means: row 0"),
+        ({"scales": np.full((1, 3), 2e4)}, "scales: row 0"),
+        ({"sh": np.zeros((1, 4, 3))}, "sh: need shape"),
+        ({"sh": np.full((1, 3, 3), NAN)}, "sh: row 0"),
+        ({"antialiased": np.ones(2, bool)}, "antialiased: need"),
     ],
 )
 def test_bad_gaussians_are_refused(change, says):
@@ -285,5 +386,9 @@ def test_wrong_use_is_refused():
         r.update(np.array([1]), np.zeros((1, 3), np.float32), np.ones((1, 4), np.float32))
     with pytest.raises(RenderError, match="colours"):
         r.recolour(np.zeros((2, 3), np.float32))
+    with pytest.raises(RenderError, match="sh: need"):
+        r.update(
+            np.array([0]), np.zeros((1, 3), np.float32), np.ones((1, 4), np.float32), np.zeros((1, 3, 3), np.float32)
+        )
     with pytest.raises(RenderError, match="out"):
         r.render(K, FRONT, 8, 8, out=Picture.empty(9, 8))

@@ -3,7 +3,7 @@
 from numpy import int64
 from numpy.typing import NDArray
 
-from synth4d.types import F32, U16
+from synth4d.types import F32, U8, U16
 
 MAX_SIDE: int
 
@@ -13,12 +13,15 @@ class Rasteriser:
     def __init__(self, threads: int, isa: str) -> None: ...
     @property
     def isa(self) -> str: ...
-    def load(self, means: F32, quats_wxyz: F32, scales: F32, opacities: F32, rgb: F32, ids: U16) -> None: ...
-    def update(self, rows: NDArray[int64], means: F32, quats_wxyz: F32) -> None: ...
-    def recolour(self, rgb: F32) -> None: ...
+    def load(
+        self, means: F32, quats_wxyz: F32, scales: F32, opacities: F32, rgb: F32, ids: U16, filtered: U8, sh: F32
+    ) -> None: ...
+    def update(self, rows: NDArray[int64], means: F32, quats_wxyz: F32, sh: F32) -> None: ...
+    def recolour(self, rows: NDArray[int64], rgb: F32) -> None: ...
     def render(
         self,
         view: F32,
+        eye: F32,
         fx: float,
         fy: float,
         cx: float,

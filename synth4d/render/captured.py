@@ -56,4 +56,5 @@ def join(parts: list[Gaussians]) -> Gaussians:
         if sh is not None and p.sh is not None:
             sh[start:end, : p.sh.shape[1]] = p.sh
         start = end
-    return replace(parts[0], **merged, sh=sh, antialiased=any(p.antialiased for p in parts))
+    kinds = [np.broadcast_to(p.antialiased, len(p.means)) for p in parts]
+    return replace(parts[0], **merged, sh=sh, antialiased=np.concatenate(kinds))

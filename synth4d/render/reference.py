@@ -1,7 +1,8 @@
 """The same pictures as splat.py, written to be read: the oracle of its tests and the baseline of its bench.
 
 One Gaussian after the other in depth order, over the pixels of its footprint, in double precision.
-Formulas: EWA splatting (Zwicker et al. 2001), 3D Gaussian Splatting (Kerbl et al. 2023, sections 4 and 6).
+Formulas: EWA splatting (Zwicker et al. 2001), 3D Gaussian Splatting (Kerbl et al. 2023, sections 4 and 6),
+antialiasing of Mip-Splatting (Yu et al. 2024, section 4.2), real spherical harmonics (Sloan 2008, appendix A2).
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ class Splats:
     """(M,2) metres of depth a pixel, along the middle of the Gaussian"""
     span: F64
     """(M,) how far that middle may lead from the centre, metres of depth"""
+    opacity: F64
+    colour: F64
+    """(M,3)"""
 
 
 def project(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, height: int) -> Splats:
@@ -62,7 +66,30 @@ def project(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, heig
     slope = np.linalg.solve(cov + SLOPE_PASS * np.eye(2), np.einsum("nij,nj->ni", J, cov_cam[:, :, 2])[..., None])
     span = DEPTH_SPAN * np.sqrt(cov_cam[:, 2, 2])
     centre = np.stack([fx * x / z + cx, fy * y / z + cy], -1)
-    return Splats(rows, centre, cov + LOW_PASS * np.eye(2), z, slope[..., 0], span)
+    wide = cov + LOW_PASS * np.eye(2)
+    share = np.sqrt(np.maximum(np.linalg.det(cov) / np.linalg.det(wide), 0))
+    filtered = np.broadcast_to(g.antialiased, len(g.means))[rows]
+    opacity = g.opacities[rows] * np.where(filtered, share, 1.0)
+    colour = shown(g, np.asarray(T_world_cam, float)[:3, 3])[rows]
+    return Splats(rows, centre, wide, z, slope[..., 0], span, opacity, colour)
+
+
+def shown(g: Gaussians, eye: F64) -> F64:
+    """(N,3) colours from an eye (3,): Σ over degree l and order m of a weight times the real harmonic Y_lm of the
+    direction to the mean, with the Condon–Shortley phase, m from −l to l."""
+    from scipy.special import gammaln, lpmv
+
+    if g.sh is None:
+        return g.colours.astype(float)
+    x, y, z = (g.means - eye).astype(float).T / np.linalg.norm(g.means - eye, axis=1)
+    total, azimuth = g.colours.astype(float), np.arctan2(y, x)
+    orders = [(l, m) for l in (1, 2, 3) for m in range(-l, l + 1)][: g.sh.shape[1]]
+    for k, (l, m) in enumerate(orders):
+        ratio = np.exp(gammaln(l - abs(m) + 1) - gammaln(l + abs(m) + 1))
+        norm = np.sqrt((2 * l + 1) / (4 * np.pi) * ratio) * (np.sqrt(2) if m else 1)
+        wave = np.sin(-m * azimuth) if m < 0 else np.cos(m * azimuth)
+        total = total + g.sh[:, k] * (norm * lpmv(abs(m), l, z) * wave)[:, None]
+    return np.maximum(total, 0)
 
 
 def render(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, height: int) -> Picture:
@@ -70,8 +97,9 @@ def render(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, heigh
     rgb, weight_z = np.zeros((height, width, 3)), np.zeros((height, width))
     T, done = np.ones((height, width)), np.zeros((height, width), bool)
     median, ids = np.zeros((height, width)), np.zeros((height, width), np.uint16)
-    for row, centre, cov, z, slope, span in zip(*(getattr(splats, f.name) for f in fields(splats)), strict=True):
-        opacity = float(g.opacities[row])
+    for row, centre, cov, z, slope, span, opacity, colour in zip(
+        *(getattr(splats, f.name) for f in fields(splats)), strict=True
+    ):
         if opacity < MIN_ALPHA:
             continue
         # Half the sides of the box around the outline at which alpha has fallen to 1/255.
@@ -90,7 +118,7 @@ def render(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, heigh
         done[box] |= ends
         hit &= ~ends
         w = np.where(hit, alpha * t, 0.0)
-        rgb[box] += w[..., None] * g.colours[row]
+        rgb[box] += w[..., None] * colour
         weight_z[box] += w * z
         crosses = hit & (t > 0.5) & (after <= 0.5)
         ridge = np.maximum(z + np.clip(slope[0] * dx + slope[1] * dy, -span, span), NEAR_PLANE)

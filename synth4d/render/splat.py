@@ -1,7 +1,8 @@
-"""3D Gaussians to pictures on the CPU: EWA splatting as in 3DGS and gsplat's classic mode.
+"""3D Gaussians to pictures on the CPU: EWA splatting as in 3DGS and gsplat, in its classic and antialiased modes.
 
 The work is done by `_kernel` (C++). The same Gaussians, camera and size give the same bits for any number
 of threads and on any processor: each build of the kernel runs the same IEEE operations per pixel.
+docs/rasteriser.md tells how it works.
 """
 
 from __future__ import annotations
@@ -15,6 +16,14 @@ from synth4d.errors import RenderError
 from synth4d.geometry import rigid_inverse
 from synth4d.render import _kernel
 from synth4d.types import F32, U16, Gaussians
+
+FARTHEST_M = 1e6
+"""A mean lies within this of the origin: beyond, float32 is coarser than 6 cm."""
+LARGEST_M = 1e4
+"""A standard deviation is at most this."""
+STRONGEST = 1e4
+"""Colours and harmonics are at most this, either way."""
+_COEFFICIENTS = (0, 3, 8, 15)
 
 BUILDS: tuple[str, ...] = tuple(_kernel.builds())
 """Builds of the kernel this processor can run (`avx512`, `avx2`, `generic`), best first."""
@@ -57,7 +66,7 @@ class Rasteriser:
         if not 1 <= threads <= 256:
             raise RenderError(f"splat kernel: threads must be 1..256, got {threads}")
         self._kernel = _kernel.Rasteriser(threads, isa)
-        self._count = 0
+        self._count = self._terms = 0
 
     @property
     def isa(self) -> str:
@@ -74,28 +83,51 @@ class Rasteriser:
         g, n = gaussians, len(gaussians.means)
         if n == 0:
             raise RenderError("gaussians: there are none to render")
-        means = _floats("gaussians.means", g.means, (n, 3))
+        means = _means("gaussians.means", g.means, n)
         quats = _quats("gaussians.quats_wxyz", g.quats_wxyz, n)
-        scales = _floats("gaussians.scales", g.scales, (n, 3), low=0.0)
-        opacities = _floats("gaussians.opacities", g.opacities, (n,), low=0.0, high=1.0)
-        colours = _floats("gaussians.colours", g.colours, (n, 3))
+        scales = _floats("gaussians.scales", g.scales, (n, 3), 0.0, LARGEST_M)
+        opacities = _floats("gaussians.opacities", g.opacities, (n,), 0.0, 1.0)
+        colours = _floats("gaussians.colours", g.colours, (n, 3), -STRONGEST, STRONGEST)
         ids = np.asarray(g.ids)
         if ids.shape != (n,) or ids.dtype != np.uint16:
             raise RenderError(f"gaussians.ids: need shape ({n},) uint16, got {ids.shape} {ids.dtype}")
-        self._kernel.load(means, quats, scales, opacities, colours, np.ascontiguousarray(ids))
-        self._count = n
+        sh = np.zeros((n, 0, 3), np.float32) if g.sh is None else g.sh
+        if np.ndim(sh) != 3 or np.shape(sh)[1] not in _COEFFICIENTS:
+            raise RenderError(f"gaussians.sh: need shape ({n},K,3) with K of {_COEFFICIENTS}, got {np.shape(sh)}")
+        sh = _floats("gaussians.sh", sh, (n, np.shape(sh)[1], 3), -STRONGEST, STRONGEST)
+        filtered = np.asarray(g.antialiased)
+        if filtered.dtype != bool or filtered.shape not in ((), (n,)):
+            raise RenderError(
+                f"gaussians.antialiased: need a bool or ({n},) bool, got {filtered.shape} {filtered.dtype}"
+            )
+        filtered = np.ascontiguousarray(np.broadcast_to(filtered, n), np.uint8)
+        self._kernel.load(means, quats, scales, opacities, colours, np.ascontiguousarray(ids), filtered, sh)
+        self._count, self._terms = n, sh.shape[1]
 
-    def update(self, rows: NDArray[np.intp], means: F32, quats_wxyz: F32) -> None:
-        """Move the Gaussians at `rows` (R,) to means (R,3) and quats_wxyz (R,4); scales stay."""
+    def update(self, rows: NDArray[np.intp], means: F32, quats_wxyz: F32, sh: F32 | None = None) -> None:
+        """Move the Gaussians at `rows` (R,) to means (R,3) and quats_wxyz (R,4); scales stay.
+
+        `sh` (R,K,3) replaces their harmonics, as turning a body does: those not given are 0. None: they stay.
+        """
+        which, n = self._rows(rows), len(rows)
+        terms = np.zeros((n, 0 if sh is None else self._terms, 3), np.float32)
+        if sh is not None:
+            if np.ndim(sh) != 3 or np.shape(sh)[1] > self._terms:
+                raise RenderError(f"sh: need shape ({n},K,3) with K up to {self._terms}, as loaded, got {np.shape(sh)}")
+            terms[:, : sh.shape[1]] = _floats("sh", sh, (n, sh.shape[1], 3), -STRONGEST, STRONGEST)
+        self._kernel.update(which, _means("means", means, n), _quats("quats_wxyz", quats_wxyz, n), terms)
+
+    def recolour(self, colours: F32, rows: NDArray[np.intp] | None = None) -> None:
+        """Replace the colours (N,3) of all Gaussians, or (R,3) of those at `rows` (R,)."""
+        which = np.zeros(0, np.int64) if rows is None else self._rows(rows)
+        n = self._count if rows is None else len(which)
+        self._kernel.recolour(which, _floats("colours", colours, (n, 3), -STRONGEST, STRONGEST))
+
+    def _rows(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
         which = np.ascontiguousarray(rows, np.int64)
         if which.ndim != 1 or (which.size and not 0 <= which.min() <= which.max() < self._count):
             raise RenderError(f"rows: need a list of indices below {self._count}, got shape {which.shape}")
-        n = len(which)
-        self._kernel.update(which, _floats("means", means, (n, 3)), _quats("quats_wxyz", quats_wxyz, n))
-
-    def recolour(self, colours: F32) -> None:
-        """Replace the colours (N,3) of all Gaussians."""
-        self._kernel.recolour(_floats("colours", colours, (self._count, 3)))
+        return which
 
     def render(
         self, K: ArrayLike, T_world_cam: ArrayLike, width: int, height: int, *, out: Picture | None = None
@@ -107,12 +139,13 @@ class Rasteriser:
         if not (1 <= width <= _kernel.MAX_SIDE and 1 <= height <= _kernel.MAX_SIDE):
             raise RenderError(f"picture: sides must be 1..{_kernel.MAX_SIDE} pixels, got {width}x{height}")
         fx, fy, cx, cy = pinhole(K)
-        view = np.ascontiguousarray(rigid_inverse(pose(T_world_cam))[:3], np.float32)
+        T = pose(T_world_cam)
+        view, eye = np.ascontiguousarray(rigid_inverse(T)[:3], np.float32), np.ascontiguousarray(T[:3, 3], np.float32)
         picture = out if out is not None else Picture.empty(width, height)
         if picture.rgb.shape != (height, width, 3):
             raise RenderError(f"out: need a picture of {width}x{height}, got {picture.rgb.shape[1::-1]}")
         p = picture
-        self._kernel.render(view, fx, fy, cx, cy, p.rgb, p.depth_z_m, p.depth_expected_m, p.alpha, p.ids)
+        self._kernel.render(view, eye, fx, fy, cx, cy, p.rgb, p.depth_z_m, p.depth_expected_m, p.alpha, p.ids)
         return picture
 
 
@@ -137,20 +170,25 @@ def pose(T_world_cam: ArrayLike) -> NDArray[np.float64]:
     return T
 
 
-def _floats(name: str, value: ArrayLike, shape: tuple[int, ...], low: float = -np.inf, high: float = np.inf) -> F32:
-    """A C-contiguous float32 copy or view of `value`, refused unless finite and within the bounds."""
+def _floats(name: str, value: ArrayLike, shape: tuple[int, ...], low: float, high: float) -> F32:
+    """A C-contiguous float32 copy or view of `value`, refused unless within the bounds (NaN is not)."""
     array = np.ascontiguousarray(value, np.float32)
     if array.shape != shape:
         raise RenderError(f"{name}: need shape {shape}, got {array.shape}")
-    if array.size and not (np.isfinite(array).all() and array.min() >= low and array.max() <= high):
-        good = np.isfinite(array) & (array >= low) & (array <= high)
-        row = int(np.argmin(good.reshape(shape[0], -1).all(1)))
-        raise RenderError(f"{name}: row {row} is {array[row].tolist()}; need finite values in {low}..{high}")
+    if array.size and not (array.min() >= low and array.max() <= high):
+        row = int(np.argmin(((array >= low) & (array <= high)).reshape(shape[0], -1).all(1)))
+        wrong = array[row].reshape(-1)
+        shown = wrong.tolist() if wrong.size <= 4 else f"{wrong.min()}..{wrong.max()}"
+        raise RenderError(f"{name}: row {row} is {shown}; need finite values in {low:g}..{high:g}")
     return array
 
 
+def _means(name: str, value: ArrayLike, n: int) -> F32:
+    return _floats(name, value, (n, 3), -FARTHEST_M, FARTHEST_M)
+
+
 def _quats(name: str, value: ArrayLike, n: int) -> F32:
-    array = _floats(name, value, (n, 4))
+    array = _floats(name, value, (n, 4), -1e6, 1e6)
     nothing = np.abs(array).max(1) < 1e-12  # the squares of much less underflow in float32
     if nothing.any():
         raise RenderError(f"{name}: row {int(np.argmax(nothing))} is zero; need a direction")

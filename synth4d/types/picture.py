@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from synth4d.types.arrays import F32, F64, U8, U16
 
 
@@ -39,9 +42,9 @@ class Gaussians:
     sh: F32 | None = None
     """(N,K,3) spherical harmonics of degree 1, 2 or 3 (K = 3, 8, 15) added to `colours`, in the order and with
     the signs of 3DGS, in the axes that `means` are in; None = the colour is the same from everywhere."""
-    antialiased: bool = False
+    antialiased: bool | NDArray[np.bool_] = False
     """Opacity is lowered by what the pixel filter adds to a splat's area, as the Gaussians were trained
-    (Mip-Splatting; `rasterize_mode="antialiased"` in gsplat)."""
+    (Mip-Splatting; `rasterize_mode="antialiased"` in gsplat). (N,) where Gaussians of both kinds are joined."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

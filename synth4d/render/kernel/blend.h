@@ -1,18 +1,10 @@
-// A tile, front to back: entries in batches of 64, pixels in blocks of one register, so that a block's colour,
-// transmittance and depth stay in registers over a batch. Prototyped 16×1 rows and entry-major blocks were
-// 1.2× and more slower: half of their lanes and most of their loads and stores were wasted.
+// A tile, front to back: splats in batches of 64, pixels in 4×4 blocks, so that a block's colour, transmittance and
+// depth stay in registers over a batch. Prototyped 16×1 rows and entry-major blocks were 1.2× and more slower: half of
+// their lanes and most of their loads and stores were wasted.
 
-constexpr int BATCH = 64;
-constexpr int BLOCK_WIDTH = 4, BLOCK_HEIGHT = LANES / BLOCK_WIDTH;
-constexpr int ACROSS = TILE / BLOCK_WIDTH, BLOCKS = TILE * TILE / LANES;
-constexpr uint32_t NONE = 0xffffffff;
-
-// Front-to-back state of the pixels of a tile, block after block.
-struct TileState {
-  alignas(64) float t[TILE * TILE], r[TILE * TILE], g[TILE * TILE], b[TILE * TILE], wz[TILE * TILE];
-  alignas(64) uint32_t median[TILE * TILE];  // the splat at which transmittance crosses one half
-  M live[BLOCKS];
-};
+constexpr int SIDE = 4;                          // pixels of a block
+constexpr int BLOCKS = TILE * TILE / (SIDE * SIDE);
+constexpr int HALVES = SIDE * SIDE / LANES;      // registers a block takes
 
 // 2^x for x ≤ 0 down to −8; relative error 1e-7 (minimax of degree 5 on [−½, ½]).
 inline F exp2(F x) {
@@ -26,13 +18,12 @@ inline F exp2(F x) {
   return scale(p, x, whole);
 }
 
-// Blend the splats of a batch whose bits are set, in order, into one block; px, py are its pixel centres.
-inline void blend_block(const Splat *const *batch, const uint32_t *entries, uint64_t bits, F px, F py, int block,
-                        TileState &tile) {
-  const int o = block * LANES;
+// Blend the splats of a batch whose bits are set, in order, into LANES pixels from o on; px, py are their centres.
+// Returns the pixels that still take light.
+inline M blend_pixels(const Splat *const *batch, const uint32_t *entries, uint64_t bits, F px, F py, M live, int o,
+                      Tile &tile) {
   F t = load(tile.t + o), r = load(tile.r + o), g = load(tile.g + o), b = load(tile.b + o), wz = load(tile.wz + o);
   I median = load(tile.median + o);
-  M live = tile.live[block];
   do {
     const int e = __builtin_ctzll(bits);
     bits &= bits - 1;
@@ -41,85 +32,122 @@ inline void blend_block(const Splat *const *batch, const uint32_t *entries, uint
     const F along = fma(set(s.b), dy, mul(set(s.a), dx));
     const F power = fma(dx, along, fma(mul(set(s.c), dy), dy, set(s.log2_opacity)));
     const F alpha = keep(ge(power, set(MIN_LOG2_ALPHA)), min(set(MAX_ALPHA), exp2(power)));
-    const F after = mul(t, sub(set(1.0f), alpha));
+    const F after = less(t, alpha, t);
+    median = select(gt(t, set(0.5f)), set(entries[e]), median);
     live = gt(live, after, set(MIN_TRANSMITTANCE));
     const F w = keep(live, mul(alpha, t));
     r = fma(w, set(s.rgb[0]), r), g = fma(w, set(s.rgb[1]), g), b = fma(w, set(s.rgb[2]), b);
     wz = fma(w, set(s.z), wz);
-    median = select(le(gt(live, t, set(0.5f)), after, set(0.5f)), set(entries[e]), median);
     t = select(live, after, t);
   } while (bits && any(live));
   store(tile.t + o, t), store(tile.r + o, r), store(tile.g + o, g), store(tile.b + o, b), store(tile.wz + o, wz);
   store(tile.median + o, median);
-  tile.live[block] = live;
+  return live;
 }
 
-// Bits of the blocks that pixels [x0,x1) × [y0,y1) of the tile touch.
-inline uint32_t touched(int x0, int x1, int y0, int y1) {
-  const uint32_t first = (uint32_t)x0 / BLOCK_WIDTH, end = ((uint32_t)x1 + BLOCK_WIDTH - 1) / BLOCK_WIDTH;
-  const uint32_t top = (uint32_t)y0 / BLOCK_HEIGHT, bottom = ((uint32_t)y1 + BLOCK_HEIGHT - 1) / BLOCK_HEIGHT;
-  constexpr uint32_t EACH_ROW = BLOCKS == 16 ? 0x1111u : 0x11111111u;
-  const uint32_t columns = ((1u << end) - (1u << first)) * EACH_ROW;
-  const uint32_t rows = (uint32_t)((1ull << ACROSS * bottom) - (1ull << ACROSS * top));
-  return columns & rows;
+// Where in a tile the splats of a batch are seen: the outlines at which alpha is 1/255. In row dy from the centre an
+// outline lies at slope·dy ± sqrt(wide − dy²·narrow), rightmost in row `lean`, leftmost in row −lean.
+struct Outlines {
+  alignas(64) float x[BATCH], y[BATCH], a[BATCH], b[BATCH], c[BATCH], log2_opacity[BATCH];
+  alignas(64) float slope[BATCH], wide[BATCH], narrow[BATCH], lean[BATCH];
+  alignas(64) uint32_t blocks[BATCH];  // the answer, a bit a block
+};
+
+inline void shape(Outlines &k) {
+  for (int e = 0; e < BATCH; e++) {
+    const float a = -k.a[e], b = k.b[e], c = -k.c[e], ia = 1.0f / a, full = 4.0f * a * c;
+    const float level = larger(WIDE * (k.log2_opacity[e] - MIN_LOG2_ALPHA), 0.0f);
+    // Where the outline is a needle, rounding eats the determinant: too small a one makes it longer, never shorter.
+    const float det = larger(full - b * b - 4e-7f * full, 1e-7f * full);
+    k.slope[e] = 0.5f * b * ia, k.wide[e] = level * ia, k.narrow[e] = 0.25f * det * ia * ia;
+    k.lean[e] = b * (__builtin_sqrtf(level / c) / __builtin_sqrtf(det));
+    k.blocks[e] = 0;
+  }
+}
+
+// Blocks that the outlines touch in a strip of four rows, which begin at `first`: all between their leftmost and their
+// rightmost point there. Pixel k is seen if left ≤ k + ½ ≤ right, and block q if one of 4q … 4q+3 is.
+inline void touch(Outlines &k, int strip, float x0, float first) {
+  constexpr float SLACK = 0.01f;  // pixels, for rounding
+  for (int e = 0; e < BATCH; e++) {
+    const float x = k.x[e] - x0, top = first + 0.5f - k.y[e], bottom = top + (float)(SIDE - 1);
+    const float down = clamp(k.lean[e], top, bottom), up = clamp(-k.lean[e], top, bottom), nearest = clamp(0.0f, top, bottom);
+    const float left = x + k.slope[e] * up - __builtin_sqrtf(larger(k.wide[e] - up * up * k.narrow[e], 0.0f));
+    const float right = x + k.slope[e] * down + __builtin_sqrtf(larger(k.wide[e] - down * down * k.narrow[e], 0.0f));
+    const int end = (int)clamp(1.0f + (right - 0.5f + SLACK) * 0.25f, 0.0f, 4.0f);
+    const int begin = 4 - (int)clamp(4.0f - (left - 3.5f - SLACK) * 0.25f, 0.0f, 4.0f);
+    const uint32_t row = ((1u << end) - 1u) & (0xfu << begin);
+    k.blocks[e] |= (nearest * nearest * k.narrow[e] <= k.wide[e] ? row : 0u) << (SIDE * strip);
+  }
+}
+
+bool blend(const Splat *splats, const uint32_t *entries, int count, int left, int top, Tile &tile) {
+  const Splat *batch[BATCH];
+  Outlines k;
+  for (int e = 0; e < count; e++) {
+    const Splat &s = *(batch[e] = &splats[entries[e]]);
+    k.x[e] = s.x, k.y[e] = s.y, k.a[e] = s.a, k.b[e] = s.b, k.c[e] = s.c, k.log2_opacity[e] = s.log2_opacity;
+  }
+  for (int e = count; e < BATCH; e++) k.x[e] = k.y[e] = k.b[e] = k.log2_opacity[e] = 0.0f, k.a[e] = k.c[e] = -1.0f;
+  shape(k);
+  for (int strip = 0; strip < TILE / SIDE; strip++) touch(k, strip, (float)left, (float)(top + SIDE * strip));
+  const uint64_t all = count < BATCH ? (1ull << count) - 1 : ~0ull;
+  alignas(64) float lane_x[LANES], lane_y[LANES];
+  for (int l = 0; l < LANES; l++) lane_x[l] = (float)(left + l % SIDE) + 0.5f, lane_y[l] = (float)(top + l / SIDE) + 0.5f;
+  bool more = false;
+  for (int block = 0; block < BLOCKS; block++) {
+    if (!tile.live[block]) continue;
+    if (const uint64_t bits = column(k.blocks, block) & all) {
+      const F px = add(load(lane_x), set((float)(block % SIDE * SIDE)));
+      uint32_t live = 0;
+      for (int half = 0; half < HALVES; half++) {
+        const int o = block * SIDE * SIDE + half * LANES;
+        const uint32_t lanes = tile.live[block] >> half * LANES;
+        const F py = add(load(lane_y), set((float)(block / SIDE * SIDE + half * (LANES / SIDE))));
+        if (lanes & ((1u << LANES) - 1)) live |= pack(blend_pixels(batch, entries, bits, px, py, unpack(lanes), o, tile)) << half * LANES;
+      }
+      tile.live[block] = (uint16_t)live;
+    }
+    more |= tile.live[block] != 0;
+  }
+  return more;
+}
+
+// Nothing blended yet; pixels beyond the picture take no light.
+void start(Tile &tile, int width, int height) {
+  for (int k = 0; k < TILE * TILE; k++) tile.t[k] = 1.0f, tile.r[k] = tile.g[k] = tile.b[k] = tile.wz[k] = 0.0f;
+  for (int block = 0; block < BLOCKS; block++) {
+    uint32_t live = 0;
+    for (int k = 0; k < SIDE * SIDE; k++) {
+      const int x = block % SIDE * SIDE + k % SIDE, y = block / SIDE * SIDE + k / SIDE;
+      live |= (uint32_t)(x < width && y < height) << k;
+    }
+    tile.live[block] = (uint16_t)live;
+  }
 }
 
 // Depth at which the ray of a pixel meets the middle of a splat.
 inline float ridge(const Splat &s, float px, float py) {
   const float dz = s.zx * (px - s.x) + s.zy * (py - s.y);
-  const float z = s.z + (dz > s.z_span ? s.z_span : dz < -s.z_span ? -s.z_span : dz);
-  return z > NEAR_PLANE ? z : NEAR_PLANE;
+  return larger(s.z + clamp(dz, -s.z_span, s.z_span), NEAR_PLANE);
 }
 
-void write_tile(const TileState &tile, const Splat *splats, int left, int top, const Image &image) {
+void finish(const Tile &tile, const Splat *splats, int left, int top, const Image &image) {
   const int width = image.width - left < TILE ? image.width - left : TILE;
   const int height = image.height - top < TILE ? image.height - top : TILE;
+  for (int k = 0; k < TILE * TILE; k++)
+    if (tile.t[k] <= 0.5f) __builtin_prefetch(&splats[tile.median[k]]);
   for (int y = 0; y < height; y++)
     for (int x = 0; x < width; x++) {
-      const int o = (y / BLOCK_HEIGHT * ACROSS + x / BLOCK_WIDTH) * LANES + y % BLOCK_HEIGHT * BLOCK_WIDTH + x % BLOCK_WIDTH;
-      const size_t p = (size_t)(top + y) * image.width + left + x;
+      const int o = (y / SIDE * SIDE + x / SIDE) * SIDE * SIDE + y % SIDE * SIDE + x % SIDE;
+      const size_t p = (size_t)(top + y) * (size_t)image.width + (size_t)(left + x);
       const float alpha = 1.0f - tile.t[o];
       image.rgb[3 * p] = tile.r[o], image.rgb[3 * p + 1] = tile.g[o], image.rgb[3 * p + 2] = tile.b[o];
       image.alpha[p] = alpha;
       image.expected[p] = alpha > 0.0f ? tile.wz[o] / alpha : 0.0f;
-      const uint32_t median = tile.median[o];
-      image.depth[p] = median == NONE ? 0.0f : ridge(splats[median], (float)(left + x) + 0.5f, (float)(top + y) + 0.5f);
-      image.ids[p] = median == NONE ? 0 : (uint16_t)splats[median].id;
+      image.depth[p] = 0.0f, image.ids[p] = 0;
+      if (tile.t[o] > 0.5f) continue;
+      const Splat &s = splats[tile.median[o]];
+      image.depth[p] = ridge(s, (float)(left + x) + 0.5f, (float)(top + y) + 0.5f), image.ids[p] = s.id;
     }
-}
-
-void blend(const Splat *splats, const uint32_t *entries, size_t count, int left, int top, const Image &image) {
-  TileState tile;
-  for (int k = 0; k < TILE * TILE; k++)
-    tile.t[k] = 1.0f, tile.r[k] = tile.g[k] = tile.b[k] = tile.wz[k] = 0.0f, tile.median[k] = NONE;
-  for (int k = 0; k < BLOCKS; k++) tile.live[k] = all();
-  alignas(64) float lane_x[LANES], lane_y[LANES];
-  for (int k = 0; k < LANES; k++) lane_x[k] = k % BLOCK_WIDTH + 0.5f, lane_y[k] = k / BLOCK_WIDTH + 0.5f;
-
-  const int right = image.width - left < TILE ? image.width - left : TILE;
-  const int bottom = image.height - top < TILE ? image.height - top : TILE;
-  uint32_t alive = touched(0, right, 0, bottom);
-  const Splat *batch[BATCH];
-  alignas(64) uint32_t masks[BATCH];
-  for (size_t start = 0; start < count && alive; start += BATCH) {
-    const int n = count - start < BATCH ? (int)(count - start) : BATCH;
-    const uint32_t *ids = entries + start;
-    for (int e = 0; e < n; e++) {
-      if (start + BATCH + e < count) __builtin_prefetch(&splats[ids[BATCH + e]]);
-      const Splat &s = *(batch[e] = &splats[ids[e]]);
-      const int x0 = s.x0 - left, x1 = s.x1 - left, y0 = s.y0 - top, y1 = s.y1 - top;
-      masks[e] = touched(x0 > 0 ? x0 : 0, x1 < right ? x1 : right, y0 > 0 ? y0 : 0, y1 < bottom ? y1 : bottom);
-    }
-    for (int e = n; e < BATCH; e++) masks[e] = 0;
-    for (uint32_t left_over = alive; left_over; left_over &= left_over - 1) {
-      const int block = __builtin_ctz(left_over);
-      const uint64_t bits = column(masks, block);
-      if (!bits) continue;
-      const F px = add(load(lane_x), set((float)(left + block % ACROSS * BLOCK_WIDTH)));
-      const F py = add(load(lane_y), set((float)(top + block / ACROSS * BLOCK_HEIGHT)));
-      blend_block(batch, ids, bits, px, py, block, tile);
-      if (!any(tile.live[block])) alive &= ~(1u << block);
-    }
-  }
-  write_tile(tile, splats, left, top, image);
 }

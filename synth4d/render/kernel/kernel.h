@@ -6,46 +6,78 @@
 
 namespace synth4d {
 
-constexpr int TILE = 16;               // pixels on a side; the unit of binning
-constexpr int MAX_SIDE = 16384;        // pixels; int16 ranges and 16-bit tile columns rely on it
-constexpr int CHUNK = 256;             // Gaussians projected per call
+constexpr int TILE = 16;               // pixels on a side; what is blended at a time
+constexpr int REGION = 256;            // pixels on a side at most; what is painted at a time
+constexpr int ROW = REGION / TILE;     // tiles
+constexpr int MAX_SIDE = 16384;        // pixels; the int16 ranges of a splat rely on it
+constexpr int BLOCK = 64;              // Gaussians that lie together and are culled and projected together
+constexpr int BATCH = 64;              // splats a tile takes at a time; one bit each
+constexpr int MAX_SH = 15;             // coefficients of degrees 1 to 3
 constexpr float NEAR_PLANE = 0.01f;    // metres
 constexpr float LOW_PASS = 0.3f;       // px², added to the diagonal of the projected covariance
 constexpr float SLOPE_PASS = 0.0002f;  // px², the same for the slope of depth
 constexpr float DEPTH_SPAN = 4.0f;     // standard deviations of depth that a splat reaches from its centre
+constexpr float MAX_VARIANCE = 1e18f;  // px²; what is wider is not drawn, its conic would leave float32
 constexpr float MAX_ALPHA = 0.999f;    // of one Gaussian at one pixel
 constexpr float MIN_LOG2_ALPHA = -7.99435344f;  // log2(1/255): fainter is not blended
 constexpr float MIN_TRANSMITTANCE = 1e-4f;      // a pixel is done before it falls to this
+// Outlines are drawn a little wide, so that rounding never cuts a pixel that the exact test would keep.
+constexpr float WIDE = 1.0002f;
 
-// 3D Gaussians, world frame; borrowed arrays.
+// 3D Gaussians in blocks of neighbours, world frame; borrowed arrays. A Gaussian's slot is its place here, its row
+// its place in the arrays of the caller.
 struct Model {
   size_t count;
-  const float *x, *y, *z;       // means
+  const float *mean[3];         // all by slot
   const float *cov[6];          // xx xy xz yy yz zz
-  const float *rgb;             // (N,3)
   const float *log2_opacity;
+  const float *filtered;        // 1: opacity falls as the low-pass widens the splat, 0: it stays; null: all stay
+  const float *rgb[3];
   const uint16_t *id;
+  const uint32_t *row;
+  int sh_count;                 // coefficients: 0, 3, 8 or 15
+  const float *sh;              // block after block: (sh_count, 3, BLOCK)
 };
 
-// A pinhole camera: rows of [R|t] world to camera, pixels.
+// What holds a block: a box about its means, and its largest standard deviation.
+struct Bounds {
+  const float *centre[3], *half[3], *sigma;
+};
+
+// A pinhole camera: rows of [R|t] world to camera, its eye in the world, pixels.
 struct View {
-  float m[12];
+  float m[12], eye[3];
   float fx, fy, cx, cy;
   int width, height;
+};
+
+// A part of the picture, pixels [x0,x1) × [y0,y1), and which of its tiles still take light: bit c of open[r].
+struct Region {
+  int x0, y0, x1, y1;
+  uint32_t open[ROW];
+};
+
+// A block that a region may see: the least depth in it, and the tiles it can touch, ends included.
+struct Candidate {
+  float near;
+  uint32_t block;
+  uint8_t left, right, top, bottom;
 };
 
 // A projected Gaussian: log2 alpha at (x+dx, y+dy) is log2_opacity + a dx² + b dx dy + c dy², and the depth
 // of its ridge along that pixel's ray is z + zx dx + zy dy, at most z_span from z.
 struct alignas(64) Splat {
   float x, y, a, b, c, log2_opacity, z, zx, zy, z_span, rgb[3];
-  uint32_t id;
-  int16_t x0, x1, y0, y1;       // pixels it can touch, [x0,x1) × [y0,y1)
+  uint32_t row;
+  uint16_t id, spare;
+  uint8_t left, right, top, bottom;  // tiles of the region it can touch, ends included
 };
 
-// The tiles a splat touches: `rows` spans (first column | end column << 16) from spans[first] down from `row`.
-struct Reach {
-  uint32_t first;
-  uint16_t row, rows;
+// Front-to-back state of the pixels of a tile, 4×4 block after block, each row by row.
+struct Tile {
+  alignas(64) float t[TILE * TILE], r[TILE * TILE], g[TILE * TILE], b[TILE * TILE], wz[TILE * TILE];
+  alignas(64) uint32_t median[TILE * TILE];  // the last splat met while transmittance was above one half
+  uint16_t live[TILE];                       // pixels of each block that still take light
 };
 
 struct Image {
@@ -54,21 +86,29 @@ struct Image {
   uint16_t *ids;
 };
 
-// Where `project` appends: splats, reaches and depths advance together, spans are grown by the caller.
-struct Bins {
-  Splat *splats;
-  Reach *reaches;
-  float *depths;
-  uint32_t *spans;
-  size_t splat_count, span_count;
-  uint32_t *tile_counts;
-};
+// Bits [first,last] of a row of tiles.
+inline uint32_t across(int first, int last) { return (2u << last) - (1u << first); }
+
+// Whether a tile of a rectangle, ends included, still takes light.
+inline bool is_open(const Region &region, int left, int right, int top, int bottom) {
+  uint32_t open = 0;
+  for (int r = top; r <= bottom; r++) open |= region.open[r];
+  return open & across(left, right);
+}
 
 // One build of the stages.
 struct Stages {
   const char *name;
-  void (*project)(const Model &, const View &, size_t begin, size_t end, Bins &);
-  void (*blend)(const Splat *, const uint32_t *entries, size_t count, int left, int top, const Image &);
+  // The blocks of [0,count) that the region may see, in order of index; returns how many.
+  size_t (*cull)(const Bounds &, size_t count, const View &, const Region &, Candidate *);
+  // Appends the splats of a block that open tiles of the region may see; returns how many.
+  int (*project)(const Model &, const View &, const Region &, size_t block, Splat *);
+  // A tile of which width × height pixels lie in the picture, before anything is blended.
+  void (*start)(Tile &, int width, int height);
+  // Blends up to BATCH splats, in order; left and top are the tile's first pixel. Returns whether it takes more.
+  bool (*blend)(const Splat *, const uint32_t *batch, int count, int left, int top, Tile &);
+  // Writes a tile into the picture.
+  void (*finish)(const Tile &, const Splat *, int left, int top, const Image &);
 };
 
 }  // namespace synth4d

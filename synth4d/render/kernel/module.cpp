@@ -4,6 +4,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstring>
+
 #include "rasteriser.h"
 
 namespace nb = nanobind;
@@ -27,22 +29,26 @@ NB_MODULE(_kernel, m) {
       .def("load",
            [](Rasteriser &self, In<float, nb::shape<-1, 3>> means, In<float, nb::shape<-1, 4>> quats_wxyz,
               In<float, nb::shape<-1, 3>> scales, In<float, nb::ndim<1>> opacities, In<float, nb::shape<-1, 3>> rgb,
-              In<uint16_t, nb::ndim<1>> ids) {
-             self.load(means.shape(0), means.data(), quats_wxyz.data(), scales.data(), opacities.data(), rgb.data(),
-                       ids.data());
+              In<uint16_t, nb::ndim<1>> ids, In<uint8_t, nb::ndim<1>> filtered, In<float, nb::shape<-1, -1, 3>> sh) {
+             self.load({means.shape(0), means.data(), quats_wxyz.data(), scales.data(), opacities.data(), rgb.data(),
+                        ids.data(), filtered.data(), (int)sh.shape(1), sh.data()});
            }, Free())
       .def("update",
            [](Rasteriser &self, In<int64_t, nb::ndim<1>> rows, In<float, nb::shape<-1, 3>> means,
-              In<float, nb::shape<-1, 4>> quats_wxyz) {
-             self.update(rows.shape(0), rows.data(), means.data(), quats_wxyz.data());
+              In<float, nb::shape<-1, 4>> quats_wxyz, In<float, nb::shape<-1, -1, 3>> sh) {
+             self.update(rows.shape(0), rows.data(), means.data(), quats_wxyz.data(), sh.size() ? sh.data() : nullptr);
            }, Free())
-      .def("recolour", [](Rasteriser &self, In<float, nb::shape<-1, 3>> rgb) { self.recolour(rgb.data()); }, Free())
+      .def("recolour",
+           [](Rasteriser &self, In<int64_t, nb::ndim<1>> rows, In<float, nb::shape<-1, 3>> rgb) {
+             self.recolour(rows.shape(0), rows.data(), rgb.data());
+           }, Free())
       .def("render",
-           [](Rasteriser &self, In<float, nb::shape<3, 4>> view, float fx, float fy, float cx, float cy,
+           [](Rasteriser &self, In<float, nb::shape<3, 4>> view, In<float, nb::shape<3>> eye, float fx, float fy, float cx,
+              float cy,
               Out<float, nb::shape<-1, -1, 3>> rgb, Out<float, nb::ndim<2>> depth, Out<float, nb::ndim<2>> expected,
               Out<float, nb::ndim<2>> alpha, Out<uint16_t, nb::ndim<2>> ids) {
-             View v{{}, fx, fy, cx, cy, (int)rgb.shape(1), (int)rgb.shape(0)};
-             for (int k = 0; k < 12; k++) v.m[k] = view.data()[k];
+             View v{{}, {}, fx, fy, cx, cy, (int)rgb.shape(1), (int)rgb.shape(0)};
+             std::memcpy(v.m, view.data(), sizeof v.m), std::memcpy(v.eye, eye.data(), sizeof v.eye);
              self.render(v, Image{v.width, v.height, rgb.data(), depth.data(), expected.data(), alpha.data(), ids.data()});
            }, Free());
 }

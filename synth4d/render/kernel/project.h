@@ -1,31 +1,34 @@
-// Gaussians to splats: EWA splatting (Zwicker et al. 2001) with the constants of 3DGS and gsplat's classic mode.
+// Gaussians to splats: EWA splatting (Zwicker et al. 2001) with the constants of 3DGS and gsplat.
 
-inline float larger(float a, float b) { return a > b ? a : b; }
-inline float smaller(float a, float b) { return a < b ? a : b; }
-inline float clamp(float v, float low, float high) { return smaller(larger(v, low), high); }
-
-// What `project` computes for a chunk in a loop that vectorises, and then walks one by one.
-struct Chunk {
-  alignas(64) float z[CHUNK], u[CHUNK], v[CHUNK];
-  alignas(64) float a[CHUNK], b[CHUNK], c[CHUNK], zx[CHUNK], zy[CHUNK], z_span[CHUNK];
-  // The outline (where alpha is 1/255) in row dy: slope·dy ± sqrt(width·(extent − dy²·narrow)); ±lean is
-  // the row of its rightmost and leftmost point.
-  alignas(64) float slope[CHUNK], width[CHUNK], narrow[CHUNK], extent[CHUNK], lean[CHUNK];
-  alignas(64) int32_t x0[CHUNK], x1[CHUNK], y0[CHUNK], y1[CHUNK], seen[CHUNK];
+// What `project` computes for a block in a loop that vectorises, and then walks one by one.
+struct Block {
+  alignas(64) float z[BLOCK], x[BLOCK], y[BLOCK], a[BLOCK], b[BLOCK], c[BLOCK], zx[BLOCK], zy[BLOCK], z_span[BLOCK];
+  alignas(64) float log2_opacity[BLOCK], rgb[3][BLOCK];
+  alignas(64) int32_t x0[BLOCK], x1[BLOCK], y0[BLOCK], y1[BLOCK], seen[BLOCK];
 };
 
-void project_chunk(const Model &g, const View &view, size_t begin, int count, Chunk &out) {
+// log2 of a positive, normal number: its exponent, and the series of atanh over [√½, √2]; absolute error 1e-7.
+inline float log2_of(float v) {
+  const uint32_t bits = __builtin_bit_cast(uint32_t, v), up = bits - 0x3f3504f3u;  // √½
+  const float whole = (float)((int32_t)up >> 23);
+  const float m = __builtin_bit_cast(float, bits - (up & 0xff800000u));
+  const float s = (m - 1.0f) / (m + 1.0f), s2 = s * s;
+  return whole + s * (2.88539008f + s2 * (0.961796694f + s2 * (0.577078016f + s2 * (0.412198583f + s2 * 0.32059890f))));
+}
+
+template <bool FILTERED>
+void project_block(const Model &g, const View &view, const Region &region, size_t begin, int count, Block &out) {
   constexpr float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
-  // The outline is drawn a little wide, so that rounding never cuts a pixel that the exact test would keep.
-  constexpr float WIDE = 1.0002f;
   const float *m = view.m;
   const float fx = view.fx, fy = view.fy, cx = view.cx, cy = view.cy;
   const float W = (float)view.width, H = (float)view.height;
+  const float X0 = (float)region.x0, X1 = (float)region.x1, Y0 = (float)region.y0, Y1 = (float)region.y1;
   // Directions beyond the frame by 30 % of its half-width are linearised at that limit, as 3DGS does.
   const float slack_x = 0.15f * W / fx, slack_y = 0.15f * H / fy;
   const float right = (W - cx) / fx + slack_x, left = -(cx / fx + slack_x);
   const float down = (H - cy) / fy + slack_y, up = -(cy / fy + slack_y);
-  const float *gx = g.x + begin, *gy = g.y + begin, *gz = g.z + begin, *opacity = g.log2_opacity + begin;
+  const float *gx = g.mean[0] + begin, *gy = g.mean[1] + begin, *gz = g.mean[2] + begin;
+  const float *opacity = g.log2_opacity + begin, *filtered = FILTERED ? g.filtered + begin : nullptr;
   const float *xx = g.cov[0] + begin, *xy = g.cov[1] + begin, *xz = g.cov[2] + begin;
   const float *yy = g.cov[3] + begin, *yz = g.cov[4] + begin, *zz = g.cov[5] + begin;
 #pragma GCC ivdep
@@ -45,66 +48,80 @@ void project_chunk(const Model &g, const View &view, size_t begin, int count, Ch
     const float cuu = p0 * s0 + p1 * s1 + p2 * s2 + LOW_PASS;
     const float cuv = q0 * s0 + q1 * s1 + q2 * s2;
     const float cvv = q0 * t0 + q1 * t1 + q2 * t2 + LOW_PASS;
-    const float det = cuu * cvv - cuv * cuv, idet = 1.0f / det, ivv = 1.0f / cvv;
+    const float det = cuu * cvv - cuv * cuv, idet = 1.0f / det;
     // Mean depth at a pixel given the Gaussian: z + cov(z,uv) cov(uv)⁻¹ (du,dv), before the low-pass.
-    const float czu = s0 * m[8] + s1 * m[9] + s2 * m[10], czv = t0 * m[8] + t1 * m[9] + t2 * m[10];
-    const float r0 = xx[i] * m[8] + xy[i] * m[9] + xz[i] * m[10], r1 = xy[i] * m[8] + yy[i] * m[9] + yz[i] * m[10];
-    const float czz = r0 * m[8] + r1 * m[9] + (xz[i] * m[8] + yz[i] * m[9] + zz[i] * m[10]) * m[10];
-    const float suu = cuu - (LOW_PASS - SLOPE_PASS), svv = cvv - (LOW_PASS - SLOPE_PASS);
+    const float czu = m[8] * s0 + m[9] * s1 + m[10] * s2, czv = m[8] * t0 + m[9] * t1 + m[10] * t2;
+    const float suu = cuu - LOW_PASS + SLOPE_PASS, svv = cvv - LOW_PASS + SLOPE_PASS;
     const float islope = 1.0f / (suu * svv - cuv * cuv);
-    const float extent = WIDE * 2.0f * LN_2 * (opacity[i] - MIN_LOG2_ALPHA);
+    const float czz = m[8] * (xx[i] * m[8] + xy[i] * m[9] + xz[i] * m[10]) + m[9] * (xy[i] * m[8] + yy[i] * m[9] + yz[i] * m[10]) +
+                      m[10] * (xz[i] * m[8] + yz[i] * m[9] + zz[i] * m[10]);
+    float strength = opacity[i];
+    if (FILTERED) {  // by the share of its area that a splat had before the low-pass (Yu et al. 2024, Mip-Splatting)
+      const float bare = larger((cuu - LOW_PASS) * (cvv - LOW_PASS) - cuv * cuv, 0.0f);
+      strength += filtered[i] * 0.5f * log2_of(larger(bare * idet, 1e-30f));
+    }
+    const float extent = WIDE * 2.0f * LN_2 * (strength - MIN_LOG2_ALPHA);
     const float u = fx * tx + cx, v = fy * ty + cy;
     const float ru = __builtin_sqrtf(larger(extent * cuu, 0.0f)), rv = __builtin_sqrtf(larger(extent * cvv, 0.0f));
-    out.z[i] = z, out.u[i] = u, out.v[i] = v;
+    out.z[i] = z, out.x[i] = u, out.y[i] = v, out.log2_opacity[i] = strength;
     out.a[i] = -0.5f * LOG2_E * cvv * idet, out.b[i] = LOG2_E * cuv * idet, out.c[i] = -0.5f * LOG2_E * cuu * idet;
     out.zx[i] = (czu * svv - czv * cuv) * islope, out.zy[i] = (czv * suu - czu * cuv) * islope;
     out.z_span[i] = DEPTH_SPAN * __builtin_sqrtf(larger(czz, 0.0f));
-    out.slope[i] = cuv * ivv, out.width[i] = det * ivv, out.narrow[i] = ivv, out.extent[i] = extent;
-    out.lean[i] = cuv * __builtin_sqrtf(larger(extent, 0.0f) / cuu);
-    const int x0 = (int)clamp(__builtin_ceilf(u - ru - 0.5f), 0.0f, W);
-    const int x1 = (int)clamp(__builtin_floorf(u + ru + 0.5f), 0.0f, W);
-    const int y0 = (int)clamp(__builtin_ceilf(v - rv - 0.5f), 0.0f, H);
-    const int y1 = (int)clamp(__builtin_floorf(v + rv + 0.5f), 0.0f, H);
-    out.x0[i] = x0, out.x1[i] = x1, out.y0[i] = y0, out.y1[i] = y1;
-    out.seen[i] = (z >= NEAR_PLANE) & (det > 0.0f) & (extent > 0.0f) & (x0 < x1) & (y0 < y1);
+    const int x0 = (int)clamp(__builtin_ceilf(u - ru - 0.5f), X0, X1) - region.x0;
+    const int x1 = (int)clamp(__builtin_floorf(u + ru + 0.5f), X0, X1) - region.x0;
+    const int y0 = (int)clamp(__builtin_ceilf(v - rv - 0.5f), Y0, Y1) - region.y0;
+    const int y1 = (int)clamp(__builtin_floorf(v + rv + 0.5f), Y0, Y1) - region.y0;
+    out.x0[i] = x0 / TILE, out.x1[i] = (x1 - 1) / TILE, out.y0[i] = y0 / TILE, out.y1[i] = (y1 - 1) / TILE;
+    out.seen[i] = (z >= NEAR_PLANE) & (det > 0.0f) & (cuu < MAX_VARIANCE) & (cvv < MAX_VARIANCE) & (extent > 0.0f) &
+                  (x0 < x1) & (y0 < y1);
   }
 }
 
-// Columns of tiles that the outline touches in rows [y0,y1) of pixels, as first | end << 16.
-inline uint32_t span(const Chunk &k, int i, int y0, int y1) {
-  const float top = (float)y0 + 0.5f - k.v[i], bottom = (float)y1 - 0.5f - k.v[i];
-  const float dr = clamp(k.lean[i], top, bottom), dl = clamp(-k.lean[i], top, bottom);
-  const float r = __builtin_sqrtf(larger(k.width[i] * (k.extent[i] - dr * dr * k.narrow[i]), 0.0f));
-  const float l = __builtin_sqrtf(larger(k.width[i] * (k.extent[i] - dl * dl * k.narrow[i]), 0.0f));
-  const float first = __builtin_ceilf(k.u[i] + k.slope[i] * dl - l - 0.5f);
-  const float end = __builtin_floorf(k.u[i] + k.slope[i] * dr + r + 0.5f);
-  const int x0 = (int)clamp(first, (float)k.x0[i], (float)k.x1[i]), x1 = (int)clamp(end, (float)x0, (float)k.x1[i]);
-  return (uint32_t)(x0 / TILE) | (uint32_t)(x0 < x1 ? (x1 + TILE - 1) / TILE : x0 / TILE) << 16;
-}
-
-void project(const Model &g, const View &view, size_t begin, size_t end, Bins &bins) {
-  Chunk k;
-  const int count = (int)(end - begin), columns = (view.width + TILE - 1) / TILE;
-  project_chunk(g, view, begin, count, k);
-  int seen[CHUNK], visible = 0;
-  for (int i = 0; i < count; i++) seen[visible] = i, visible += k.seen[i];
-  for (int s = 0; s < visible; s++) {
-    const int i = seen[s];
-    const size_t j = begin + (size_t)i;
-    bins.splats[bins.splat_count] = Splat{
-        k.u[i], k.v[i], k.a[i], k.b[i], k.c[i], g.log2_opacity[j], k.z[i], k.zx[i], k.zy[i], k.z_span[i],
-        {g.rgb[3 * j], g.rgb[3 * j + 1], g.rgb[3 * j + 2]}, g.id[j],
-        (int16_t)k.x0[i], (int16_t)k.x1[i], (int16_t)k.y0[i], (int16_t)k.y1[i]};
-    const int row = k.y0[i] / TILE, rows = (k.y1[i] + TILE - 1) / TILE - row;
-    bins.depths[bins.splat_count] = k.z[i];
-    bins.reaches[bins.splat_count++] = Reach{(uint32_t)bins.span_count, (uint16_t)row, (uint16_t)rows};
-    const uint32_t from = (uint32_t)(k.x0[i] / TILE), to = (uint32_t)((k.x1[i] + TILE - 1) / TILE);
-    for (int r = row; r < row + rows; r++) {
-      uint32_t across = from | to << 16;
-      if (rows > 1 && to - from > 1)
-        across = span(k, i, k.y0[i] > r * TILE ? k.y0[i] : r * TILE, k.y1[i] < (r + 1) * TILE ? k.y1[i] : (r + 1) * TILE);
-      bins.spans[bins.span_count++] = across;
-      for (uint32_t c = across & 0xffff; c < across >> 16; c++) bins.tile_counts[r * columns + (int)c]++;
+// Σ sh·Y(direction from the eye) for a block. Order, signs and constants of 3DGS: real harmonics with the phase.
+void shade_block(const Model &g, const View &view, size_t begin, int count, Block &out) {
+  const float *gx = g.mean[0] + begin, *gy = g.mean[1] + begin, *gz = g.mean[2] + begin;
+  const float *sh = g.sh + begin * (size_t)(3 * g.sh_count);
+  alignas(64) float Y[MAX_SH][BLOCK];
+  for (int i = 0; i < count; i++) {
+    const float dx = gx[i] - view.eye[0], dy = gy[i] - view.eye[1], dz = gz[i] - view.eye[2];
+    const float length = __builtin_sqrtf(dx * dx + dy * dy + dz * dz), scale = 1.0f / larger(length, 1e-12f);
+    const float x = dx * scale, y = dy * scale, z = dz * scale;
+    const float xx = x * x, yy = y * y, zz = z * z;
+    Y[0][i] = -0.488602512f * y, Y[1][i] = 0.488602512f * z, Y[2][i] = -0.488602512f * x;
+    Y[3][i] = 1.09254843f * x * y, Y[4][i] = -1.09254843f * y * z, Y[5][i] = 0.315391565f * (2.0f * zz - xx - yy);
+    Y[6][i] = -1.09254843f * x * z, Y[7][i] = 0.546274215f * (xx - yy);
+    Y[8][i] = -0.590043589f * y * (3.0f * xx - yy), Y[9][i] = 2.89061144f * x * y * z;
+    Y[10][i] = -0.457045799f * y * (4.0f * zz - xx - yy), Y[11][i] = 0.373176333f * z * (2.0f * zz - 3.0f * xx - 3.0f * yy);
+    Y[12][i] = -0.457045799f * x * (4.0f * zz - xx - yy), Y[13][i] = 1.44530572f * z * (xx - yy);
+    Y[14][i] = -0.590043589f * x * (xx - 3.0f * yy);
+  }
+  for (int c = 0; c < 3; c++) {
+    for (int i = 0; i < count; i++) out.rgb[c][i] = 0.0f;
+    for (int k = 0; k < g.sh_count; k++) {
+      const float *weight = sh + (size_t)(3 * k + c) * BLOCK;
+      for (int i = 0; i < count; i++) out.rgb[c][i] += weight[i] * Y[k][i];
     }
   }
+}
+
+int project(const Model &g, const View &view, const Region &region, size_t block, Splat *out) {
+  Block k;
+  const size_t begin = block * BLOCK;
+  const int count = g.count - begin < BLOCK ? (int)(g.count - begin) : BLOCK;
+  (g.filtered ? project_block<true> : project_block<false>)(g, view, region, begin, count, k);
+  int seen[BLOCK], visible = 0, written = 0;
+  for (int i = 0; i < count; i++) seen[visible] = i, visible += k.seen[i];
+  if (visible && g.sh_count) shade_block(g, view, begin, count, k);
+  for (int s = 0; s < visible; s++) {
+    const int i = seen[s];
+    if (!is_open(region, k.x0[i], k.x1[i], k.y0[i], k.y1[i])) continue;
+    const size_t slot = begin + (size_t)i;
+    float rgb[3] = {g.rgb[0][slot], g.rgb[1][slot], g.rgb[2][slot]};
+    if (g.sh_count)
+      for (int c = 0; c < 3; c++) rgb[c] = larger(rgb[c] + k.rgb[c][i], 0.0f);
+    out[written++] = Splat{k.x[i], k.y[i], k.a[i], k.b[i], k.c[i], k.log2_opacity[i], k.z[i], k.zx[i], k.zy[i], k.z_span[i],
+                           {rgb[0], rgb[1], rgb[2]}, g.row[slot], g.id[slot], 0,
+                           (uint8_t)k.x0[i], (uint8_t)k.x1[i], (uint8_t)k.y0[i], (uint8_t)k.y1[i]};
+  }
+  return written;
 }

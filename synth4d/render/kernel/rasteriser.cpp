@@ -1,15 +1,11 @@
 #include "rasteriser.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <cstring>
 #include <exception>
 #include <stdexcept>
 #include <thread>
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 namespace synth4d {
 
@@ -66,7 +62,12 @@ void parallel(int threads, Work work) {
     if (failure) std::rethrow_exception(failure);
 }
 
-size_t share(size_t total, int worker, int threads) { return total * (size_t)worker / (size_t)threads; }
+// The lower 10 bits of v, two zeros after each.
+uint32_t spread(uint32_t v) {
+  v = (v | v << 16) & 0x030000ff, v = (v | v << 8) & 0x0300f00f;
+  v = (v | v << 4) & 0x030c30c3, v = (v | v << 2) & 0x09249249;
+  return v;
+}
 
 }  // namespace
 
@@ -76,159 +77,141 @@ std::vector<std::string> builds() {
   return out;
 }
 
-constexpr size_t HUGE_PAGE = 2 << 20;
-
-template <class T>
-T *Buffer<T>::grow(size_t wanted, size_t kept) {
-  if (wanted > size) {
-    const size_t bytes = (wanted + wanted / 4) * sizeof(T) / HUGE_PAGE * HUGE_PAGE + HUGE_PAGE;
-    std::unique_ptr<T[], Freer> more(static_cast<T *>(std::aligned_alloc(HUGE_PAGE, bytes)));
-    if (!more) throw std::bad_alloc();
-#ifdef MADV_HUGEPAGE
-    madvise(more.get(), bytes, MADV_HUGEPAGE);
-#endif
-    if (kept) std::memcpy(static_cast<void *>(more.get()), data.get(), kept * sizeof(T));
-    data = std::move(more), size = bytes / sizeof(T);
-  }
-  return data.get();
-}
-
-Rasteriser::Rasteriser(int threads, const std::string &isa)
-    : stages_(nullptr), threads_(threads), workers_((size_t)threads) {
+Rasteriser::Rasteriser(int threads, const std::string &isa) : stages_(nullptr), threads_(threads) {
   for (const Stages *stages : supported())
     if (!stages_ && (isa == "auto" || isa == stages->name)) stages_ = stages;
   if (!stages_) throw std::invalid_argument("no such build on this processor: " + isa);
 }
 
-void Rasteriser::load(size_t count, const float *means, const float *quats_wxyz, const float *scales,
-                      const float *opacities, const float *rgb, const uint16_t *ids) {
-  count_ = count;
-  for (auto &v : mean_) v.resize(count);
-  for (auto &v : cov_) v.resize(count);
-  log2_opacity_.resize(count);
-  scales_.assign(scales, scales + 3 * count), rgb_.assign(rgb, rgb + 3 * count), id_.assign(ids, ids + count);
-  for (size_t i = 0; i < count; i++) {
-    log2_opacity_[i] = exact_log2(opacities[i]);
-    place(i, means + 3 * i, quats_wxyz + 4 * i);
+// Slots along a Z-order curve through the middle nine tenths of the means and as much again on each side, so that a
+// few strays do not put all others into one cell. Any order gives the same picture; this one is the fastest.
+void Rasteriser::settle(const Rows &rows) {
+  constexpr size_t SAMPLES = 1000;
+  const size_t step = rows.count / SAMPLES + 1;
+  float low[3], scale[3];
+  for (int axis = 0; axis < 3; axis++) {
+    std::vector<float> sample;
+    for (size_t i = 0; i < rows.count; i += step) sample.push_back(rows.means[3 * i + (size_t)axis]);
+    std::sort(sample.begin(), sample.end());
+    const float from = sample[sample.size() / 20], to = sample[sample.size() - 1 - sample.size() / 20];
+    const float size = std::max(to - from, 1e-6f);
+    low[axis] = from - size, scale[axis] = 1023.0f / (3.0f * size);
+  }
+  Buffer<uint64_t> keys, spare;
+  keys.grow(rows.count);
+  for (size_t i = 0; i < rows.count; i++) {
+    uint32_t code = 0;
+    for (int axis = 0; axis < 3; axis++) {
+      const float cell = (rows.means[3 * i + (size_t)axis] - low[axis]) * scale[axis];
+      code |= spread((uint32_t)std::min(std::max(cell, 0.0f), 1023.0f)) << axis;
+    }
+    keys[i] = (uint64_t)code << 32 | i;
+  }
+  radix_sort(keys, spare, rows.count);
+  row_of_.resize(rows.count), slot_of_.resize(rows.count);
+  for (size_t slot = 0; slot < rows.count; slot++) {
+    row_of_[slot] = (uint32_t)keys[slot];
+    slot_of_[row_of_[slot]] = (uint32_t)slot;
   }
 }
 
-void Rasteriser::update(size_t rows, const int64_t *which, const float *means, const float *quats_wxyz) {
-  for (size_t r = 0; r < rows; r++) place((size_t)which[r], means + 3 * r, quats_wxyz + 4 * r);
+void Rasteriser::load(const Rows &rows) {
+  count_ = rows.count, sh_count_ = rows.sh_count;
+  settle(rows);
+  for (auto &v : mean_) v.resize(count_);
+  for (auto &v : cov_) v.resize(count_);
+  for (auto &v : scale_) v.resize(count_);
+  for (auto &v : rgb_) v.resize(count_);
+  for (auto &v : centre_) v.resize(blocks());
+  for (auto &v : half_) v.resize(blocks());
+  sigma_.resize(blocks()), stale_.assign(blocks(), 1);
+  sh_.assign(blocks() * BLOCK * 3 * (size_t)sh_count_, 0.0f);
+  log2_opacity_.resize(count_), id_.resize(count_), filtered_.clear();
+  if (std::find(rows.filtered, rows.filtered + count_, 1) != rows.filtered + count_) filtered_.resize(count_);
+  for (size_t slot = 0; slot < count_; slot++) {
+    const size_t row = row_of_[slot];
+    log2_opacity_[slot] = exact_log2(rows.opacities[row]), id_[slot] = rows.ids[row];
+    for (size_t axis = 0; axis < 3; axis++) scale_[axis][slot] = rows.scales[3 * row + axis];
+    if (!filtered_.empty()) filtered_[slot] = rows.filtered[row];
+    place(slot, rows.means + 3 * row, rows.quats_wxyz + 4 * row);
+    if (sh_count_) place_sh(slot, rows.sh + row * 3 * (size_t)sh_count_);
+  }
+  recolour(0, nullptr, rows.rgb);
 }
 
-void Rasteriser::recolour(const float *rgb) { std::memcpy(rgb_.data(), rgb, rgb_.size() * sizeof(float)); }
+void Rasteriser::recolour(size_t rows, const int64_t *which, const float *rgb) {
+  for (size_t r = 0; r < rows; r++)
+    for (size_t c = 0; c < 3; c++) rgb_[c][slot_of_[(size_t)which[r]]] = rgb[3 * r + c];
+  if (rows) return;
+  for (size_t slot = 0; slot < count_; slot++)
+    for (size_t c = 0; c < 3; c++) rgb_[c][slot] = rgb[3 * row_of_[slot] + c];
+}
 
-// Covariance R S Sᵀ Rᵀ of Gaussian i from its scales and a quaternion of any length.
-void Rasteriser::place(size_t i, const float *mean, const float *q) {
+void Rasteriser::update(size_t rows, const int64_t *which, const float *means, const float *quats_wxyz,
+                        const float *sh) {
+  for (size_t r = 0; r < rows; r++) {
+    const size_t slot = slot_of_[(size_t)which[r]];
+    stale_[slot / BLOCK] = 1;
+    place(slot, means + 3 * r, quats_wxyz + 4 * r);
+    if (sh) place_sh(slot, sh + r * 3 * (size_t)sh_count_);
+  }
+}
+
+// Covariance R S Sᵀ Rᵀ of a Gaussian from its scales and a quaternion of any length.
+void Rasteriser::place(size_t slot, const float *mean, const float *q) {
   const float w = q[0], x = q[1], y = q[2], z = q[3], s = 2.0f / (w * w + x * x + y * y + z * z);
+  const float scale[3] = {scale_[0][slot], scale_[1][slot], scale_[2][slot]};
   float m[3][3] = {{1 - s * (y * y + z * z), s * (x * y - w * z), s * (x * z + w * y)},
                    {s * (x * y + w * z), 1 - s * (x * x + z * z), s * (y * z - w * x)},
                    {s * (x * z - w * y), s * (y * z + w * x), 1 - s * (x * x + y * y)}};
   for (int a = 0; a < 3; a++) {
-    mean_[a][i] = mean[a];
-    for (int b = 0; b < 3; b++) m[a][b] *= scales_[3 * i + (size_t)b];
+    mean_[a][slot] = mean[a];
+    for (int b = 0; b < 3; b++) m[a][b] *= scale[b];
   }
   for (int a = 0, k = 0; a < 3; a++)
-    for (int b = a; b < 3; b++, k++) cov_[k][i] = m[a][0] * m[b][0] + m[a][1] * m[b][1] + m[a][2] * m[b][2];
+    for (int b = a; b < 3; b++, k++) cov_[k][slot] = m[a][0] * m[b][0] + m[a][1] * m[b][1] + m[a][2] * m[b][2];
 }
 
-// Stage 1: a worker's share of the Gaussians becomes splats, from splats_[first of its share] on.
-void Rasteriser::project(const View &view, int worker, size_t tiles) {
-  const Model model{count_,          mean_[0].data(), mean_[1].data(), mean_[2].data(),
-                    {cov_[0].data(), cov_[1].data(), cov_[2].data(), cov_[3].data(), cov_[4].data(), cov_[5].data()},
-                    rgb_.data(),     log2_opacity_.data(), id_.data()};
-  Worker &own = workers_[(size_t)worker];
-  const size_t begin = share(count_, worker, threads_), end = share(count_, worker + 1, threads_);
-  const size_t rows = (size_t)(view.height + TILE - 1) / TILE;
-  own.bins = Bins{splats_.data.get() + begin, reaches_.data.get() + begin, depths_.data.get() + begin, nullptr, 0, 0,
-                  own.tile_counts.grow(tiles)};
-  std::memset(own.bins.tile_counts, 0, tiles * sizeof(uint32_t));
-  for (size_t i = begin; i < end; i += CHUNK) {
-    own.bins.spans = own.spans.grow(own.bins.span_count + CHUNK * rows, own.bins.span_count);
-    stages_->project(model, view, i, i + CHUNK < end ? i + CHUNK : end, own.bins);
-  }
+void Rasteriser::place_sh(size_t slot, const float *sh) {
+  const size_t each = 3 * (size_t)sh_count_;
+  float *block = &sh_[slot / BLOCK * BLOCK * each];
+  for (size_t k = 0; k < each; k++) block[k * BLOCK + slot % BLOCK] = sh[k];
 }
 
-// Stage 2: keys_ becomes (bits of z, index of the splat), by depth and then by index. Returns how many.
-size_t Rasteriser::sort() {
-  uint64_t *from = keys_.grow(count_), *to = spare_.grow(count_);
-  constexpr int DIGIT = 11, PASSES = 3, SIZE = 1 << DIGIT;
-  static_assert(DIGIT * PASSES >= 32, "all bits of a float");
-  std::vector<uint32_t> places((size_t)PASSES * SIZE, 0);
-  size_t n = 0;
-  for (int worker = 0; worker < threads_; worker++) {
-    const size_t begin = share(count_, worker, threads_), end = begin + workers_[(size_t)worker].bins.splat_count;
-    for (size_t i = begin; i < end; i++) {
-      uint32_t bits;  // z is positive, so its bits order as it does
-      std::memcpy(&bits, &depths_.data[i], sizeof bits);
-      from[n++] = (uint64_t)bits << 32 | i;
-      for (int pass = 0; pass < PASSES; pass++) places[(size_t)(pass * SIZE) + (bits >> pass * DIGIT & (SIZE - 1))]++;
-    }
+void Rasteriser::bound(size_t block) {
+  const size_t begin = block * BLOCK, end = std::min(begin + BLOCK, count_);
+  for (int axis = 0; axis < 3; axis++) {
+    const auto [low, high] = std::minmax_element(mean_[axis].begin() + (long)begin, mean_[axis].begin() + (long)end);
+    centre_[axis][block] = 0.5f * (*low + *high);
+    half_[axis][block] = 0.5f * (*high - *low) * 1.000001f + 1e-7f * std::max(std::fabs(*low), std::fabs(*high));
   }
-  for (int pass = 0; pass < PASSES; pass++) {
-    uint32_t *place = &places[(size_t)(pass * SIZE)], sum = 0;
-    for (int digit = 0; digit < SIZE; digit++) {
-      const uint32_t here = place[digit];
-      place[digit] = sum, sum += here;
-    }
-    for (size_t i = 0; i < n; i++) to[place[from[i] >> (32 + pass * DIGIT) & (SIZE - 1)]++] = from[i];
-    std::swap(from, to);
-  }
-  if (from != keys_.data.get()) std::swap(keys_.data, spare_.data), std::swap(keys_.size, spare_.size);
-  return n;
-}
-
-// Stage 3: the entries of a worker's tile rows, each tile's in depth order.
-void Rasteriser::fill(int worker, int rows, int columns) {
-  const int low = (int)share((size_t)rows, worker, threads_), high = (int)share((size_t)rows, worker + 1, threads_);
-  constexpr size_t AHEAD = 16;  // both look-ups are cache misses: ask for them early, one after the other
-  const uint64_t *keys = keys_.data.get();
-  const Reach *reaches = reaches_.data.get();
-  uint32_t *cursor = cursor_.data.get(), *entries = entries_.data.get();
-  size_t sorted = 0;
-  for (const Worker &w : workers_) sorted += w.bins.splat_count;
-  std::vector<size_t> ends;
-  for (int w = 1; w <= threads_; w++) ends.push_back(share(count_, w, threads_));
-  auto spans_of = [&](uint32_t splat) {
-    size_t owner = 0;
-    while (splat >= ends[owner]) owner++;
-    return workers_[owner].spans.data.get() + reaches[splat].first;
-  };
-  for (size_t k = 0; k < sorted; k++) {
-    if (k + 2 * AHEAD < sorted) __builtin_prefetch(&reaches[(uint32_t)keys[k + 2 * AHEAD]]);
-    if (k + AHEAD < sorted) __builtin_prefetch(spans_of((uint32_t)keys[k + AHEAD]));
-    const uint32_t splat = (uint32_t)keys[k];
-    const Reach reach = reaches[splat];
-    const uint32_t *span = spans_of(splat);
-    for (int row = reach.row; row < reach.row + reach.rows; row++, span++) {
-      if (row < low || row >= high) continue;
-      for (uint32_t c = *span & 0xffff; c < *span >> 16; c++) entries[cursor[row * columns + (int)c]++] = splat;
-    }
-  }
+  float sigma = 0.0f;
+  for (size_t slot = begin; slot < end; slot++)
+    for (const auto &scale : scale_) sigma = std::max(sigma, scale[slot]);
+  sigma_[block] = 1.001f * sigma;
 }
 
 void Rasteriser::render(const View &view, const Image &image) {
-  const int columns = (view.width + TILE - 1) / TILE, rows = (view.height + TILE - 1) / TILE;
-  const size_t tiles = (size_t)columns * (size_t)rows;
-  splats_.grow(count_), reaches_.grow(count_), depths_.grow(count_);
-  parallel(threads_, [&](int worker) { project(view, worker, tiles); });
-  sort();
-  uint32_t *start = tile_start_.grow(tiles + 1), *cursor = cursor_.grow(tiles);
-  size_t total = 0;
-  for (size_t t = 0; t < tiles; t++) {
-    start[t] = cursor[t] = (uint32_t)total;
-    for (const Worker &w : workers_) total += w.bins.tile_counts[t];
-    if (total > 0xffffffffu) throw std::length_error("more than 2^32 Gaussian-tile pairs in one frame");
-  }
-  start[tiles] = (uint32_t)total;
-  entries_.grow(total);
-  parallel(threads_, [&](int worker) { fill(worker, rows, columns); });
-  std::atomic<size_t> next{0};
-  parallel(threads_, [&](int) {
-    for (size_t t = next++; t < tiles; t = next++)
-      stages_->blend(splats_.data.get(), entries_.data.get() + start[t], start[t + 1] - start[t],
-                     (int)(t % (size_t)columns) * TILE, (int)(t / (size_t)columns) * TILE, image);
+  for (size_t block = 0; block < blocks(); block++)
+    if (stale_[block]) bound(block), stale_[block] = 0;
+  const Model model{count_, {mean_[0].data(), mean_[1].data(), mean_[2].data()},
+                    {cov_[0].data(), cov_[1].data(), cov_[2].data(), cov_[3].data(), cov_[4].data(), cov_[5].data()},
+                    log2_opacity_.data(), filtered_.empty() ? nullptr : filtered_.data(),
+                    {rgb_[0].data(), rgb_[1].data(), rgb_[2].data()}, id_.data(), row_of_.data(), sh_count_, sh_.data()};
+  const Bounds bounds{{centre_[0].data(), centre_[1].data(), centre_[2].data()},
+                      {half_[0].data(), half_[1].data(), half_[2].data()}, sigma_.data()};
+  auto regions = [](int pixels, int side) { return (pixels + side - 1) / side; };
+  int side = REGION;  // smaller where threads would be left without one
+  while (side > 2 * TILE && regions(view.width, side) * regions(view.height, side) < 4 * threads_ && threads_ > 1) side /= 2;
+  const int columns = regions(view.width, side), count = columns * regions(view.height, side);
+  painters_.resize((size_t)threads_);
+  std::atomic<int> next{0};
+  parallel(std::min(threads_, count), [&](int worker) {
+    for (int k = next++; k < count; k = next++) {
+      const int x = k % columns * side, y = k / columns * side;
+      const Region region{x, y, std::min(x + side, view.width), std::min(y + side, view.height), {}};
+      painters_[(size_t)worker].paint(*stages_, model, bounds, blocks(), view, region, image);
+    }
   });
 }
 

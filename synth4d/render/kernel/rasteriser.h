@@ -1,58 +1,54 @@
-// Holds the Gaussians and every buffer of the rasteriser, and runs its stages.
+// Holds the Gaussians, in blocks of neighbours, and paints pictures of them region by region.
 #pragma once
-#include <cstdlib>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "buffer.h"
 #include "kernel.h"
+#include "painter.h"
 
 namespace synth4d {
 
-// Memory that only grows and is not cleared: the first touch of a page costs more than a frame's work on it.
-struct Freer {
-  void operator()(void *memory) const { std::free(memory); }
-};
-template <class T>
-struct Buffer {
-  std::unique_ptr<T[], Freer> data;
-  size_t size = 0;
-  T *grow(size_t wanted, size_t kept = 0);
+// Gaussians as the caller has them, row after row.
+struct Rows {
+  size_t count;
+  const float *means, *quats_wxyz, *scales, *opacities, *rgb;
+  const uint16_t *ids;
+  const uint8_t *filtered;
+  int sh_count;
+  const float *sh;  // (count, sh_count, 3)
 };
 
 class Rasteriser {
  public:
   Rasteriser(int threads, const std::string &isa);
+  Rasteriser(const Rasteriser &) = delete;
   const char *isa() const { return stages_->name; }
-  size_t count() const { return count_; }
 
-  void load(size_t count, const float *means, const float *quats_wxyz, const float *scales, const float *opacities,
-            const float *rgb, const uint16_t *ids);
-  void update(size_t rows, const int64_t *which, const float *means, const float *quats_wxyz);
-  void recolour(const float *rgb);
+  void load(const Rows &rows);
+  // sh may be null: it stays.
+  void update(size_t rows, const int64_t *which, const float *means, const float *quats_wxyz, const float *sh);
+  // No rows: all.
+  void recolour(size_t rows, const int64_t *which, const float *rgb);
   void render(const View &view, const Image &image);
 
  private:
-  struct Worker {
-    Bins bins;
-    Buffer<uint32_t> spans, tile_counts;
-  };
-  void place(size_t i, const float *mean, const float *quat_wxyz);
-  void project(const View &view, int worker, size_t tiles);
-  size_t sort();
-  void fill(int worker, int rows, int columns);
+  void settle(const Rows &rows);
+  void place(size_t slot, const float *mean, const float *quat_wxyz);
+  void place_sh(size_t slot, const float *sh);
+  void bound(size_t block);
+  size_t blocks() const { return (count_ + BLOCK - 1) / BLOCK; }
 
   const Stages *stages_;
   int threads_;
   size_t count_ = 0;
-  std::vector<float> mean_[3], cov_[6], scales_, rgb_, log2_opacity_;
+  int sh_count_ = 0;
+  std::vector<float> mean_[3], cov_[6], scale_[3], rgb_[3], log2_opacity_, filtered_, sh_;  // by slot
   std::vector<uint16_t> id_;
-  std::vector<Worker> workers_;
-  Buffer<Splat> splats_;
-  Buffer<Reach> reaches_;
-  Buffer<float> depths_;
-  Buffer<uint64_t> keys_, spare_;
-  Buffer<uint32_t> entries_, tile_start_, cursor_;
+  std::vector<uint32_t> row_of_, slot_of_;
+  std::vector<float> centre_[3], half_[3], sigma_;                      // by block
+  std::vector<uint8_t> stale_;                                          // by block
+  std::vector<Painter> painters_;                                       // one a thread
 };
 
 // Names of the builds that this processor can run, best first.

@@ -8,7 +8,11 @@ using M = __m256;
 
 static inline F set(float a) { return _mm256_set1_ps(a); }
 static inline I set(uint32_t a) { return _mm256_set1_epi32((int)a); }
-static inline M all() { return _mm256_castsi256_ps(_mm256_set1_epi32(-1)); }
+static inline M unpack(uint32_t bits) {
+  const I lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  return _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32((int)bits), lane), lane));
+}
+static inline uint32_t pack(M m) { return (uint32_t)_mm256_movemask_ps(m); }
 static inline F load(const float *p) { return _mm256_load_ps(p); }
 static inline I load(const uint32_t *p) { return _mm256_load_si256((const I *)p); }
 static inline void store(float *p, F a) { _mm256_store_ps(p, a); }
@@ -17,10 +21,11 @@ static inline F add(F a, F b) { return _mm256_add_ps(a, b); }
 static inline F sub(F a, F b) { return _mm256_sub_ps(a, b); }
 static inline F mul(F a, F b) { return _mm256_mul_ps(a, b); }
 static inline F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+static inline F less(F a, F b, F c) { return _mm256_fnmadd_ps(b, c, a); }
 static inline F min(F a, F b) { return _mm256_min_ps(a, b); }
 static inline M ge(F a, F b) { return _mm256_cmp_ps(a, b, _CMP_GE_OQ); }
 static inline M gt(M m, F a, F b) { return _mm256_and_ps(m, _mm256_cmp_ps(a, b, _CMP_GT_OQ)); }
-static inline M le(M m, F a, F b) { return _mm256_and_ps(m, _mm256_cmp_ps(a, b, _CMP_LE_OQ)); }
+static inline M gt(F a, F b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
 static inline bool any(M m) { return _mm256_movemask_ps(m) != 0; }
 static inline F keep(M m, F a) { return _mm256_and_ps(m, a); }
 static inline F select(M m, F a, F b) { return _mm256_blendv_ps(b, a, m); }

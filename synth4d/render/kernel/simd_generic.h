@@ -8,7 +8,16 @@ typedef int32_t M __attribute__((vector_size(32)));
 
 static inline F set(float a) { return F{a, a, a, a, a, a, a, a}; }
 static inline I set(uint32_t a) { return I{a, a, a, a, a, a, a, a}; }
-static inline M all() { return M{-1, -1, -1, -1, -1, -1, -1, -1}; }
+static inline M unpack(uint32_t bits) {
+  M out;
+  for (int k = 0; k < LANES; k++) out[k] = -(int32_t)(bits >> k & 1);
+  return out;
+}
+static inline uint32_t pack(M m) {
+  uint32_t out = 0;
+  for (int k = 0; k < LANES; k++) out |= (uint32_t)(m[k] & 1) << k;
+  return out;
+}
 static inline F load(const float *p) { return *(const F *)p; }
 static inline I load(const uint32_t *p) { return *(const I *)p; }
 static inline void store(float *p, F a) { *(F *)p = a; }
@@ -21,10 +30,11 @@ static inline F fma(F a, F b, F c) {
   for (int k = 0; k < LANES; k++) out[k] = __builtin_fmaf(a[k], b[k], c[k]);
   return out;
 }
+static inline F less(F a, F b, F c) { return fma(-b, c, a); }
 static inline F min(F a, F b) { return a < b ? a : b; }
 static inline M ge(F a, F b) { return (M)(a >= b); }
 static inline M gt(M m, F a, F b) { return m & (M)(a > b); }
-static inline M le(M m, F a, F b) { return m & (M)(a <= b); }
+static inline M gt(F a, F b) { return (M)(a > b); }
 static inline bool any(M m) {
   int32_t out = 0;
   for (int k = 0; k < LANES; k++) out |= m[k];
