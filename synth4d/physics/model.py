@@ -53,6 +53,8 @@ class Hinge:
     anchor: tuple[float, float, float] = (0.0, 0.0, 0.0)
     low: float = 0.0
     high: float = 0.0
+    follows: tuple[str, float, float] | None = None
+    """A joint that moves this one: its name, and ratio and offset of this one's value to its."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,9 +190,19 @@ def write_model(bodies: list[RawBody]) -> bytes:
     xml = (
         f'<mujoco><compiler angle="radian" autolimits="true"/>{option}<size memory="64M"/>'
         '<default><geom condim="4" solref="0.006 1" solimp="0.95 0.99 0.001"/></default>'
-        f"<asset>{''.join(assets)}</asset><worldbody>{tree}</worldbody></mujoco>"
+        f"<asset>{''.join(assets)}</asset><worldbody>{tree}</worldbody>{_equality(bodies)}</mujoco>"
     )
     return xml.encode()
+
+
+def _equality(bodies: list[RawBody]) -> str:
+    """Joints that follow others."""
+    followers = [(b.joint.name, b.joint.follows) for b in bodies if b.joint is not None and b.joint.follows]
+    rows = [
+        f'<joint joint1={quoteattr(name)} joint2={quoteattr(leader)} polycoef="{_nums((offset, ratio, 0, 0, 0))}"/>'
+        for name, (leader, ratio, offset) in followers
+    ]
+    return f"<equality>{''.join(rows)}</equality>" if rows else ""
 
 
 def _joint_xml(joint: Hinge) -> str:

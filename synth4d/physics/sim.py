@@ -61,7 +61,13 @@ class Sim:
         return float(self.data.qpos[self.model.jnt_qposadr[self._joint[name]]])
 
     def set_joint(self, name: str, value: float) -> None:
-        self.data.qpos[self.model.jnt_qposadr[self._joint[name]]] = value
+        """Put a joint, and those that follow it, at a value."""
+        joint = self._joint[name]
+        self.data.qpos[self.model.jnt_qposadr[joint]] = value
+        for k in range(self.model.neq):
+            if self.model.eq_obj2id[k] == joint:
+                offset, ratio = self.model.eq_data[k][:2]
+                self.data.qpos[self.model.jnt_qposadr[self.model.eq_obj1id[k]]] = offset + ratio * value
 
     def push_joint(self, name: str, force: float) -> None:
         """Generalised force on a joint for the next step (N or N·m)."""

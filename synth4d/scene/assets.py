@@ -74,16 +74,21 @@ def check_model(path: Path, root: Path, where: str) -> list[Path]:
     return seen
 
 
-def _references(path: Path, where: str, folders: dict[str, list[Path]]) -> list[tuple[str, str]]:
+def xml(path: Path, where: str) -> ET.Element:
+    """A model file's elements."""
     if path.stat().st_size > MAX_XML:
         raise SceneError(f"{where}: {path.name} is larger than {MAX_XML} bytes")
     raw = path.read_bytes()
     if b"<!DOCTYPE" in raw or b"<!ENTITY" in raw:
         raise SceneError(f"{where}: {path.name} has a DOCTYPE; model files here have none")
     try:
-        tree = ET.fromstring(raw)
+        return ET.fromstring(raw)
     except ET.ParseError as problem:
         raise SceneError(f"{where}: {path.name}: not XML: {problem}") from None
+
+
+def _references(path: Path, where: str, folders: dict[str, list[Path]]) -> list[tuple[str, str]]:
+    tree = xml(path, where)
     out = []
     for element in tree.iter():
         if element.tag in ("plugin", "extension"):

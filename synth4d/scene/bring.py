@@ -11,7 +11,7 @@ from synth4d import splats
 from synth4d.errors import SceneError
 from synth4d.geometry import compose
 from synth4d.physics import RawBody, read_model
-from synth4d.scene import assets, captured, meshbody
+from synth4d.scene import assets, captured, meshbody, urdf
 from synth4d.scene.capture import Capture
 from synth4d.scene.placement import Placement, handed, placement, pose, product
 from synth4d.scene.spec import AssetSpec, BodySpec, PlaceSpec, SceneSpec
@@ -19,7 +19,8 @@ from synth4d.yamlfile import Document
 
 IDENTITY = np.array([0.0, 0, 0, 1, 0, 0, 0])
 MESHES = (".glb", ".obj", ".stl")
-MODELS = (".xml", ".mjcf", ".urdf", *MESHES)
+MJCF = (".xml", ".mjcf")
+MODELS = (*MJCF, ".urdf", *MESHES)
 AXES = {".glb": "y-up"}
 """Axes that a format itself fixes (glTF 2.0, section 3.4)."""
 
@@ -46,14 +47,17 @@ def bring(spec: SceneSpec, index: int, document: Document) -> Brought:
     if suffix not in MODELS:
         raise SceneError(f"{where}: {path.name}: a model is {', '.join(MODELS)}; Gaussians go under `splats`")
     at = placement(asset, AXES.get(suffix), where)
+    mirrored = handed(at.upright[:3, :3]) < 0
+    if mirrored and suffix not in MESHES:
+        raise SceneError(f"{where}: axes {at.axes!r} are left-handed, {suffix} files are not; export it again")
+    if asset.keep and suffix not in MJCF:
+        raise SceneError(f"{where}: keep is for MJCF; name what is wanted of {path.name} with `from`")
     if suffix in MESHES:
-        if asset.keep:
-            raise SceneError(f"{where}: keep: {path.name} is one body; name its meshes with `from` instead")
         assets.plain(path, root, where)
         bodies, files = meshbody.read(path, root, at, {b.source for b in spec.bodies.values()}, where)
+    elif suffix == ".urdf":
+        bodies, files = urdf.read(path, root, at, where)
     else:
-        if handed(at.upright[:3, :3]) < 0:
-            raise SceneError(f"{where}: axes {at.axes!r} are left-handed, {suffix} files are not; export it again")
         files = assets.check_model(path, root, where)
         bodies = _placed(read_model(path, scale=at.scale, keep=asset.keep), asset, at, index)
     _pinned(asset, path, files, where)

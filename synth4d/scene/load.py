@@ -133,6 +133,11 @@ def _check(spec: SceneSpec, raws: dict[str, RawBody], props: dict[str, Category]
             able = ", ".join(sorted(n for n, r in raws.items() if r.joint and r.joint.type != "free"))
             where = doc.where(("bodies", name, "joint"))
             raise SceneError(f"{where}: body {body.source!r} has no hinge or slide; with one: {able}")
+        if body.joint and raw.joint and raw.joint.follows:
+            where = doc.where(("bodies", name, "joint"))
+            raise SceneError(
+                f"{where}: body {body.source!r} follows joint {raw.joint.follows[0]!r}; give that one a joint"
+            )
         if body.joint and body.joint.closed == body.joint.open:
             raise SceneError(
                 f"{doc.where(('bodies', name, 'joint'))}: closed and open are the same value {body.joint.open}"
@@ -170,13 +175,21 @@ def _physics(spec: SceneSpec, raws: list[RawBody]) -> tuple[RawBody, ...]:
     def rename(raw: str) -> str:
         return whole.get(raw, f"raw:{raw}") if raw else ""
 
+    led = {
+        r.joint.name: whole[r.name] for r in raws if r.joint and r.name in whole and spec.bodies[whole[r.name]].joint
+    }
     out = []
     for raw in raws:
         joint, name = raw.joint, whole.get(raw.name)
+        if joint is not None and joint.follows and joint.follows[0] in led:
+            leader, ratio, offset = joint.follows
+            joint = replace(joint, name=f"follows:{raw.name}", follows=(led[leader], ratio, offset))
+            out.append(replace(raw, name=rename(raw.name), parent=rename(raw.parent), joint=joint))
+            continue
         if joint is not None:
             role = spec.bodies[name] if name else None
             moves = role is not None and (role.role == "prop" if joint.type == "free" else role.joint is not None)
-            joint = replace(joint, name=name) if moves and name else None
+            joint = replace(joint, name=name, follows=None) if moves and name else None
         elif name and spec.bodies[name].role == "prop" and not raw.parent:
             joint = Hinge(name, "free")  # files of one thing don't say that it can be carried
         out.append(replace(raw, name=rename(raw.name), parent=rename(raw.parent), joint=joint))
