@@ -287,7 +287,7 @@ def dynamic(**changed: np.ndarray) -> dict[str, np.ndarray]:
         ({"seg_colors": np.zeros((7, 3))}, "seg_colors"),
         ({"object_id": np.zeros(7)}, "object_id"),
         ({"means3D": np.where(np.arange(72).reshape(3, 8, 3) == 50, np.nan, 1.0)}, "frame 2: z of Gaussian 0 is nan"),
-        ({"unnorm_rotations": np.zeros((3, 8, 4))}, "frame 0: rot"),
+        ({"unnorm_rotations": np.zeros((3, 8, 4))}, "frame 0: .* of rot_0"),
     ],
 )
 def test_damaged_motion(tmp_path, changed, said):

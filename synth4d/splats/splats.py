@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
@@ -111,41 +111,33 @@ def finish(raw: Raw, notes: Notes, on_bad: OnBad) -> Splats:
 def _bad_rows(raw: Raw, source: str, on_bad: OnBad) -> NDArray[np.bool_] | None:
     """(N,) rows with a value that is no number or absurd; None = there are none."""
     bad: NDArray[np.bool_] | None = None
-    for names, values, good, rule in _rules(raw):
-        if good(values.min(), values.max()):
+    for names, values, low, high in _bounds(raw):
+        if values.min() >= low and values.max() <= high:  # false for NaN
             continue
-        wrong = ~good(values, values)
+        wrong = ~((values >= low) & (values <= high))
         if on_bad == "refuse":
             row, column = (int(i) for i in np.argwhere(wrong)[0])
             raise SceneError(
-                f"{source}: {names(column)} of Gaussian {row} is {values[row, column]:g}, which {rule}; "
-                f'repair the file, or leave bad Gaussians out with on_bad="drop"'
+                f"{source}: {names[column]} of Gaussian {row} is {values[row, column]:g} as drawn, not within {low:g} "
+                f"to {high:g}; repair the file, or leave bad Gaussians out (on_bad: drop)"
             )
         rows = wrong.any(1)
         bad = rows if bad is None else bad | rows
     return bad
 
 
-def _rules(raw: Raw) -> Any:
-    """(name of a column, (N,C) values, test of (least, greatest), what is wrong otherwise) of each property."""
-
-    def within(limit: float) -> Any:
-        return lambda low, high: (low >= -limit) & (high <= limit)  # false for NaN
-
-    def named(prefix: str) -> Any:
-        return lambda column: f"{prefix}{column}"
-
-    thin, square = 1 / _MAX_SCALE, raw.quats_wxyz.astype(np.float32) ** 2
-    norm = square.sum(1, keepdims=True)
-    coordinate, colour = f"is not within ±{_MAX_COORDINATE:g}", f"is not within ±{_MAX_COLOUR:g}"
-    yield "xyz".__getitem__, raw.means, within(_MAX_COORDINATE), coordinate
-    yield named("scale_"), raw.scales, lambda a, b: (a >= thin) & (b <= _MAX_SCALE), "is not within e^±20 (linear)"
-    yield lambda _: "rot (norm²)", norm, lambda a, b: (a >= 1e-12) & (b <= 1e12), "makes it no rotation"
-    yield lambda _: "opacity", raw.opacities[:, None], lambda a, b: (a >= 0) & (b <= 1), "is not within 0..1"
-    yield named("f_dc_"), raw.f_dc, within(_MAX_COLOUR), colour
+def _bounds(raw: Raw) -> Iterator[tuple[Sequence[str], F32, float, float]]:
+    """(names of the columns, (N,C) values, least, greatest) of each property, by the names of a PLY."""
+    yield "xyz", raw.means, -_MAX_COORDINATE, _MAX_COORDINATE
+    yield [f"scale_{i}" for i in range(3)], raw.scales, 1 / _MAX_SCALE, _MAX_SCALE
+    norm = (raw.quats_wxyz * raw.quats_wxyz).sum(1, keepdims=True)
+    yield ["squared length of rot_0..3"], norm, 1e-12, 1e12
+    yield ["opacity"], raw.opacities[:, None], 0.0, 1.0
+    yield [f"f_dc_{i}" for i in range(3)], raw.f_dc, -_MAX_COLOUR, _MAX_COLOUR
     if raw.sh is not None:
         n, k, _ = raw.sh.shape
-        yield lambda c: f"f_rest_{c % 3 * k + c // 3}", raw.sh.reshape(n, 3 * k), within(_MAX_COLOUR), colour
+        names = [f"f_rest_{colour * k + i}" for i in range(k) for colour in range(3)]
+        yield names, raw.sh.reshape(n, 3 * k), -_MAX_COLOUR, _MAX_COLOUR
 
 
 def _rows(raw: Raw, keep: NDArray[np.bool_]) -> Raw:
