@@ -23,10 +23,10 @@ LEFT_BY_THE_BUILD := CMakeCache.txt CMakeFiles CMakeInit.txt build.ninja cmake_i
 OPTIONS = $${SHOTS:+--shots "$$SHOTS"} $${SEED:+--seed "$$SEED"} $${WORKERS:+--workers "$$WORKERS"} $$ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dataset benchmark smoke browse test check format bench clean
+.PHONY: help setup dataset benchmark smoke browse test check format bench bench-truth clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  SCENES=kitchen,toy OUT=DIR SHOTS=N SEED=N WORKERS=N ARGS='--set fps=8'"
 
@@ -74,6 +74,9 @@ format: setup  ## put the sources in the house style
 
 bench: setup  ## measure, each figure against a named baseline
 	@$(BIN)/synth4d bench $$ARGS
+
+bench-truth: setup  ## depth, ids and boxes of every renderer against ray casts by open3d (extra `mesh`)
+	@$(BIN)/synth4d bench truth $$ARGS
 
 clean:  ## remove build products and caches; datasets and .venv stay
 	@rm -rf build dist $(LEFT_BY_THE_BUILD) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
