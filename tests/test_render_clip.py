@@ -14,7 +14,6 @@ from synth4d.geometry import apply_pose, quat_from_axis_angle, unproject
 from synth4d.rays import RayScene
 from synth4d.render import clip as clips
 from synth4d.render.splat import Rasteriser
-from synth4d.render.view import Views
 from synth4d.types import Body, CameraPath, Clip, Lamp, Material, Name, Timeline, World
 from synth4d.vocabulary import COLOURS
 
@@ -204,17 +203,3 @@ def test_liquid_is_drawn_where_and_while_it_is_there() -> None:
     assert not (clip.ids[0] == 2).any() and (clip.ids[1] == 2).sum() > 100
     red, _, blue = clip.rgb[1][clip.ids[1] == 2].astype(float).mean(0)
     assert red > 2 * blue
-
-
-def test_leaving_out_what_is_never_in_the_frame_does_not_change_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = table_room()
-    room.prop("box_1", box((0.2, 0.3, 0.25), (0, 0, 0.125)), "red", (0, 0, 0), 0.3, smooth=False)
-    room.prop("ball_1", sphere(0.06), "blue", (0.3, -0.2, 0.06))
-    world, timeline = room.world(), room.timeline(2)
-    camera = orbit(2, eye=(0.3, -0.9, 0.6), target=(0.1, 0, 0.1), sweep=0.1, width=192, height=144)
-    lean = draw(world, timeline, camera)
-    reach = Views.reach
-    monkeypatch.setattr(Views, "reach", lambda *a: np.minimum(reach(*a), 50.0))
-    full = draw(world, timeline, camera)
-    assert np.abs(lean.rgb.astype(int) - full.rgb).max() <= 2
-    assert np.array_equal(lean.ids, full.ids)

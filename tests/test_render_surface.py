@@ -12,8 +12,8 @@ from render_world import box, mug, sphere
 
 from synth4d.errors import RenderError
 from synth4d.geometry import rotmat
-from synth4d.render import lattice, surface, texture
-from synth4d.render.bind import quaternions
+from synth4d.render import _author, author, surface, texture
+from synth4d.render.bind import dominant, frames, quaternions
 from synth4d.render.tone import display, encode, linear
 from synth4d.types import Body, Material, Name, Surface
 
@@ -74,36 +74,84 @@ def test_an_unknown_texture_is_refused_by_name(name: str) -> None:
         painted(name)
 
 
+def covered(mesh: tuple[np.ndarray, np.ndarray], spacing: float) -> tuple[surface.Triangles, tuple[np.ndarray, ...]]:
+    """Points of one body at a spacing, as if seen from straight above each of its faces at 1 m."""
+    t, outlines, _ = surface.gather((body_of(mesh),))
+    none = np.zeros((len(t), _author.LINES), np.uint8)
+    lines = np.full_like(outlines.lines, np.nan)
+    points = _author.cover(
+        t.corners, t.flat, t.body, t.source, none, np.zeros(len(t)), lines, outlines.widths, outlines.beyond,
+        outlines.across, outlines.bend, eyes_at(np.array([[0.3, 0.2, 2.0]])), [1.0], author.CHUNK, author.CELLS,
+        (spacing, spacing), 1.0, 0.0, 0.0,
+    )  # fmt: skip
+    return t, points
+
+
+def eyes_at(places: np.ndarray, spread: float = 50.0) -> _author.Eyes:
+    """Cameras of one body that look down, each a group of its own."""
+    axes = np.tile(np.array([[1.0, 0, 0], [0, -1, 0], [0, 0, -1]]), (len(places), 1, 1))
+    zero = np.zeros(len(places))
+    return _author.Eyes(places, axes, zero, zero, np.array([0, len(places)]), (spread, spread), 400.0)
+
+
 @pytest.mark.parametrize("mesh", [box((0.5, 0.3, 0.2)), sphere(0.2), mug()], ids=["box", "sphere", "mug"])
 @pytest.mark.parametrize("cells", [16, 54])
 def test_a_lattice_covers_every_triangle_once_and_evenly(mesh: tuple[np.ndarray, np.ndarray], cells: int) -> None:
-    t = faces_of(mesh)
-    pieces = lattice.cut(t.corners, t.flat)
-    points = lattice.fill(t.corners, t.flat, pieces, np.full(len(pieces.triangle), cells))
-    assert points.bary.min() >= 0 and np.allclose(points.bary.sum(1), 1, atol=1e-5)
+    step = author.CHUNK / cells
+    t, (triangle, share, means, grain) = covered(mesh, step)
+    assert share.min() >= 0 and np.allclose(share.sum(1), 1, atol=1e-5) and np.allclose(grain, step)
     # Projected along the dominant axis, each point stands for one cell of the grid.
     area = np.linalg.norm(np.cross(t.corners[:, 1] - t.corners[:, 0], t.corners[:, 2] - t.corners[:, 0]), axis=1) / 2
     shadow = (area * np.abs(t.flat).max(1)).sum()
-    assert len(points.piece) == pytest.approx(shadow / (lattice.CHUNK / cells) ** 2, rel=0.06)
-    where = surface.mix(points.bary[:, None].astype(float), t.corners[pieces.triangle[points.piece]])[:, 0]
-    axis = lattice.dominant(t.flat)[pieces.triangle[points.piece]]
-    side = np.sign(t.flat[pieces.triangle[points.piece], axis])
+    assert len(triangle) == pytest.approx(shadow / step**2, rel=0.06)
+    where = surface.mix(share[:, None].astype(float), t.corners[triangle])[:, 0]
+    assert np.allclose(where, means, atol=1e-6)
+    axis = dominant(t.flat)[triangle]
+    side = np.sign(t.flat[triangle, axis])
     nearest = np.array([np.delete(w, a) for w, a in zip(where, axis, strict=True)])
-    key = np.round(nearest / (lattice.CHUNK / cells) * 4).astype(int)
+    key = np.round(nearest / step * 4).astype(int)
     if cells == 16 and len(t) == 12:
         assert len(np.unique(np.column_stack([key, axis, side]), axis=0)) == len(key)
 
 
-def test_bisection_keeps_area_and_bounds_edges() -> None:
-    t = faces_of(box((1.0, 0.02, 0.3)))
-    source, bary = surface.bisect(t.corners, np.full(len(t), 0.07))
-    small = surface.mix(bary, t.corners[source])
+def test_what_may_be_in_the_frame_is_never_left_out() -> None:
+    rng = np.random.default_rng(5)
+    places = rng.normal(size=(4, 3)) * 0.3 + (0, 0, 2)
+    points, radius = rng.normal(size=(4000, 3)) * (2, 2, 1.5), 0.15
+    nearest = eyes_at(places, 0.5).reach(0, points, radius)
+    inside = np.zeros(len(points), bool)
+    for _ in range(30):
+        way = rng.normal(size=points.shape)
+        p = points + radius * way / np.linalg.norm(way, axis=1, keepdims=True)
+        r = p[:, None] - places
+        inside |= ((r[..., 2] < 0) & (np.abs(r[..., :2]).max(-1) < -0.5 * r[..., 2])).any(1)
+    assert inside.sum() > 400 and np.isfinite(nearest[inside]).all()
+    assert np.isinf(nearest).mean() > 0.3
+
+
+def test_refining_keeps_area_and_bounds_edges() -> None:
+    t, outlines, _ = surface.gather((body_of(box((1.0, 0.02, 0.3))),))
+    place = np.array([[0.0, 0.0, 3.0]])
+    above = np.flatnonzero(t.flat[:, 2] > 0.5)
+    levels = np.full((1, 4, 2, 2), np.inf, np.float32)
+    depths = _author.Depths(np.eye(4)[None], levels, np.eye(3), [1.0, 3.0, 7.0], 0.02)
+    still, no = np.ones(1, np.uint8), np.zeros(1, np.uint8)
+    none = np.zeros(0, np.int64)
+    limits = (0.4, 9.0, 0.07, 0.07, 0.1, 0.05, 0.03)
+    source, share, pixel = _author.refine(
+        t.corners, t.flat, outlines.slack, t.body, eyes_at(place), depths, still, no, np.eye(3)[None], np.zeros((1, 3)),
+        none, none, limits,
+    )  # fmt: skip
+    small = surface.mix(share, t.corners[source])
 
     def area(c: np.ndarray) -> float:
         return float(np.linalg.norm(np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]), axis=1).sum() / 2)
 
-    assert area(small) == pytest.approx(area(t.corners))
+    # Only the top is turned towards the camera.
+    assert set(source.tolist()) == set(above.tolist())
+    assert area(small) == pytest.approx(area(t.corners[above]))
     assert np.linalg.norm(small - np.roll(small, -1, 1), axis=2).max() <= 0.07
+    assert np.allclose(pixel, 3 / 400, rtol=0.2)
 
 
 def test_hard_lines_lie_along_the_edges_of_a_box_and_nowhere_on_a_sphere() -> None:
@@ -113,7 +161,7 @@ def test_hard_lines_lie_along_the_edges_of_a_box_and_nowhere_on_a_sphere() -> No
     for row in range(len(triangles)):
         lines = outlines.lines[row][~np.isnan(outlines.lines[row, :, 3])]
         assert len(lines) == 4
-        axis = lattice.dominant(triangles.flat)[row]
+        axis = dominant(triangles.flat)[row]
         expected = sorted((size / 2)[np.arange(3) != axis].tolist() * 2)
         spans = np.sort(-lines[:, 3])
         assert np.allclose(spans, expected) and (lines[:, :3] @ middle[row] > lines[:, 3]).all()
@@ -132,7 +180,7 @@ def test_frames_are_rotations_that_fit_the_projected_cell() -> None:
     rng = np.random.default_rng(3)
     flat = rng.normal(size=(200, 3))
     flat /= np.linalg.norm(flat, axis=1, keepdims=True)
-    axes, stretch = lattice.frames(flat)
+    axes, stretch = frames(flat)
     assert np.allclose(np.linalg.det(axes), 1)
     assert np.allclose(rotmat(quaternions(axes)), axes, atol=1e-9)
     # A unit cell seen along the dominant axis covers stretch₁·stretch₂ of the plane.

@@ -1,29 +1,36 @@
 """Gaussians authored on the surfaces of a world's bodies, bound to the bodies' frames, for one camera path.
 
-Only what some camera of the path may see is covered, with a spacing of about a pixel at the nearest distance.
+Only what some camera of the path may see is covered, with a spacing of about a pixel at the nearest distance. The
+inner loops are `_author`'s (C++, render/author_kernel).
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.geometry import box_corners, compose
-from synth4d.render import lattice
-from synth4d.render.bind import Authored, bind
-from synth4d.render.hidden import Horizon
-from synth4d.render.surface import Triangles, bisect, gather, mix, stack
+from synth4d.render import _author
+from synth4d.render.bind import Authored, Points, bind
+from synth4d.render.hidden import Horizon, Solids
+from synth4d.render.surface import Outlines, Triangles, gather, mix, unit
 from synth4d.render.view import Sight
 from synth4d.types import F64, World
 
 I64 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
 
 SPACING_PX = {"prop": 1.0, "part": 1.35, "fixture": 1.6, "structure": 2.0}
 SPACING_M = (0.002, 0.025)
+CHUNK = 0.2
+"""Metres; spacing is even within a chunk of space."""
+CELLS = [8, 9, 10, 11, 12, 13, 14, 16, 18, 20, 22, 24, 27, 30, 34, 38, 43, 48, 54, 60, 68, 76, 86, 100]
+"""Cells a chunk side: spacings of 25 mm down to 2 mm."""
 SLANT = 0.5
 """Cosine of incidence below which spacing grows no further."""
+JOINT = 0.4
+"""Distance in cells that a Gaussian keeps from an edge whose both sides are seen, or beyond which a surface goes on:
+the sides must meet without a gap. At silhouettes it is as far as their half-opaque contour lies outside."""
 LIGHT_PX, LIGHT_M = 24.0, (0.02, 0.25)
 """Edge of the triangles whose corners are lit, in pixels at the nearest distance, and its bounds."""
 CONTACT_M = 0.05
@@ -35,139 +42,122 @@ _PROBES = np.array([[1, 1, 1], [2.6, 0.2, 0.2], [0.2, 2.6, 0.2], [0.2, 0.2, 2.6]
 """Where a triangle is asked whether another surface covers it, barycentric."""
 _NEAR_M = 0.1
 """Depth that stands for a camera within the bounds of what it looks at."""
+_BORDER_PX = 5.0
+"""Lines this close to a triangle, in pixels, may move its Gaussians."""
+_STEP_M, _LEVEL_M = 0.002, 0.0015
+"""A surface goes on beyond an edge if it is met this far from it, within that height."""
+SILHOUETTE = 0.45
+"""Sine of an eye's height over a round surface from which no point is part of a silhouette."""
+_EDGE_PX = 1.5
+"""Half height in pixels below which a flat strip counts as seen edge-on."""
+_ROOM = 0.6
+"""Share of a wall's thickness, or of a radius, that a round silhouette may be sunk by."""
+_COVER_M, _LIFT_M = 0.006, 0.0003
+_MARGIN = 2.0
+"""Cells from the border of a surface within which those under it are kept: a border lets through."""
 
 
 def author(world: World, sight: Sight, horizon: Horizon) -> Authored:
     """Cover everything the camera path may see."""
-    triangles, outlines, skins = gather(world.bodies)
-    triangles, near = _seen(triangles, sight)
-    triangles = _cut(triangles, np.full(len(triangles), _COARSE_M))
-    triangles, near = _seen(triangles, sight)
-    triangles = _cut(triangles, np.clip(LIGHT_PX * near / sight.focal, *LIGHT_M))
-    triangles = _in_sight(triangles, sight, horizon)
-    for limit in (2 * CONTACT_M, CONTACT_M):
-        triangles = _cut(triangles, _contact_limit(triangles, world, sight, limit))
-    triangles = _face_camera(triangles, sight)
-    triangles = triangles.take(np.argsort(triangles.skin, kind="stable"))
-    pieces = lattice.cut(triangles.corners, triangles.flat)
-    depth = sight.reach(pieces.center, pieces.radius, triangles.body[pieces.triangle])
-    seen = np.isfinite(depth)
-    pieces = pieces.take(seen)
-    body = triangles.body[pieces.triangle]
-    wanted = np.array([SPACING_PX.get(b.role, 1.0) for b in world.bodies])[body] / sight.focal
-    wanted *= np.maximum(depth[seen], _NEAR_M)
-    # A surface seen at a slant is foreshortened: its Gaussians may stand further apart, up to a limit.
-    slant = sight.facing(pieces.center, triangles.flat[pieces.triangle], body)
-    wanted *= np.sqrt(1 / np.clip(slant, SLANT, 1))
-    strips = np.minimum(np.min(outlines.widths, 1, initial=np.inf)[triangles.outline], 2 * _bend(triangles))
-    cells = _cells(triangles, pieces, strips, wanted)
-    points = _bare(lattice.fill(triangles.corners, triangles.flat, pieces, cells), pieces, triangles, sight, horizon)
-    return bind(triangles, outlines, skins, pieces, points, lattice.CHUNK / cells)
+    mesh, outlines, skins = gather(world.bodies)
+    sheet, pixel = _refine(mesh, outlines, world, sight, horizon)
+    solids = Solids(world, sight, horizon.scene)
+    spacing = [SPACING_PX.get(b.role, 1.0) for b in world.bodies]
+    points = Points(*_author.cover(
+        sheet.corners, sheet.flat, sheet.body, sheet.source, _joined(sheet, outlines, pixel, solids),
+        _room(sheet, outlines, pixel, sight, solids), outlines.lines, outlines.widths, outlines.beyond, outlines.across,
+        outlines.bend, sight.eyes, spacing, CHUNK, CELLS, SPACING_M, SLANT, SILHOUETTE, JOINT,
+    ))  # fmt: skip
+    return bind(sheet, outlines, skins, _bare(points, sheet, solids))
 
 
-def _bend(triangles: Triangles) -> F64:
-    """(F,) least radius of curvature, from how far the shading normals turn along the edges."""
-    edge, turn = (v - np.roll(v, -1, 1) for v in (triangles.corners, triangles.normals))
-    square = np.sum(edge * edge, 2) / np.maximum(np.sum(turn * turn, 2), 1e-12)
-    radius: F64 = np.sqrt(square.min(1, initial=np.inf))
-    return radius
+def _refine(mesh: Triangles, outlines: Outlines, world: World, sight: Sight, horizon: Horizon) -> tuple[Triangles, F64]:
+    """The triangles that are seen, cut to the size in which light varies, and metres a pixel at their nearest."""
+    broad = np.array([b.role != "prop" for b in world.bodies]) & ~sight.moves
+    near, nearer = (_contact_keys(world, sight, limit) for limit in (2 * CONTACT_M, CONTACT_M))
+    source, share, pixel = _author.refine(
+        mesh.corners, mesh.flat, outlines.slack, mesh.body, sight.eyes, horizon.depths, (~sight.moves).view(np.uint8),
+        broad.view(np.uint8), sight.rotation, sight.place, near, nearer,
+        (_COARSE_M, LIGHT_PX, *LIGHT_M, _NEAR_M, CONTACT_M, _CELL_M),
+    )  # fmt: skip
+    base = mesh.take(source)
+    normals, flat = mix(share, base.normals), base.flat
+    # Two-sided triangles that are seen from behind alone are turned.
+    rows = np.flatnonzero(outlines.slack[source] >= 1)
+    corners = mix(share, base.corners)
+    away = sight.eyes.facing(corners[rows].mean(1), flat[rows], base.body[rows])[:, 0] <= 0
+    normals[rows[away]] *= -1
+    flat[rows[away]] *= -1
+    return Triangles(corners, normals, flat, base.body, base.skin, base.source, share), pixel
 
 
-def _seen(triangles: Triangles, sight: Sight) -> tuple[Triangles, F64]:
-    """The triangles whose front some camera may see, and their nearest z-depth."""
-    middle = triangles.corners.mean(1)
-    radius = np.sqrt(np.max(np.sum((triangles.corners - middle[:, None]) ** 2, 2), 1, initial=0.0))
-    # Shading normals lean away from flat ones: a smooth silhouette is carried by triangles just behind it.
-    slack = np.where(triangles.two_sided, 1.0, np.where(triangles.smooth, 0.2, 1e-3))
-    near = sight.reach(middle, radius, triangles.body)
-    seen = np.isfinite(near) & (sight.facing(middle, triangles.flat, triangles.body) > -slack)
-    return triangles.take(seen), np.maximum(near - radius, _NEAR_M)[seen]
-
-
-def _in_sight(triangles: Triangles, sight: Sight, horizon: Horizon) -> Triangles:
-    """Without the still triangles that stand behind others in every frame."""
-    rows = np.flatnonzero(~sight.moves[triangles.body])
-    middle = triangles.corners[rows].mean(1)
-    radius = np.sqrt(np.max(np.sum((triangles.corners[rows] - middle[:, None]) ** 2, 2), 1, initial=0.0))
-    keep = np.ones(len(triangles), bool)
-    keep[rows] = horizon.sees(sight.placed(middle, triangles.body[rows]), radius)
-    return triangles.take(keep)
-
-
-def _bare(
-    points: lattice.Points, pieces: lattice.Pieces, triangles: Triangles, sight: Sight, horizon: Horizon
-) -> lattice.Points:
-    """Without points of still bodies that lie just under another surface: doubled surfaces speckle."""
-    row = pieces.triangle[points.piece]
-    still = np.flatnonzero(~sight.moves[triangles.body])
-    body = triangles.body[still]
-    corners = np.stack([sight.placed(triangles.corners[still, k], body) for k in range(3)], 1)
-    normals = sight.turned(triangles.flat[still], body)
-    probes = mix(np.broadcast_to(_PROBES, (len(still), 4, 3)), corners).reshape(-1, 3)
-    under = np.zeros(len(triangles), bool)
-    under[still] = horizon.covers(probes, np.repeat(normals, 4, 0)).reshape(-1, 4).any(1)
-    doubtful = np.flatnonzero(under[row])
-    mine = row[doubtful]
-    where = mix(points.bary[doubtful, None].astype(np.float64), triangles.corners[mine])[:, 0]
-    body = triangles.body[mine]
-    keep = np.ones(len(row), bool)
-    keep[doubtful] = ~horizon.covers(sight.placed(where, body), sight.turned(triangles.flat[mine], body))
-    return lattice.Points(points.piece[keep], points.bary[keep])
-
-
-def _cut(triangles: Triangles, limit: F64) -> Triangles:
-    """Bisect to edges of at most limit (F,)."""
-    edges = triangles.corners - np.roll(triangles.corners, -1, 1)
-    long = np.max(np.sum(edges * edges, 2), 1, initial=0.0) > limit * limit
-    if not long.any():
-        return triangles
-    source, bary = bisect(triangles.corners[long], limit[long])
-    base = triangles.take(np.flatnonzero(long)[source])
-    cut = replace(base, corners=mix(bary, base.corners), normals=mix(bary, base.normals))
-    return stack([triangles.take(~long), cut])
-
-
-def _contact_limit(triangles: Triangles, world: World, sight: Sight, limit: float) -> F64:
-    """(F,) that edge limit next to props that lie there at the start or end, where shadows are small."""
+def _contact_keys(world: World, sight: Sight, limit: float) -> I64:
+    """Cells of space next to props that lie there at the start or end, where shadows are small, ascending."""
     cells = [np.zeros(0, np.int64)]
     for index, body in enumerate(world.bodies):
         for pose in (sight.first[index], sight.last[index])[: 1 + sight.moves[index]] if body.role == "prop" else ():
             corners = box_corners(compose(pose, (*body.box_center, 1, 0, 0, 0)), body.box_size)
             reach = _CONTACT_REACH_M + limit / 2
             low, high = (np.floor(c / _CELL_M).astype(int) for c in (corners.min(0) - reach, corners.max(0) + reach))
-            grid = np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high, strict=True)), indexing="ij")
-            cells.append(_cell_key(np.stack([g.ravel() for g in grid], 1)))
-    middle = sight.placed(triangles.corners.mean(1), triangles.body)
-    near = np.isin(_cell_key(np.floor(middle / _CELL_M).astype(np.int64)), np.unique(np.concatenate(cells)))
-    broad = np.array([b.role != "prop" for b in world.bodies])[triangles.body] & ~sight.moves[triangles.body]
-    return np.where(near & broad, limit, np.inf)
+            grid = np.meshgrid(
+                *(np.arange(a, b + 1) + (1 << 15) for a, b in zip(low, high, strict=True)), indexing="ij"
+            )
+            x, y, z = (g.ravel() for g in grid)
+            cells.append(x << 32 | y << 16 | z)
+    return np.unique(np.concatenate(cells))
 
 
-def _cell_key(cell: I64) -> I64:
-    c = cell + (1 << 15)
-    key: I64 = (c[:, 0] << 32) | (c[:, 1] << 16) | c[:, 2]
-    return key
+def _joined(sheet: Triangles, outlines: Outlines, pixel: F64, solids: Solids) -> U8:
+    """(M,9) whether another surface goes on beyond a hard line of a triangle, or rises there: such an edge is no
+    silhouette, and what lies behind must not show."""
+    out = np.zeros((len(sheet), _author.LINES), np.uint8)
+    row, k = np.nonzero(~np.isnan(outlines.lines[sheet.source, :, 3]))
+    line = outlines.lines[sheet.source[row], k]
+    away = np.stack([_dot(line, sheet.corners[row, c]) - line[:, 3] for c in range(3)], 1)
+    near = np.flatnonzero(away.min(1, initial=np.inf) < _BORDER_PX * pixel[row])
+    row, k, inward = row[near], k[near], line[near, :3]
+    at = sheet.corners[row].mean(1) - away[near].mean(1)[:, None] * inward
+    normal, body = sheet.flat[row], sheet.body[row]
+    goes_on = solids.blocked(at - _STEP_M * inward + _LEVEL_M * normal, -normal, body, 2 * _LEVEL_M)
+    rises = solids.blocked(at + _LEVEL_M * (inward + normal), -inward, body, _LEVEL_M + 2 * _STEP_M)
+    out[row, k] = goes_on | rises
+    return out
 
 
-def _face_camera(triangles: Triangles, sight: Sight) -> Triangles:
-    """Turn the normals of two-sided triangles that are seen from behind alone."""
-    rows = np.flatnonzero(triangles.two_sided)
-    middle = triangles.corners[rows].mean(1)
-    facing = sight.facing(middle, triangles.flat[rows], triangles.body[rows])
-    sign = np.ones(len(triangles))
-    sign[rows[facing <= 0]] = -1.0
-    return replace(triangles, normals=triangles.normals * sign[:, None, None], flat=triangles.flat * sign[:, None])
+def _room(sheet: Triangles, outlines: Outlines, pixel: F64, sight: Sight, solids: Solids) -> F64:
+    """(M,) how deep a triangle's Gaussians may be sunk where some eye sees it edge-on: not through a thin wall."""
+    bend, strip = outlines.bend[sheet.source], outlines.widths.min(1, initial=np.inf)[sheet.source]
+    middle = sheet.corners.mean(1)
+    height = sight.eyes.facing(middle, sheet.flat, sheet.body)[:, 1]
+    rows = np.flatnonzero(
+        np.where(np.isfinite(bend), height < SILHOUETTE, height * np.minimum(strip, 1) < 2 * _EDGE_PX * pixel)
+    )
+    flat = sheet.flat[rows]
+    thick = solids.distances(middle[rows] - _LIFT_M * flat, -flat, sheet.body[rows], _BORDER_PX * pixel[rows])
+    room = np.zeros(len(sheet))
+    room[rows] = _ROOM * np.minimum(thick, bend[rows])
+    return room
 
 
-def _cells(triangles: Triangles, pieces: lattice.Pieces, strips: F64, wanted: F64) -> I64:
-    """(P,) lattice cells a chunk side for wanted spacings: even within a chunk of a body, finer on strips
-    narrower than a cell and a half and on beads as thin."""
-    body = triangles.body[pieces.triangle].astype(np.int64)
-    cube = np.floor(pieces.center / lattice.CHUNK + 0.5).astype(np.int64) + (1 << 14)
-    key = ((body << 15 | cube[:, 0]) << 15 | cube[:, 1]) << 15 | cube[:, 2]
-    _, group = np.unique(key, return_inverse=True)
-    spacing = np.full(group.max(initial=-1) + 1, np.inf)
-    np.minimum.at(spacing, group, wanted)
-    spacing = np.clip(spacing, *SPACING_M)[group]
-    spacing = np.maximum(np.minimum(spacing, strips[pieces.triangle] / 1.5), spacing / 3)
-    return lattice.chunk_level(lattice.CHUNK / np.maximum(spacing, SPACING_M[0]))
+def _dot(a: F64, b: F64) -> F64:
+    total: F64 = a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
+    return total
+
+
+def _bare(points: Points, sheet: Triangles, solids: Solids) -> Points:
+    """Without points that lie just under another surface, and not at its border: doubled surfaces speckle."""
+    probes = mix(np.broadcast_to(_PROBES, (len(sheet), 4, 3)), sheet.corners).reshape(-1, 3)
+    lift = _LIFT_M * sheet.flat
+    lifts, ways, bodies = (np.repeat(v, 4, 0) for v in (lift, sheet.flat, sheet.body))
+    under = solids.blocked(probes + lifts, ways, bodies, _COVER_M).reshape(-1, 4).any(1)
+    rows = np.flatnonzero(under[points.triangle])
+    first = unit(np.cross(sheet.flat, np.eye(3)[np.argmin(np.abs(sheet.flat), 1)]))
+    second = np.cross(sheet.flat, first)
+    for a, b in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)):
+        mine = points.triangle[rows]
+        aside = a * first[mine] + b * second[mine]
+        where = points.means[rows] + lift[mine] + _MARGIN * points.grain[rows, None] * aside
+        rows = rows[solids.blocked(where, sheet.flat[mine], sheet.body[mine], _COVER_M)]
+    keep = np.ones(len(points.triangle), bool)
+    keep[rows] = False
+    return points if keep.all() else points.take(np.flatnonzero(keep))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.render import lattice, texture
-from synth4d.render.surface import Outlines, Skin, Triangles
+from synth4d.render import image, texture
+from synth4d.render.surface import Outlines, Skin, Triangles, mix
 from synth4d.types import F32, F64, I32
 
 I64 = NDArray[np.int64]
@@ -17,12 +17,7 @@ SIGMA = 0.6
 """In-plane standard deviation in lattice cells: four neighbours still hide 93 % of what lies between them."""
 FLATNESS = 0.03
 OPACITY = 0.97
-INSET = 1.1
-"""Distance in cells that a Gaussian keeps from a hard line: as far as the half-opaque contour of a row of them,
-blurred by the rasteriser's pixel filter, lies outside it."""
-NARROW_INSET = 0.4
-SINK, SINK_M = 0.5, 0.001
-"""How deep Gaussians lie under a smooth surface, in cells and at most: the same, for round silhouettes."""
+_PLANES = np.array([[1, 2], [2, 0], [0, 1]])
 WELD_M = 0.004
 """Corners in one cell of this grid are lit as one: fine meshes need no finer light."""
 
@@ -66,74 +61,82 @@ class Authored:
         return [(skin, slice(int(a), int(b))) for skin, a, b in zip(self.skins, ends, ends[1:], strict=False)]
 
 
-def bind(
-    triangles: Triangles,
-    outlines: Outlines,
-    skins: list[Skin],
-    pieces: lattice.Pieces,
-    points: lattice.Points,
-    spacing: F64,
-) -> Authored:
-    used, compact = _used(pieces.triangle[points.piece], len(triangles))
-    small = triangles.take(used)
-    row = compact[pieces.triangle][points.piece]
-    corners, b = small.corners.astype(np.float32), points.bary
-    means = b[:, 0:1] * corners[row, 0] + b[:, 1:2] * corners[row, 1] + b[:, 2:3] * corners[row, 2]
-    grain = spacing.astype(np.float32)[points.piece]
-    sink = np.where(small.smooth[row], np.minimum(SINK * grain, SINK_M), 0).astype(np.float32)
-    means -= sink[:, None] * small.flat.astype(np.float32)[row]
-    _keep_clear(means, outlines, triangles.outline[pieces.triangle], pieces, points.piece, spacing)
-    axes, stretch = lattice.frames(small.flat)
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Where Gaussians are to lie, in the order of the triangles."""
+
+    triangle: I32
+    """(N,)"""
+    share: F32
+    """(N,3) barycentric in the triangle"""
+    means: F32
+    """(N,3) body frame"""
+    grain: F32
+    """(N,) metres between neighbours"""
+
+    def take(self, rows: I64) -> Points:
+        return Points(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+
+def bind(sheet: Triangles, outlines: Outlines, skins: list[Skin], points: Points) -> Authored:
+    """Gaussians at points on the triangles of a sheet."""
+    used, compact = _used(points.triangle, len(sheet))
+    small, row = sheet.take(used), compact[points.triangle]
+    axes, stretch = frames(small.flat)
     shape = np.concatenate([stretch, np.full((len(small), 1), FLATNESS)], 1).astype(np.float32) * np.float32(SIGMA)
-    mesh = _light_mesh(small)
-    skin = small.skin[row]
+    opacity = np.array([s.material.opacity for s in skins], np.float32)
     out = Authored(
-        skin,
-        means,
+        small.skin[row],
+        points.means,
         quaternions(axes).astype(np.float32)[row],
-        shape[row] * grain[:, None],
-        (OPACITY * np.array([s.material.opacity for s in skins], np.float32))[skin],
+        shape[row] * points.grain[:, None],
+        (OPACITY * opacity)[small.skin][row],
         np.empty((len(row), 3), np.float32),
-        row.astype(np.int32),
-        b,
-        mesh,
+        row,
+        points.share,
+        _light_mesh(small),
         skins,
     )
-    axis = lattice.dominant(small.flat)[row]
+    axis, face = dominant(small.flat), outlines.face[small.source]
     for s, rows in out.slices():
-        at = texture.Place(means[rows], axis[rows], s.low, s.high, s.material.texture_size_m, grain[rows])
-        out.albedo[rows] = texture.albedo(s.material, at)
+        mine, grain = row[rows], points.grain[rows]
+        if s.material.image is not None and s.uv is not None:
+            used, of = np.unique(mine, return_inverse=True)
+            uv = mix(small.share[used], s.uv[face[used]].astype(np.float64))
+            out.albedo[rows] = image.albedo(s.material, uv, small.corners[used], of, points.share[rows], grain)
+        else:
+            at = texture.Place(points.means[rows], axis[mine], s.low, s.high, s.material.texture_size_m, grain)
+            out.albedo[rows] = texture.albedo(s.material, at)
     return out
 
 
-def _used(triangle: I64, count: int) -> tuple[I64, I64]:
+def _used(triangle: I32, count: int) -> tuple[I64, I32]:
     """Triangles that carry a Gaussian, and the new number of each (count,)."""
     flag = np.zeros(count, bool)
     flag[triangle] = True
-    return np.flatnonzero(flag), np.cumsum(flag) - 1
+    return np.flatnonzero(flag), (np.cumsum(flag) - 1).astype(np.int32)
 
 
-def _keep_clear(means: F32, outlines: Outlines, outline: I32, pieces: lattice.Pieces, piece: I64, spacing: F64) -> None:
-    """Move points that stand too close to a hard line to INSET cells from it, or to a strip's middle."""
-    begin = np.searchsorted(piece, np.arange(len(spacing) + 1))
-    center, near = pieces.center, pieces.radius + INSET * spacing
-    for k in range(outlines.lines.shape[1]):
-        lined = np.flatnonzero(~np.isnan(outlines.lines[outline, k, 3]))
-        lines = outlines.lines[outline[lined], k]
-        away = np.sum(lines[:, :3] * center[lined], 1) - lines[:, 3]
-        mine, lines = lined[away < near[lined]], lines[away < near[lined]]
-        count = begin[mine + 1] - begin[mine]
-        owner = np.repeat(np.arange(len(mine)), count)
-        rows = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count - begin[mine], count)
-        line = lines.astype(np.float32)[owner]
-        p = means[rows]
-        distance = p[:, 0] * line[:, 0] + p[:, 1] * line[:, 1] + p[:, 2] * line[:, 2] - line[:, 3]
-        half = outlines.widths[outline[mine], k] / 2
-        # Next to a strip that has room for one row, a wide margin would leave a gap.
-        inset = np.where(outlines.beyond[outline[mine], k] < 2 * spacing[mine], NARROW_INSET, INSET)
-        target = np.minimum(inset * spacing[mine], half).astype(np.float32)[owner]
-        snap = np.flatnonzero(distance < target)
-        means[rows[snap]] += line[snap, :3] * (target - distance)[snap, None]
+def dominant(flat: F64) -> I64:
+    """Axis (F,) along which a triangle is projected."""
+    return np.argmax(np.abs(flat), axis=1)
+
+
+def frames(flat: F64) -> tuple[F64, F64]:
+    """Axes (F,3,3 columns: two in the plane, the normal) and stretch (F,2) of a lattice cell projected on
+    the plane: the principal axes of the covariance that fits the lattice."""
+    row, axis = np.arange(len(flat)), dominant(flat)
+    u, v = _PLANES[axis, 0], _PLANES[axis, 1]
+    gu, gv = -flat[row, u] / flat[row, axis], -flat[row, v] / flat[row, axis]
+    g = np.sqrt(gu * gu + gv * gv)
+    level = g < 1e-9
+    safe = np.where(level, 1.0, g)
+    cu, cv = np.where(level, 1.0, gu / safe), np.where(level, 0.0, gv / safe)
+    stretch = np.sqrt(1 + g * g)
+    first = np.zeros((len(flat), 3))
+    first[row, u], first[row, v], first[row, axis] = cu / stretch, cv / stretch, np.where(level, 0.0, g / stretch)
+    second = np.cross(flat, first)
+    return np.stack([first, second, flat], 2), np.stack([stretch, np.ones_like(stretch)], 1)
 
 
 def _light_mesh(small: Triangles) -> LightMesh:

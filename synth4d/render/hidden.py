@@ -1,13 +1,17 @@
-"""Leaving out what still things hide: walls behind cupboards, surfaces just under others."""
+"""What hides what: how far a camera path sees among still things, and what lies about a point of a surface."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.geometry import project, unproject
+from synth4d.geometry import unproject
 from synth4d.rays import RayScene
-from synth4d.types import F32, F64, CameraPath
+from synth4d.render import _author
+from synth4d.render.view import Sight
+from synth4d.types import F32, F64, I32, CameraPath, World
 
 Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
@@ -17,7 +21,6 @@ _STEP = 2
 _REACH = (1, 3, 7)
 """Radii in cells of the neighbourhoods over which the farthest depth is kept."""
 _SLACK_M = 0.02
-_COVER_M, _LIFT_M = 0.006, 0.0003
 
 
 class Horizon:
@@ -28,29 +31,9 @@ class Horizon:
         self.size = ((camera.width + _STEP - 1) // _STEP, (camera.height + _STEP - 1) // _STEP)
         self.K = camera.K / np.array([[_STEP], [_STEP], [1]])
         last = len(camera.T_world_cam) - 1
-        self.cameras = [camera.T_world_cam[t] for t in sorted({*range(0, last + 1, _STEP), last})]
-        self.levels = [_farthest(self._depth(T, scene)) for T in self.cameras]
-
-    def sees(self, points: F64, radius: F64) -> Bool:
-        """(N,) whether any part of a sphere (N,3), (N,) in world coordinates may be in sight."""
-        seen = np.zeros(len(points), bool)
-        for T, levels in zip(self.cameras, self.levels, strict=True):
-            rows = np.flatnonzero(~seen)
-            pixels, z = project(self.K, T, points[rows])
-            r = radius[rows]
-            close = z < 2 * r + 0.05
-            cells = self.K[0, 0] * r / np.maximum(z - r, 0.01) + 0.5
-            level = np.minimum(np.searchsorted(_REACH, cells), len(_REACH))
-            u, v = (np.clip(pixels[:, k], 0, self.size[k] - 1).astype(np.int64) for k in (0, 1))
-            farthest = levels[level, v, u]
-            # Behind the camera is not in sight; what is wholly out of the frame was left out before.
-            seen[rows] = np.where(close, z > -r, z - r - _SLACK_M <= farthest)
-        return seen
-
-    def covers(self, points: F64, normals: F64) -> Bool:
-        """(N,) whether a still surface lies less than _COVER_M above a point, world coordinates."""
-        reach = np.full(len(points), _COVER_M, np.float32)
-        return self.scene.blocked(points + _LIFT_M * normals, normals, reach)
+        cameras = camera.T_world_cam[sorted({*range(0, last + 1, _STEP), last})]
+        levels = np.stack([_farthest(self._depth(T, scene)) for T in cameras])
+        self.depths = _author.Depths(np.ascontiguousarray(cameras), levels, self.K, list(_REACH), _SLACK_M)
 
     def _depth(self, T: F64, scene: RayScene) -> F32:
         w, h = self.size
@@ -75,3 +58,35 @@ def _widest(values: F32, reach: int) -> F32:
     for shift in range(1, 2 * reach + 1):
         np.maximum(out, padded[shift : shift + len(values)], out=out)
     return out
+
+
+class Solids:
+    """What lies about points of bodies: everything that stands still for those that do, the body itself for those
+    that move. Points and directions are in the bodies' frames."""
+
+    def __init__(self, world: World, sight: Sight, still: RayScene) -> None:
+        self._sight, self._scenes = sight, {-1: still}
+        for body in np.flatnonzero(sight.moves):
+            parts = [np.asarray(s.vertices, float)[s.faces] for s in world.bodies[body].surfaces]
+            self._scenes[int(body)] = RayScene(np.concatenate([np.zeros((0, 3, 3)), *parts]))
+
+    def blocked(self, points: F64, ways: F64, body: I32, reach: float) -> Bool:
+        """(N,) whether anything is hit within reach."""
+        out = np.zeros(len(points), bool)
+        for scene, rows, p, w in self._each(points, ways, body):
+            out[rows] = scene.blocked(p, w, np.full(len(rows), reach, np.float32))
+        return out
+
+    def distances(self, points: F64, ways: F64, body: I32, reach: F64) -> F64:
+        """(N,) distance to the first hit, at most reach (N,)."""
+        out = reach.copy()
+        for scene, rows, p, w in self._each(points, ways, body):
+            out[rows] = scene.distances(p, w, reach[rows].astype(np.float32))
+        return out
+
+    def _each(self, points: F64, ways: F64, body: I32) -> Iterator[tuple[RayScene, I64, F64, F64]]:
+        group = np.where(self._sight.moves[body], body, -1)
+        for key, scene in self._scenes.items():
+            rows = np.flatnonzero(group == key)
+            p, w, b = points[rows], ways[rows], body[rows]
+            yield (scene, rows, p, w) if key >= 0 else (scene, rows, self._sight.placed(p, b), self._sight.turned(w, b))

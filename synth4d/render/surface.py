@@ -1,4 +1,4 @@
-"""Triangles ready to be covered with Gaussians: cleaned, with shading normals and hard edges, cut small.
+"""Triangles ready to be covered with Gaussians: cleaned, with shading normals and hard edges.
 
 All arrays are in the bodies' own frames. A *hard line* is a convex crease or open border of the flat patch
 a triangle belongs to: Gaussians keep a distance from it so that edges come out clean.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from synth4d.errors import RenderError
 from synth4d.types import F64, I32, Body, Material, Surface
 
 Bool = NDArray[np.bool_]
@@ -39,12 +40,12 @@ class Triangles:
     """(F,) index in World.bodies"""
     skin: I32
     """(F,) index in the list of skins"""
-    two_sided: Bool
-    smooth: Bool
-    outline: I32
+    source: I32
     """(F,) row in Outlines"""
+    share: F64
+    """(F,3,3) corners as barycentric coordinates of the source"""
 
-    def take(self, rows: NDArray[np.int64] | Bool) -> Triangles:
+    def take(self, rows: NDArray[np.integer[Any]] | Bool) -> Triangles:
         return Triangles(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     def __len__(self) -> int:
@@ -53,77 +54,63 @@ class Triangles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlines:
-    """The hard lines about each triangle as it was in its mesh, before any cutting (M rows)."""
+    """What surrounds each triangle as it was in its mesh, before any cutting (S rows)."""
 
     lines: F64
-    """(M,9,4) distance of a point p inward is lines[:3]·p − lines[3]; NaN = none"""
+    """(S,9,4) hard lines: distance of a point p inward is lines[:3]·p − lines[3]; NaN = none"""
     widths: F64
-    """(M,9) width of the strip between a hard line and the one opposite; inf = no opposite"""
+    """(S,9) width of the strip between a hard line and the one opposite; inf = no opposite"""
     beyond: F64
-    """(M,9) width of the strip on the other side of a hard line; inf = wide, or an open border"""
+    """(S,9) width of the strip on the other side of a hard line; inf = wide"""
+    across: F64
+    """(S,9,3) normal of the face on the other side of a hard line; NaN = an open border"""
+    bend: F64
+    """(S,) least radius of curvature; inf = flat"""
+    slack: F64
+    """(S,) sine by which a triangle may be turned away from a camera and yet be part of what it sees"""
+    face: I32
+    """(S,) row in the faces of its surface"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Skin:
-    """A surface's material and its bounds in the body's frame, which patterns are fitted to."""
+    """A surface's look and its bounds in the body's frame, which patterns are fitted to."""
 
     body: int
     """Index in World.bodies"""
     material: Material
     low: F64
     high: F64
+    uv: F64 | None
+    """As in Surface"""
 
 
 def gather(bodies: tuple[Body, ...]) -> tuple[Triangles, Outlines, list[Skin]]:
     """Every visible triangle of the bodies (liquids are particles, not surfaces), and a skin a surface."""
-    parts: list[Triangles] = [_empty()]
-    outlines = [Outlines(np.zeros((0, LINES, 4)), *np.zeros((2, 0, LINES)))]
+    parts, outlines = [_NOTHING[0]], [_NOTHING[1]]
     skins: list[Skin] = []
     for index, body in enumerate(bodies):
         if body.role == "liquid":
             continue
         for surface in body.surfaces:
-            if not len(surface.faces) or not surface.drawn:
+            if not len(surface.faces):
                 continue
             vertices = np.asarray(surface.vertices, float)
+            if not np.isfinite(vertices).all():
+                raise RenderError(f"{body.name}: a vertex of its mesh is not finite: mend the model")
             triangles, outline = _prepared(vertices, surface)
             number = len(triangles)
             own = np.full(number, index, np.int32), np.full(number, len(skins), np.int32)
             parts.append(replace(triangles, body=own[0], skin=own[1]))
             outlines.append(outline)
-            skins.append(Skin(index, surface.material, vertices.min(0), vertices.max(0)))
+            skins.append(Skin(index, surface.material, vertices.min(0), vertices.max(0), surface.uv))
     triangles, table = stack(parts), stack(outlines)
-    return replace(triangles, outline=np.arange(len(triangles), dtype=np.int32)), table, skins
+    return replace(triangles, source=np.arange(len(triangles), dtype=np.int32)), table, skins
 
 
 def stack(parts: list[T]) -> T:
     names = [f.name for f in fields(parts[0])]  # type: ignore[arg-type]
     return type(parts[0])(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
-
-
-def bisect(corners: F64, limit: F64) -> tuple[I64, F64]:
-    """Halve longest edges of triangles (F,3,3) until none exceeds limit (F,) metres: (source row (M,), corners
-    as barycentric coordinates of the source (M,3,3)). Neighbours cut a shared edge at the same midpoint."""
-    source, points = np.arange(len(corners)), corners
-    bary = np.broadcast_to(np.eye(3), (len(corners), 3, 3))
-    done: list[tuple[I64, F64]] = []
-    while len(source):
-        edge = points - np.roll(points, -1, 1)
-        square = edge[..., 0] ** 2 + edge[..., 1] ** 2 + edge[..., 2] ** 2
-        longest = np.argmax(square, 1)
-        split = square[np.arange(len(square)), longest] > limit[source] ** 2
-        done.append((source[~split], bary[~split]))
-        order = (longest[split, None] + np.arange(3)) % 3
-        source = np.concatenate([source[split]] * 2)
-        bary, points = (_halve(np.take_along_axis(v[split], order[..., None], 1)) for v in (bary, points))
-    return np.concatenate([s for s, _ in done]), np.concatenate([b for _, b in done])
-
-
-def _halve(corners: F64) -> F64:
-    """Triangles (F,3,C) cut at the middle of their first edge (2F,3,C)."""
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    middle = (a + b) / 2
-    return np.concatenate([np.stack([a, middle, c], 1), np.stack([middle, b, c], 1)])
 
 
 def mix(bary: F64, values: F64) -> F64:
@@ -140,11 +127,6 @@ def ranges(counts: I64) -> tuple[I64, I64]:
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-def _empty() -> Triangles:
-    z, i, b = np.zeros((0, 3, 3)), np.zeros(0, np.int32), np.zeros(0, bool)
-    return Triangles(z, z, z[:, 0], i, i, b, b, i)
-
-
 _CACHE: OrderedDict[bytes, tuple[Triangles, Outlines]] = OrderedDict()
 _CACHE_TRIANGLES = 150_000
 """About 100 MB: the meshes of a scene recur from shot to shot."""
@@ -156,46 +138,67 @@ def _prepared(vertices: F64, surface: Surface) -> tuple[Triangles, Outlines]:
     key = hashlib.sha256(vertices.tobytes() + faces.tobytes() + bytes([surface.smooth, surface.two_sided])).digest()
     if key not in _CACHE:
         _CACHE[key] = _prepare(vertices, surface)
-        while len(_CACHE) > 1 and sum(len(t) for t, _ in _CACHE.values()) > _CACHE_TRIANGLES:
-            _CACHE.popitem(last=False)
+        total = sum(len(t) for t, _ in _CACHE.values())
+        while len(_CACHE) > 1 and total > _CACHE_TRIANGLES:
+            total -= len(_CACHE.popitem(last=False)[1][0])
     _CACHE.move_to_end(key)
     return _CACHE[key]
 
 
 def _prepare(vertices: F64, surface: Surface) -> tuple[Triangles, Outlines]:
     """Triangles of no body yet, and their outlines."""
-    corners, vertex = _clean(vertices[surface.faces])
-    flat = _unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
+    corners, vertex, face = _clean(vertices[surface.faces])
+    flat = unit(_cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
     count = len(corners)
     twin, twin_edge = _neighbours(vertex)
-    normals = _corner_normals(corners, flat, vertex) if surface.smooth else np.repeat(flat[:, None], 3, 1)
-    lines = _hard_lines(corners, flat, twin, twin_edge)
-    triangles = Triangles(
-        corners,
-        normals,
-        flat,
-        np.zeros(count, np.int32),
-        np.zeros(count, np.int32),
-        np.full(count, surface.two_sided),
-        np.full(count, surface.smooth),
-        np.zeros(count, np.int32),
-    )
+    smooth = _corner_normals(corners, flat, vertex)
+    lines, across = _hard_lines(corners, flat, twin, twin_edge)
+    # Shading normals lean away from flat ones: a smooth silhouette is carried by triangles just behind it.
+    slack = np.full(count, 1.0 if surface.two_sided else 0.2 if surface.smooth else 1e-3)
     widths = _strip_widths(corners, lines)
-    return triangles, Outlines(lines, widths, _beyond(widths, twin, twin_edge))
+    outlines = Outlines(lines, widths, _beyond(widths, twin, twin_edge), across, _bend(corners, smooth), slack, face)
+    normals = smooth if surface.smooth else np.repeat(flat[:, None], 3, 1)
+    zero = np.zeros(count, np.int32)
+    share = np.broadcast_to(np.eye(3), (count, 3, 3))
+    return Triangles(corners, normals, flat, zero, zero, zero, share), outlines
 
 
-def _clean(corners: F64) -> tuple[F64, I64]:
-    """Corners (F,3,3) and welded vertex numbers (F,3), without degenerate and repeated triangles."""
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
-    corners = corners[area > 1e-9]
-    if not len(corners):
-        return corners, np.zeros((0, 3), np.int64)
-    grid = np.round(corners.reshape(-1, 3) * 1e5).astype(np.int64)
-    _, vertex = np.unique(grid, axis=0, return_inverse=True)
-    vertex = vertex.reshape(-1, 3).astype(np.int64)
-    _, first = np.unique(np.sort(vertex, 1), axis=0, return_index=True)
+def _bend(corners: F64, normals: F64) -> F64:
+    """(F,) least radius of curvature, from how far smooth normals turn along the edges."""
+    edge, turn = (v - np.roll(v, -1, 1) for v in (corners, normals))
+    turned, long = np.sum(turn * turn, 2), np.sum(edge * edge, 2)
+    square = np.where(turned > 1e-8, long / np.maximum(turned, 1e-8), np.inf)
+    radius: F64 = np.sqrt(square.min(1, initial=np.inf))
+    return radius
+
+
+def _clean(corners: F64) -> tuple[F64, I64, I32]:
+    """Corners (F,3,3), welded vertex numbers (F,3) and the rows that are left, without degenerate and repeated
+    triangles."""
+    cross = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    rows = np.flatnonzero(np.sqrt(np.sum(cross * cross, 1)) / 2 > 1e-9)
+    grid = np.round(corners[rows].reshape(-1, 3) * 1e5).astype(np.int64)
+    vertex = _number(grid).reshape(-1, 3)
+    ordered = np.sort(vertex, 1)
+    _, first = np.unique(_number(ordered), return_index=True)
     keep = np.sort(first)
-    return corners[keep], vertex[keep]
+    return corners[rows[keep]], vertex[keep], rows[keep].astype(np.int32)
+
+
+def _number(rows: I64) -> I64:
+    """(N,) equal numbers for equal rows (N,3), ascending in the order of the rows' columns."""
+    order = np.lexsort(rows.T[::-1])
+    step = np.any(rows[order[1:]] != rows[order[:-1]], axis=1)
+    out = np.zeros(len(rows), np.int64)
+    out[order[1:]] = np.cumsum(step)
+    return out
+
+
+def _cross(a: F64, b: F64) -> F64:
+    """(N,3) cross products: numpy's own takes three times as long."""
+    x = a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1]
+    y = a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2]
+    return np.stack([x, y, a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]], 1)
 
 
 def _neighbours(vertex: I64) -> tuple[I64, I64]:
@@ -219,7 +222,7 @@ def _corner_normals(corners: F64, flat: F64, vertex: I64) -> F64:
     """Angle-weighted normals over the faces around a vertex that lie within the crease angle."""
     count = len(corners)
     along, back = np.roll(corners, -1, 1) - corners, np.roll(corners, 1, 1) - corners
-    cosine = np.sum(_unit(along) * _unit(back), 2)
+    cosine = np.sum(unit(along) * unit(back), 2)
     weight = np.arccos(np.clip(cosine, -1, 1)).ravel()
     here = vertex.ravel()
     order = np.argsort(here, kind="stable")
@@ -230,27 +233,30 @@ def _corner_normals(corners: F64, flat: F64, vertex: I64) -> F64:
     near = np.sum(flat[mine // 3] * flat[theirs // 3], 1) > _CREASE
     mine, theirs = mine[near], theirs[near]
     summed = [np.bincount(mine, weight[theirs] * flat[theirs // 3, axis], minlength=3 * count) for axis in range(3)]
-    return _unit(np.stack(summed, 1)).reshape(-1, 3, 3)
+    return unit(np.stack(summed, 1)).reshape(-1, 3, 3)
 
 
-def _hard_lines(corners: F64, flat: F64, twin: I64, twin_edge: I64) -> F64:
-    """(F,9,4) the hard lines of a triangle and of its coplanar neighbours, where the triangle lies inside."""
+def _hard_lines(corners: F64, flat: F64, twin: I64, twin_edge: I64) -> tuple[F64, F64]:
+    """(F,9,4) the hard lines of a triangle and of its coplanar neighbours, where the triangle lies inside, and
+    (F,9,3) the normals of the faces across them."""
     along = np.roll(corners, -1, 1) - corners
-    inward = _unit(np.cross(flat[:, None], along))
+    inward = unit(np.cross(flat[:, None], along))
     offset = np.sum(inward * corners, 2)
     facing = np.sum(flat[:, None] * flat[twin], 2)
     opposite = np.take_along_axis(corners[twin], ((twin_edge + 2) % 3)[..., None, None], 2)[:, :, 0]
     below = np.sum(flat[:, None] * (opposite - corners), 2) < 0
     hard = (twin < 0) | ((facing < _CREASE) & below)
-    own = np.where(hard[..., None], np.concatenate([inward, offset[..., None]], 2), np.nan)
+    other = np.where((twin >= 0)[..., None], flat[twin], np.nan)
+    own = np.where(hard[..., None], np.concatenate([inward, offset[..., None], other], 2), np.nan)
     flush = (twin >= 0) & (facing > _FLAT)
     theirs = np.where(flush[..., None, None], own[twin], np.nan)
     step = np.stack([(twin_edge + 1) % 3, (twin_edge + 2) % 3], 2)
-    borrowed = np.take_along_axis(theirs, step[..., None], 2).reshape(len(corners), 6, 4)
+    borrowed = np.take_along_axis(theirs, step[..., None], 2).reshape(len(corners), 6, 7)
     distance = np.sum(borrowed[:, :, None, :3] * corners[:, None], 3) - borrowed[:, :, 3:4]
     outside = ~np.all(distance > -1e-6, axis=2)
     borrowed[outside] = np.nan
-    return np.concatenate([own, borrowed], 1)
+    lines = np.concatenate([own, borrowed], 1)
+    return np.ascontiguousarray(lines[..., :4]), np.ascontiguousarray(lines[..., 4:])
 
 
 def _strip_widths(corners: F64, lines: F64) -> F64:
@@ -273,5 +279,8 @@ def _beyond(widths: F64, twin: I64, twin_edge: I64) -> F64:
     return np.concatenate([own, borrowed], 1)
 
 
-def _unit(v: F64) -> F64:
+def unit(v: F64) -> F64:
     return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-12)
+
+
+_NOTHING = _prepare(np.zeros((0, 3)), Surface(np.zeros((0, 3)), np.zeros((0, 3), np.int32), Material((0, 0, 0))))

@@ -1,0 +1,53 @@
+// Points on triangles from lattices that neighbours share, so that coverage is even across edges.
+//
+// A triangle takes the lattice of its dominant axis: a square grid in the other two body axes, projected onto it.
+// Space is divided into chunks; a chunk's grid has a whole number of cells, so grids of different fineness meet
+// half a cell from the border they share.
+#pragma once
+
+#include <vector>
+
+#include "views.h"
+
+namespace synth4d {
+
+constexpr int LINES = 9;
+
+struct Sheet {  // light triangles, in the order of bodies
+  const double *corners;   // (M,3,3)
+  const double *flat;      // (M,3)
+  const int32_t *body;     // (M,)
+  const int32_t *source;   // (M,) row in the outlines
+  const uint8_t *joined;   // (M,LINES) another surface goes on beyond that line
+  const double *room;      // (M,) how deep its points may be sunk
+  int64_t count;
+};
+
+struct Outlines {  // about each source triangle
+  const double *lines;     // (S,LINES,4) distance of p inward is n·p − d; NaN = none
+  const double *widths;    // (S,LINES) of the strip from the line to the one opposite
+  const double *beyond;    // (S,LINES) width of the strip on its other side
+  const double *across;    // (S,LINES,3) normal of the face on its other side; NaN = an open border
+  const double *bend;      // (S,) least radius of curvature
+};
+
+struct Grain {
+  double chunk;
+  std::vector<int64_t> levels;  // cells a chunk side, ascending
+  double low, high;             // metres between points
+  double slant;                 // cosine below which spacing grows no further
+  double silhouette;            // sine of an eye's height from which a round surface shows no silhouette
+  double joint;                 // inset in cells at creases whose both sides are in sight
+};
+
+struct Points {
+  std::vector<int32_t> triangle;  // (N,) row in the sheet
+  std::vector<float> share;       // (N,3) barycentric
+  std::vector<float> means;       // (N,3)
+  std::vector<float> grain;       // (N,) metres between neighbours
+};
+
+Points cover(const Sheet &sheet, const Outlines &outlines, const std::vector<Views> &views,
+             const std::vector<double> &spacing_px, double focal, const Grain &grain);
+
+}  // namespace synth4d

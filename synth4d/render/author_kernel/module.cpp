@@ -1,0 +1,135 @@
+// The Python face of authoring; render/author.py is its only caller.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <tuple>
+
+#include "cover.h"
+#include "refine.h"
+
+namespace nb = nanobind;
+using namespace synth4d;
+
+template <class T, class... Shape>
+using In = nb::ndarray<const T, Shape..., nb::c_contig, nb::device::cpu>;
+template <class T>
+using Out = nb::ndarray<nb::numpy, T>;
+using Rows3 = In<double, nb::shape<-1, 3>>;
+using Rows33 = In<double, nb::shape<-1, 3, 3>>;
+using List = In<double, nb::ndim<1>>;
+
+namespace {
+
+template <class T>
+Out<T> owned(std::vector<T> &&values, std::vector<size_t> inner = {}) {
+  auto *held = new std::vector<T>(std::move(values));
+  size_t stride = 1;
+  for (size_t n : inner) stride *= n;
+  inner.insert(inner.begin(), held->size() / stride);
+  nb::capsule owner(held, [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
+  return Out<T>(held->data(), inner.size(), inner.data(), owner);
+}
+
+// The views of every body (B,): the same number of groups G for all that stand still, others for those that move.
+struct Eyes {
+  Rows3 eyes;
+  Rows33 axes;
+  List shift, turn;
+  In<int64_t, nb::ndim<1>> begin;  // (B+1,)
+  std::array<double, 2> spread;
+  double focal;
+
+  Views of(int64_t body) const {
+    const int64_t a = begin.data()[body];
+    return {eyes.data() + 3 * a, axes.data() + 9 * a, shift.data() + a, turn.data() + a, begin.data()[body + 1] - a, spread};
+  }
+
+  std::vector<Views> all() const {
+    std::vector<Views> out;
+    for (size_t b = 0; b + 1 < begin.shape(0); b++) out.push_back(of((int64_t)b));
+    return out;
+  }
+};
+
+// A horizon and the arrays it looks into.
+struct Depths {
+  In<double, nb::shape<-1, 4, 4>> cameras;
+  In<float, nb::ndim<4>> levels;
+  Horizon horizon;
+};
+
+}  // namespace
+
+NB_MODULE(_author, m) {
+  m.doc() = "Covering surfaces with Gaussians; use synth4d.render.author.";
+  m.attr("LINES") = LINES;
+
+  nb::class_<Eyes>(m, "Eyes")
+      .def("__init__",
+           [](Eyes *self, Rows3 eyes, Rows33 axes, List shift, List turn, In<int64_t, nb::ndim<1>> begin,
+              std::pair<double, double> spread, double focal) {
+             new (self) Eyes{eyes, axes, shift, turn, begin, {spread.first, spread.second}, focal};
+           })
+      .def("reach",
+           [](const Eyes &self, int64_t body, Rows3 points, double radius) {
+             std::vector<double> out(points.shape(0));
+             const Views seen = self.of(body);
+             for (size_t i = 0; i < out.size(); i++) out[i] = seen.reach(vec(points.data() + 3 * i), radius).nearest;
+             return owned(std::move(out));
+           })
+      .def("facing", [](const Eyes &self, Rows3 points, Rows3 normals, In<int32_t, nb::ndim<1>> body) {
+        std::vector<double> out;
+        for (size_t i = 0; i < points.shape(0); i++)
+          for (double sine : self.of(body.data()[i]).facing(vec(points.data() + 3 * i), vec(normals.data() + 3 * i)))
+            out.push_back(sine);
+        return owned(std::move(out), {2});
+      });
+
+  nb::class_<Depths>(m, "Depths")
+      .def("__init__",
+           [](Depths *self, In<double, nb::shape<-1, 4, 4>> cameras, In<float, nb::ndim<4>> levels,
+              In<double, nb::shape<3, 3>> K, std::vector<double> reach, double slack) {
+             const double *k = K.data();
+             const Horizon horizon{cameras.data(), levels.data(), (int64_t)levels.shape(0), (int64_t)levels.shape(1),
+                                   (int64_t)levels.shape(2), (int64_t)levels.shape(3), k[0], k[4], k[2], k[5], reach, slack};
+             new (self) Depths{cameras, levels, horizon};
+           })
+      .def("sees", [](const Depths &self, Rows3 points, List radius) {
+        std::vector<uint8_t> out(points.shape(0));
+        for (size_t i = 0; i < out.size(); i++)
+          out[i] = self.horizon.sees(vec(points.data() + 3 * i), radius.data()[i]);
+        return owned(std::move(out));
+      });
+
+  m.def("refine", [](Rows33 corners, Rows3 flat, List slack, In<int32_t, nb::ndim<1>> body, const Eyes &eyes,
+                     const Depths &depths, In<uint8_t, nb::ndim<1>> still, In<uint8_t, nb::ndim<1>> contact,
+                     Rows33 rotation, Rows3 place, In<int64_t, nb::ndim<1>> near, In<int64_t, nb::ndim<1>> nearer,
+                     std::tuple<double, double, double, double, double, double, double> l) {
+    std::vector<BodyView> bodies;
+    for (size_t b = 0; b < still.shape(0); b++)
+      bodies.push_back({eyes.of((int64_t)b), still.data()[b] != 0, contact.data()[b] != 0, rotation.data() + 9 * b,
+                        place.data() + 3 * b});
+    const auto [coarse, px, low, high, nearest, edge, cell] = l;
+    const Mesh mesh{corners.data(), flat.data(), slack.data(), body.data(), (int64_t)corners.shape(0)};
+    Cut cut = refine(mesh, bodies, depths.horizon, eyes.focal, Limits{coarse, px, low, high, nearest, edge, cell},
+                     {near.data(), nearer.data()}, {(int64_t)near.shape(0), (int64_t)nearer.shape(0)});
+    return std::make_tuple(owned(std::move(cut.source)), owned(std::move(cut.share), {3, 3}), owned(std::move(cut.pixel)));
+  });
+
+  m.def("cover", [](Rows33 corners, Rows3 flat, In<int32_t, nb::ndim<1>> body, In<int32_t, nb::ndim<1>> source,
+                    In<uint8_t, nb::shape<-1, LINES>> joined, List room,
+                    In<double, nb::shape<-1, LINES, 4>> lines, In<double, nb::shape<-1, LINES>> widths,
+                    In<double, nb::shape<-1, LINES>> beyond, In<double, nb::shape<-1, LINES, 3>> across, List bend,
+                    const Eyes &eyes, std::vector<double> spacing_px, double chunk, std::vector<int64_t> levels,
+                    std::pair<double, double> bounds, double slant, double silhouette, double joint) {
+    const Sheet sheet{corners.data(), flat.data(), body.data(), source.data(), joined.data(), room.data(), (int64_t)corners.shape(0)};
+    const Outlines outlines{lines.data(), widths.data(), beyond.data(), across.data(), bend.data()};
+    Points p = cover(sheet, outlines, eyes.all(), spacing_px, eyes.focal,
+                     Grain{chunk, levels, bounds.first, bounds.second, slant, silhouette, joint});
+    return std::make_tuple(owned(std::move(p.triangle)), owned(std::move(p.share), {3}), owned(std::move(p.means), {3}),
+                           owned(std::move(p.grain)));
+  });
+}

@@ -1,0 +1,54 @@
+// Triangles that some camera may see, cut to the size in which light varies.
+#pragma once
+
+#include <vector>
+
+#include "views.h"
+
+namespace synth4d {
+
+// How far a path sees among still occluders: pyramids of farthest depths, world axes.
+struct Horizon {
+  const double *cameras;  // (C,4,4) T_world_cam
+  const float *levels;    // (C,L,h,w) farthest depth about each cell; the last level is infinite
+  int64_t count, level_count, height, width;
+  double fx, fy, cx, cy;
+  std::vector<double> reach;  // (L-1) cells
+  double slack;
+
+  bool sees(const Vec &point, double radius) const;
+};
+
+struct Limits {
+  double coarse, light_px, light_low, light_high, near, contact, cell;
+};
+
+// Per body; still ones stand at a pose in the world.
+struct BodyView {
+  Views views;
+  bool still;
+  bool contact;           // small shadows may fall on it
+  const double *rotation;  // (3,3)
+  const double *place;     // (3,)
+};
+
+struct Cut {
+  std::vector<int32_t> source;
+  std::vector<double> share;  // (M,3,3) corners as barycentric coordinates of the source
+  std::vector<double> pixel;  // (M,) metres a pixel at the nearest distance
+};
+
+struct Mesh {
+  const double *corners;  // (F,3,3)
+  const double *flat;     // (F,3)
+  const double *slack;    // (F,) sine by which a triangle may be turned away and yet be needed
+  const int32_t *body;    // (F,)
+  int64_t count;
+};
+
+Cut refine(const Mesh &mesh, const std::vector<BodyView> &bodies, const Horizon &horizon, double focal,
+           const Limits &limits, const std::array<const int64_t *, 2> &contact, const std::array<int64_t, 2> &contact_count);
+
+int64_t cell_key(const Vec &point, double cell);
+
+}  // namespace synth4d
