@@ -1,4 +1,7 @@
-"""The posed meshes ray cast by open3d: an implementation that shares nothing with the renderers."""
+"""The posed meshes ray cast by open3d: an implementation that shares nothing with the renderers.
+
+A surface is seen from its front alone, unless it is two-sided: rays go on through the back of one.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from synth4d.types import F32, F64, U16, Body, CameraPath, Timeline, World
 
 OPAQUE = 0.5
 """Surfaces less opaque than this are seen through, by the splats' median depth too."""
+_STEP_M = 1e-4
+"""How far behind a back that was met a ray goes on."""
 I64 = NDArray[np.int64]
 
 
@@ -59,10 +64,20 @@ class Oracle:
         x, y = (columns + 0.5 - K[0, 2]) / K[0, 0], (rows + 0.5 - K[1, 2]) / K[1, 1]
         ways = x[:, None] * T[:3, 0] + y[:, None] * T[:3, 1] + T[:3, 2]
         rays = np.concatenate([np.broadcast_to(T[:3, 3], ways.shape), ways], 1).astype(np.float32)
-        found = scene.cast_rays(self._o3d.core.Tensor(rays))
-        depth = found["t_hit"].numpy()
-        hit = np.isfinite(depth)
-        return np.where(hit, depth, 0).astype(np.float32), np.where(hit, found["geometry_ids"].numpy(), 1 << 30)
+        depth, body = np.zeros(len(rays), np.float32), np.full(len(rays), 1 << 30, np.int64)
+        left, start = np.arange(len(rays)), np.zeros(len(rays), np.float32)
+        while len(left):
+            found = scene.cast_rays(self._o3d.core.Tensor(rays[left]))
+            t = start[left] + found["t_hit"].numpy()
+            normals, ids = found["primitive_normals"].numpy(), found["geometry_ids"].numpy()
+            hit = np.isfinite(t)
+            behind = hit & ((normals * rays[left, 3:]).sum(1) > 0)
+            done = hit & ~behind
+            depth[left[done]], body[left[done]] = t[done], ids[done]
+            left, t = left[behind], t[behind] + np.float32(_STEP_M)
+            start[left] = t
+            rays[left, :3] = self._T[:3, 3] + ways[left] * t[:, None]
+        return depth, body
 
 
 def _mesh(body: Body, pose: F64) -> tuple[F32, NDArray[np.uint32]] | None:
@@ -71,7 +86,8 @@ def _mesh(body: Body, pose: F64) -> tuple[F32, NDArray[np.uint32]] | None:
         return None
     start = np.cumsum([0] + [len(s.vertices) for s in solid[:-1]])
     vertices = apply_pose(pose, np.concatenate([np.asarray(s.vertices, float) for s in solid]))
-    faces = np.concatenate([s.faces.astype(np.int64) + k for s, k in zip(solid, start, strict=True)])
+    sides = [np.concatenate([s.faces, s.faces[:, ::-1]]) if s.two_sided else s.faces for s in solid]
+    faces = np.concatenate([f.astype(np.int64) + k for f, k in zip(sides, start, strict=True)])
     return vertices.astype(np.float32), faces.astype(np.uint32)
 
 

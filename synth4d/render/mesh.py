@@ -168,6 +168,8 @@ def _skins(index: int, body: Body, pose: F64, authored: Authored, means: F32, ey
         away = np.sqrt(np.sum(np.maximum(np.maximum(low - eyes, eyes - high), 0) ** 2, 1)).min()
         size = edge * max(float(away), 0.3)
         vertices, faces = trimesh.remesh.subdivide_to_size(surface.vertices, surface.faces, size, max_iter=12)  # type: ignore[no-untyped-call]
+        if surface.two_sided:
+            faces = np.concatenate([faces, faces[:, ::-1]])
         # Where there is no Gaussian so near, nothing is seen and any colour will do.
         _, near = cKDTree(means[mine]).query(apply_pose(pose, vertices), distance_upper_bound=4 * size)
         skins.append(_Skin(index, body.id, surface.material.opacity, vertices, faces, mine[near % len(mine)]))
@@ -175,8 +177,9 @@ def _skins(index: int, body: Body, pose: F64, authored: Authored, means: F32, ey
 
 
 def _plain(pyrender: Any, *, clear: bool = False) -> Any:
+    # One-sided all: pyrender's pass for ids does not look at the flag, it culls as the pass before it did.
     return pyrender.MetallicRoughnessMaterial(
-        baseColorFactor=[1.0] * 4, doubleSided=True, alphaMode="BLEND" if clear else "OPAQUE"
+        baseColorFactor=[1.0] * 4, doubleSided=False, alphaMode="BLEND" if clear else "OPAQUE"
     )
 
 
