@@ -11,6 +11,7 @@ constexpr int WAVE = 4;           // samples a ray puts forward before it is ask
 constexpr int BATCH = RAYS * WAVE;
 constexpr int BLOCK = 8;          // outputs of a layer computed together; weights are packed [out/8][in][8]
 constexpr int MAX_LAYERS = 8, MAX_WIDTH = 256, MAX_ROUNDS = 4, MAX_SAMPLES = 2048;
+constexpr int PROBES = 8;         // points of a cell of the occupancy grid that are looked at
 constexpr int DIRECTIONS = 16;    // spherical harmonics of a direction, degree 3
 
 // y = W x + b; b is padded to whole blocks.
@@ -38,8 +39,6 @@ struct Network {
   int samples;                    // a ray is given in this network's round
 };
 
-enum class Background : int { none, colour, last_sample };
-
 struct Field {
   int rounds;                     // proposal networks, then the field itself
   Network round[MAX_ROUNDS];
@@ -49,8 +48,8 @@ struct Field {
   bool contracted, piecewise;     // space beyond ±1 drawn in; samples even in distance, or half of them in disparity
   float low[3], inverse_size[3];  // of the box that becomes [0,1]³
   float near, far;
-  Background background;
-  float background_rgb[3];
+  bool last_sample_behind;        // rays that have light left see the colour of their last sample, else this:
+  float background[3];
   float stop, least_weight;       // transmittance at which a ray ends; weight from which a sample's colour is asked
 };
 
@@ -77,6 +76,8 @@ struct Scratch {
 struct Stages {
   const char *name;
   void (*march)(const Field &, const Rays &, size_t begin, int count, const Scratch &, const Picture &);
+  // The greatest density among PROBES points of each of the cells [begin, begin + count) of an occupancy grid.
+  void (*peaks)(const Network &, int cells, size_t begin, size_t count, float *out);
   // Outputs (N, out) of a network at positions (N,3) in [0,1]³, the first being density; of the heads at
   // geometry (N,G) and directions (N,3): colours (N,3) and, where there are classes, logits (N,classes).
   void (*densities)(const Network &, const float *positions, size_t count, float *out);

@@ -146,6 +146,12 @@ void Marcher::march(const Rays &rays, size_t count, int threads, const Picture &
   });
 }
 
+void Marcher::peaks(int round, int cells, int threads, float *out) const {
+  share((size_t)cells * (size_t)cells * (size_t)cells, 4096, threads, [&](int, auto take) {
+    for (size_t from, to; take(from, to);) stages_->peaks(field_.round[round], cells, from, to - from, out + from);
+  });
+}
+
 void Marcher::densities(int round, const float *positions, size_t count, int threads, float *out) const {
   const size_t width = (size_t)this->width(round);
   share(count, 4096, threads, [&](int, auto take) {

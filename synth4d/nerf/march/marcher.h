@@ -26,6 +26,7 @@ class Marcher {
   void set_heads(const std::vector<Weights> &colour, const std::vector<Weights> &semantics);
   void set_occupied(int round, int cells, const uint32_t *words);
   void march(const Rays &rays, size_t count, int threads, const Picture &out) const;
+  void peaks(int round, int cells, int threads, float *out) const;
   void densities(int round, const float *positions, size_t count, int threads, float *out) const;
   void heads(const float *geometry, const float *directions, size_t count, float *rgb, float *logits) const;
   int width(int round) const;  // outputs of a network

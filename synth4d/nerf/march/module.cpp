@@ -55,8 +55,7 @@ NB_MODULE(_march, m) {
       .def("set_background",
            [](Marcher &self, bool last_sample, float r, float g, float b) {
              Field &f = self.field();
-             f.background = last_sample ? Background::last_sample : Background::colour;
-             f.background_rgb[0] = r, f.background_rgb[1] = g, f.background_rgb[2] = b;
+             f.last_sample_behind = last_sample, f.background[0] = r, f.background[1] = g, f.background[2] = b;
            })
       .def("set_pruning", [](Marcher &self, float stop, float least_weight) {
              self.field().stop = stop, self.field().least_weight = least_weight;
@@ -70,6 +69,10 @@ NB_MODULE(_march, m) {
               Out<float, nb::ndim<1>> alpha, Out<uint16_t, nb::ndim<1>> classes) {
              self.march({origins.data(), directions.data()}, origins.shape(0), threads,
                         {rgb.data(), median.data(), expected.data(), alpha.data(), classes.data()});
+           }, Free())
+      .def("peaks",
+           [](const Marcher &self, int round, int threads, Out<float, nb::ndim<3>> out) {
+             self.peaks(round, (int)out.shape(0), threads, out.data());
            }, Free())
       .def("densities",
            [](const Marcher &self, int round, In<float, nb::shape<-1, 3>> positions, int threads, Out<float, nb::ndim<2>> out) {

@@ -3,7 +3,7 @@
 
 // A ray's own sums.
 struct Sums {
-  float transmittance, alpha, rgb[3], moment, median, last;
+  float alpha, rgb[3], moment, median;
 };
 
 // The samples of one wave, in the order of rays and then of depth.
@@ -76,10 +76,10 @@ static int place(const Field &f, const Network &net, const float *o, const float
   return count;
 }
 
-// Colours and classes of those samples of a wave that weigh something, added to their rays.
+// Colours and, where there is `hidden`, classes of those samples of a wave that weigh something, added to their rays.
 static void shade(const Field &f, const Wave &wave, const float (*basis)[DIRECTIONS], Sums *sums, float *hidden,
-                  size_t stride, Activations &a) {
-  const int rows = 1 + f.geometry, width = f.semantics.depth ? f.semantics.layer[f.semantics.depth - 1].out : f.geometry;
+                  Activations &a) {
+  const int rows = 1 + f.geometry, width = f.classes.in;
   uint16_t chosen[BATCH];
   int count = 0;
   for (int i = 0; i < wave.count; i++)
@@ -102,12 +102,12 @@ static void shade(const Field &f, const Wave &wave, const float (*basis)[DIRECTI
       const int s = chosen[first + i];
       for (int k = 0; k < 3; k++) sums[wave.ray[s]].rgb[k] += wave.weight[s] * rgb[k * TILE + i];
     }
-    if (!f.classes.out) continue;
+    if (!hidden) continue;
     geometry(a.x);
     const float *h = through(f.semantics, a);
     for (int i = 0; i < n; i++) {
       const int s = chosen[first + i];
-      float *to = hidden + wave.ray[s] * stride;
+      float *to = hidden + wave.ray[s] * width;
       for (int k = 0; k < width; k++) to[k] += wave.weight[s] * h[k * TILE + i];
     }
   }
@@ -155,10 +155,9 @@ static void ask_rays(const Field &f, int round, int count, const int *asked, con
   }
 }
 
-static void finish(const Field &f, const Sums &sum, const float *hidden, const float *behind, size_t ray,
-                   const Picture &out) {
+static void finish(const Field &f, const Sums &sum, const float *hidden, size_t ray, const Picture &out) {
   for (int k = 0; k < 3; k++) {
-    const float c = f.background == Background::none ? sum.rgb[k] : sum.rgb[k] + behind[k] * (1.0f - sum.alpha);
+    const float c = f.last_sample_behind ? sum.rgb[k] : sum.rgb[k] + f.background[k] * (1.0f - sum.alpha);
     out.rgb[3 * ray + (size_t)k] = smaller_of(larger_of(c, 0.0f), 1.0f);
   }
   out.alpha[ray] = sum.alpha;
@@ -174,30 +173,28 @@ static void finish(const Field &f, const Sums &sum, const float *hidden, const f
   }
 }
 
-// Colour of the last sample of a ray, which nerfstudio takes for what lies behind.
-static void look_behind(const Field &f, const Scratch &s, int r, const float *basis, Activations &a, float *rgb) {
+// What nerfstudio takes for lying behind a ray: the colour of its last sample, for the light that is left.
+static void look_behind(const Field &f, int count, const Scratch &s, const float (*basis)[DIRECTIONS], Sums *sums,
+                        Wave &wave, Activations &a) {
   const Network &net = f.round[f.rounds - 1];
-  const size_t at = (size_t)r * s.stride + (size_t)net.samples - 1;
-  alignas(64) float p[3][TILE];
-  const float last[3] = {s.x[at], s.y[at], s.z[at]};
-  const bool inside = last[0] > 0 && last[0] < 1 && last[1] > 0 && last[1] < 1 && last[2] > 0 && last[2] < 1;
-  for (int k = 0; k < 3; k++)
-    for (int i = 0; i < TILE; i++) p[k][i] = inside ? last[k] : 0.0f;
-  float geometry[MAX_WIDTH];
-  const float *out = ask(net, p[0], p[1], p[2], a);
-  for (int k = 0; k < f.geometry; k++) geometry[k] = out[(1 + k) * TILE];
-  for (int i = 0; i < TILE; i++) {
-    for (int k = 0; k < DIRECTIONS; k++) a.x[k * TILE + i] = basis[k];
-    for (int k = 0; k < f.geometry; k++) a.x[(DIRECTIONS + k) * TILE + i] = geometry[k];
+  wave.count = 0;
+  for (int r = 0; r < count; r++) {
+    if (1.0f - sums[r].alpha <= f.least_weight) continue;
+    const size_t at = (size_t)r * s.stride + (size_t)net.samples - 1, i = (size_t)wave.count++;
+    const float x = s.x[at], y = s.y[at], z = s.z[at];
+    const bool inside = x > 0 && x < 1 && y > 0 && y < 1 && z > 0 && z < 1;
+    wave.x[i] = inside ? x : 0.0f, wave.y[i] = inside ? y : 0.0f, wave.z[i] = inside ? z : 0.0f;
+    wave.kept[i] = 0.0f, wave.weight[i] = 1.0f - sums[r].alpha, wave.ray[i] = (uint16_t)r;
   }
-  float *c = through(f.colour, a);
-  squash(c);
-  for (int k = 0; k < 3; k++) rgb[k] = c[k * TILE];
+  ask_wave(net, 1 + f.geometry, wave, a);
+  shade(f, wave, basis, sums, nullptr, a);
 }
 
 static void march(const Field &f, const Rays &rays, size_t begin, int count, const Scratch &s, const Picture &out) {
-  static thread_local Activations a;
-  static thread_local Wave wave;
+  static thread_local Activations own_activations;
+  static thread_local Wave own_wave;
+  Activations &a = own_activations;
+  Wave &wave = own_wave;
   int asked[RAYS];
   for (int round = 0; round < f.rounds; round++) {
     const Network &net = f.round[round];
@@ -217,22 +214,18 @@ static void march(const Field &f, const Rays &rays, size_t begin, int count, con
   }
   float basis[RAYS][DIRECTIONS];
   Sums sums[RAYS] = {};
-  const size_t width = (size_t)f.classes.in;
   for (int r = 0; r < count; r++) harmonics(rays.directions + 3 * (begin + (size_t)r), basis[r]);
-  if (f.classes.out) __builtin_memset(s.hidden, 0, (size_t)count * width * sizeof(float));
+  __builtin_memset(s.hidden, 0, (size_t)(count * f.classes.in) * sizeof(float));
   ask_rays(f, f.rounds - 1, count, asked, s, wave, a, [&](const float *) {
     for (int i = 0; i < wave.count; i++) {
       Sums &sum = sums[wave.ray[i]];
-      const float *edge = s.edges + wave.ray[i] * s.stride + wave.sample[i], middle = (edge[0] + edge[1]) * 0.5f;
-      if (sum.alpha < 0.5f && sum.alpha + wave.weight[i] >= 0.5f) sum.median = middle;
-      sum.alpha += wave.weight[i], sum.moment += wave.weight[i] * middle;
+      const float *edge = s.edges + wave.ray[i] * s.stride + wave.sample[i], weight = wave.weight[i];
+      if (sum.alpha < 0.5f && sum.alpha + weight >= 0.5f)
+        sum.median = edge[0] + (0.5f - sum.alpha) / weight * (edge[1] - edge[0]);
+      sum.alpha += weight, sum.moment += weight * (edge[0] + edge[1]) * 0.5f;
     }
-    shade(f, wave, basis, sums, s.hidden, width, a);
+    shade(f, wave, basis, sums, f.classes.out ? s.hidden : nullptr, a);
   });
-  for (int r = 0; r < count; r++) {
-    float behind[3] = {f.background_rgb[0], f.background_rgb[1], f.background_rgb[2]};
-    if (f.background == Background::last_sample && 1.0f - sums[r].alpha > f.least_weight)
-      look_behind(f, s, r, basis[r], a, behind);
-    finish(f, sums[r], s.hidden + (size_t)r * width, behind, begin + (size_t)r, out);
-  }
+  if (f.last_sample_behind) look_behind(f, count, s, basis, sums, wave, a);
+  for (int r = 0; r < count; r++) finish(f, sums[r], s.hidden + r * f.classes.in, begin + (size_t)r, out);
 }
