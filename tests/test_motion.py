@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from synth4d import seeds
 from synth4d.errors import CannotHappen
 from synth4d.geometry import apply_pose, invert_pose, project
-from synth4d.motion import liquid, moves, script
+from synth4d.motion import moves, script
 from synth4d.motion.camera import BODY_M, film, pose_world
 from synth4d.motion.simulate import simulate
 from synth4d.motion.stage import Stage
 from synth4d.physics import Sim
 from synth4d.scene.build import build
 from synth4d.scene.load import load
-from synth4d.types import Shot, Timeline, Vessel, World
+from synth4d.types import Shot, Timeline, World
 
 ATTEMPTS = 6
 LAYOUTS = range(14)
@@ -175,41 +173,6 @@ def test_a_blocked_part_is_seen_by_the_simulation() -> None:
 
     with pytest.raises(CannotHappen, match="blocked"):
         check.event(Stage(world, sim), [planned], planned, servo, None)
-
-
-# ---- Liquid --------------------------------------------------------------------------------------
-
-
-def test_pouring_conserves_volume_and_every_particle_is_somewhere() -> None:
-    cup = Vessel(0.005, 0.09, 0.03, 0.04)
-    jug = Vessel(0.01, 0.18, 0.05, 0.05, (0.08, 0.0, 0.18), True)
-    base = build(load("toy"), shot(0))
-    body = base.bodies[1]
-    bodies = (replace(body, vessel=jug), replace(body, vessel=cup, id=900))
-    world = replace(base, bodies=bodies, start_fill=(0.8, 0.0), liquid=901)
-    times = np.arange(0, 6, 0.05)
-    poses = np.tile(np.array([[0.0, 0, 0.5, 1, 0, 0, 0], [0.3, 0, 0.2, 1, 0, 0, 0]]), (len(times), 1, 1))
-    spout, mouth = np.array([0.28, 0, 0.5]), np.array([0.3, 0, 0.29])
-    pour = liquid.Pour(0, 1, 2.0, 3.0, spout, mouth, 0.7)
-    particles, radius, fill = liquid.flow(world, times, poses, [pour])
-    assert radius > 0 and np.isfinite(particles).all()
-    unit = liquid.capacity(jug) / liquid.PER_LARGEST
-    volume = fill[:, 0] * round(liquid.capacity(jug) / unit) + fill[:, 1] * round(liquid.capacity(cup) / unit)
-    flying = np.array([(p[:, 2] < 0.5).sum() - round(f * round(liquid.capacity(cup) / unit))
-                       for p, f in zip(particles, fill[:, 1], strict=True)])  # fmt: skip
-    assert np.allclose(volume + flying, particles.shape[1], atol=1.01)
-    assert fill[0, 1] == 0 and abs(fill[-1, 1] - 0.7) < 0.02
-    assert (np.diff(fill[:, 1]) >= 0).all() and (np.diff(fill[:, 0]) <= 0).all()
-
-
-@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
-def test_particles_stay_inside_the_walls_and_below_the_level(share: float) -> None:
-    vessel = Vessel(0.0, 0.1, 0.02, 0.05)
-    at = liquid.slots(vessel, 500, 0.003)[: int(share * 500)]
-    wall = 0.02 + 0.03 * at[:, 2] / 0.1
-    assert (np.hypot(at[:, 0], at[:, 1]) <= wall).all() and at[:, 2].min() >= 0 and at[:, 2].max() <= 0.1
-    level = np.cbrt(share * (0.05**3 - 0.02**3) + 0.02**3)  # radius of a cone's surface at a share of its volume
-    assert abs(at[:, 2].max() - (level - 0.02) / 0.03 * 0.1) < 0.002
 
 
 # ---- Camera --------------------------------------------------------------------------------------

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synth4d import seeds
 from synth4d.errors import CannotHappen
-from synth4d.geometry import compose, intrinsics, look_at, project
+from synth4d.geometry import apply_pose, compose, intrinsics, look_at, project
 from synth4d.motion.moves import smooth
 from synth4d.physics import Sim
 from synth4d.types import F64, Body, CameraPath, Shot, Timeline, World
@@ -18,6 +19,8 @@ BODY_M = 0.13
 """Free space around the eye."""
 MIN_SEEN = 0.55
 """Least share of an event's samples that must be visible; below it no question about it would be fair."""
+CROWD = 12
+"""So many solid Gaussians within a cell of BODY_M are a wall, fewer may float."""
 NEAR_ENOUGH_M = 0.05
 """A ray that ends this close in front of a point saw it: burners lie a little under the contact shape of a stove."""
 FILL = 0.80
@@ -56,7 +59,8 @@ def film(world: World, timeline: Timeline, shot: Shot, *, attempt: int = 0) -> C
     radius = float(np.linalg.norm(focus.points - centre, axis=1).max())
     sim = Sim(world.model)
     orbits = [_draw(world, radius, shot, rng) for _ in range(CANDIDATES)]
-    views = [o for o in orbits if _roomy(world, o, centre)]
+    solid = solid_cells(world, timeline)
+    views = [o for o in orbits if _roomy(world, o, centre) and not inside(solid, _eyes(o, centre, shot.frames))]
     scores = _scores(world, timeline, shot, sim, views, centre, focus)
     best = int(np.argmax(scores)) if len(scores) else -1
     if best < 0 or scores[best] < MIN_SEEN:
@@ -80,6 +84,8 @@ def _focus(world: World, timeline: Timeline, rng: np.random.Generator) -> Focus:
                 wanted += [(id, f) for f in sorted({first, (first + last) // 2, last})]
     if not wanted:
         wanted = [(b.id, 0) for b in _cluster(world, timeline, rng)]
+    if not wanted:
+        raise CannotHappen("there is nothing to look at: no body has a name and no prop a place")
     frames, points, bodies, radii = [], [], [], []
     for id, frame in wanted:
         index, body = by_id[id]
@@ -159,7 +165,7 @@ def _scores(
         picked = [k for k, f in enumerate(focus.frames) if f == frame]
         for v, orbit in enumerate(views):
             eye = _eyes(orbit, centre, shot.frames)[frame]
-            if scores[v] < 0 or not _free(sim, eye):
+            if scores[v] < 0 or not free(sim, eye):
                 scores[v] = -1e3
                 continue
             K, T = intrinsics(shot.width, shot.height, orbit.fov_x), look_at(eye, centre)
@@ -167,7 +173,32 @@ def _scores(
     return scores + np.array([0.02 / o.distance for o in views]) * (scores > 0)
 
 
-def _free(sim: Sim, eye: F64) -> bool:
+def solid_cells(world: World, timeline: Timeline) -> NDArray[np.int64]:
+    """Sorted keys of the cells that captured Gaussians fill: what nobody boxed is not in the physics."""
+    keys = [np.zeros(0, np.int64)]
+    for i, body in enumerate(world.bodies):
+        if body.captured is not None:
+            means = body.captured.means[body.captured.opacities > 0.5]
+            keys.append(_cell(apply_pose(timeline.poses[0, i], means)))
+    cells, count = np.unique(np.concatenate(keys), return_counts=True)
+    return np.asarray(cells[count >= CROWD])
+
+
+def _cell(points: F64) -> NDArray[np.int64]:
+    k = np.floor(points / BODY_M).astype(np.int64) + (1 << 19)
+    return np.asarray((k[:, 0] << 40) | (k[:, 1] << 20) | k[:, 2])
+
+
+def inside(solid: NDArray[np.int64], eyes: F64) -> bool:
+    """Whether any eye is in or right beside a cell that is full."""
+    if not len(solid):
+        return False
+    about = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1)]) * (BODY_M / 2)
+    return bool(np.isin(_cell((eyes[:, None] + about).reshape(-1, 3)), solid).any())
+
+
+def free(sim: Sim, eye: F64) -> bool:
+    """Whether an eye has free space around it."""
     around = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if x or y or z], float)
     return all(sim.ray(eye, d / np.linalg.norm(d)) > BODY_M for d in around[::2])
 

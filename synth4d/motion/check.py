@@ -8,6 +8,7 @@ import numpy as np
 
 from synth4d.errors import CannotHappen
 from synth4d.geometry import apply_pose, invert_pose
+from synth4d.motion.liquid import Flow
 from synth4d.motion.moves import Move, Servo
 from synth4d.motion.script import Planned
 from synth4d.motion.stage import Stage
@@ -23,6 +24,20 @@ SHORT = 0.04
 """A part that stopped this share of its range before its goal is blocked."""
 CALM_S = 0.25
 """Everything rests at least this long before the clip ends."""
+
+
+POURED, SPILLED = 0.15, 0.2
+"""A pour fills at least this share of its target, and of what leaves the source at most that goes elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Poured:
+    """What a pour came to: when liquid ran, and the filled share of the target before and after."""
+
+    start_s: float
+    end_s: float
+    before: float
+    after: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,3 +115,20 @@ def _worked(stage: Stage, planned: list[Planned], p: Planned, move: Servo) -> No
     short = abs(stage.sim.joint(part.joint.name) - move.end) / abs(part.joint.open - part.joint.closed)
     if not again and short > SHORT:
         raise CannotHappen(f"{part.name} is blocked: {short:.0%} short")
+
+
+def poured(stage: Stage, p: Planned, flow: Flow) -> Poured:
+    """What flowed from one vessel into another. Raises CannotHappen when too little did, or too much went elsewhere."""
+    order = [b.id for b in stage.world.bodies]
+    source, target = order.index(p.object), order.index(int(p.other or 0))
+    name, cup = stage.bodies[p.object].name, stage.bodies[int(p.other or 0)].name
+    left, came = flow.counts[0, source] - flow.counts[:, source], flow.counts[:, target] - flow.counts[0, target]
+    gained = came[-1] / flow.full[target]
+    if gained < POURED:
+        raise CannotHappen(f"{name} poured too little: {cup} gained {gained:.0%} of its volume")
+    if left[-1] - came[-1] > SPILLED * left[-1]:
+        raise CannotHappen(f"{name} spilled {1 - came[-1] / left[-1]:.0%} of what it poured into {cup}")
+    ran = np.flatnonzero(left > 0.02 * left[-1])[0]
+    landed = np.flatnonzero(came >= 0.98 * came[-1])[0]
+    before, after = (float(flow.fill[f, target]) for f in (0, -1))
+    return Poured(float(flow.times[max(ran - 1, 0)]), float(flow.times[landed]), before, after)

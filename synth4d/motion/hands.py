@@ -6,6 +6,7 @@ import numpy as np
 
 from synth4d.errors import CannotHappen
 from synth4d.geometry import apply_pose, invert_pose, quat_from_axis_angle, quat_mul, rotate
+from synth4d.motion import vessels
 from synth4d.motion.moves import Carry, Move, Servo, Shove, Topple, polyline, smooth
 from synth4d.motion.script import Planned
 from synth4d.motion.stage import UP, Stage, footprint
@@ -180,45 +181,89 @@ def _clear(stage: Stage, body: Body, pose: F64, goal: F64, radius: float, height
 
 
 def _tip(stage: Stage, planned: Planned) -> Carry:
-    """Lift a pouring vessel, bring its spout over the target, tilt, hold, and put it back."""
+    """Lift a pouring vessel, bring its lip over the target, tip it until what shall go has gone, and put it back. On
+    its way it leans back, so that nothing is spilled."""
     body, cup = stage.bodies[planned.object], stage.bodies[int(planned.other or 0)]
     assert body.vessel is not None and cup.vessel is not None
     start, mouth = stage.pose(body.id), apply_pose(stage.pose(cup.id), np.array([0, 0, cup.vessel.top_z]))
-    spout = np.array(body.vessel.spout)
-    away = start[:2] - mouth[:2]
-    heading = np.arctan2(*(-away)[::-1]) - np.arctan2(spout[1], spout[0])
+    lip, away = np.array(vessels.lip(body.vessel)), start[:2] - mouth[:2]
+    away = np.array([*(away / np.linalg.norm(away)), 0.0])
+    heading = np.arctan2(-away[1], -away[0]) - np.arctan2(lip[1], lip[0])
     turned = quat_from_axis_angle(UP, float(heading))
-    axis = rotate(turned, np.cross(UP, np.array([*spout[:2], 0.0]) / np.hypot(*spout[:2])))
-    tilted = quat_mul(quat_from_axis_angle(axis, TILT), turned)
-    pour_at = mouth + UP * 0.045 - rotate(tilted, spout)
-    above = np.array([*(pour_at[:2] + away / np.linalg.norm(away) * 0.05), max(pour_at[2], start[2] + 0.12)])
-    keys = [
-        (0.0, start[:3], start[3:]), (0.12, start[:3] + UP * 0.10, _half(start[3:], turned)), (0.28, above, turned),
-        (0.40, pour_at, tilted), (0.68, pour_at, tilted), (0.80, above, turned),
-        (0.92, start[:3] + UP * 0.10, _half(start[3:], turned)), (1.0, start[:3] + UP * 0.003, start[3:]),
-    ]  # fmt: skip
-    return Carry(body.name, _keyed(keys), planned.start_s, planned.end_s - 0.1, linear=True)
+    axis = np.cross(UP, -away)
+    shares, tilts = _tilts(stage, body, cup, planned)
+    over = mouth + UP * LIP_ABOVE_M + away * _throw(LIP_ABOVE_M)
+    beside = np.hypot(lip[0], lip[1]) - body.vessel.bottom_radius > cup.vessel.top_radius + 0.03
+    table = float(stage.pose(cup.id)[2] if beside else mouth[2]) + 0.02
+    high = max(over[2] + 0.04, start[2] + LIFT_M + lip[2], table + _below_lip(body, lip, LEAN_BACK))
+    first, last = apply_pose(start, lip), apply_pose(np.array([*(start[:3] + UP * 0.003), *start[3:]]), lip)
+    above, lifted = np.array([*(over[:2] + away[:2] * 0.05), high]), np.array([*first[:2], high])
+    places = [first, lifted, above, over, over, above, lifted, last]
+    poses = []
+    for s in np.linspace(0, 1, TIP_POSES):
+        at = _eased(s, [0.0, *TIP[:3], TIP[4], *TIP[5:], 1.0], places)
+        lean = float(np.interp(s, shares, tilts))
+        yaw = _eased(
+            s, [0, TIP[0], TIP[1], TIP[5], TIP[6], 1], [start[3:], start[3:], turned, turned, start[3:], start[3:]]
+        )
+        quat = quat_mul(quat_from_axis_angle(axis, lean), yaw / np.linalg.norm(yaw))
+        if (
+            TIP[1] <= s <= TIP[5]
+        ):  # a tall vessel that leans but a little is held higher: its foot stays above the table
+            at[2] = max(at[2], table + _below_lip(body, lip, lean))
+            near = max(1 - abs(at[2] - over[2]) / 0.2, 0.0) if s < TIP[2] or s > TIP[4] else 1.0
+            at = at + away * near * (_throw(float(at[2] - mouth[2])) - _throw(LIP_ABOVE_M))
+        poses.append(np.concatenate([at - rotate(quat, lip), quat]))
+    return Carry(body.name, np.array(poses), planned.start_s, planned.end_s - 0.1, linear=True)
 
 
-TILT = np.radians(62.0)
-POUR_SPAN = (0.40, 0.66)
-"""Share of a pour's path during which liquid runs."""
+TIP = (0.07, 0.25, 0.36, 0.64, 0.79, 0.83, 0.97)
+"""Shares of a pour's path: lifted, above the target, its lip over it, enough has run, upright again, above, back."""
+LIP_ABOVE_M = 0.025
+LIP_SPEED = 0.3
+"""m/s at which liquid leaves a lip, as measured: the lip stays short of the mouth's middle by what it is thrown."""
+LIFT_M = 0.07
+LEAN_BACK = -0.35
+"""rad"""
+TIP_POSES = 320
 
 
-def _half(a: F64, b: F64) -> F64:
-    b = b if float(np.dot(a, b)) >= 0 else -b
-    mid = a + b
-    return mid / np.linalg.norm(mid)
+def _throw(fall: float) -> float:
+    """How far liquid gets from the lip while it falls so far and 2 cm into the mouth, m."""
+    return LIP_SPEED * float(np.sqrt(2 * (fall + 0.02) / 9.81))
 
 
-def _keyed(keys: list[tuple[float, F64, F64]], count: int = 240) -> F64:
-    """(count,7) poses, eased between keys at given shares of the time."""
-    out = []
-    for s in np.linspace(0, 1, count):
-        i = max(k for k in range(len(keys) - 1) if keys[k][0] <= s + 1e-12)
-        (s0, p0, q0), (s1, p1, q1) = keys[i], keys[i + 1]
-        w = smooth((s - s0) / (s1 - s0))
-        q1 = q1 if float(np.dot(q0, q1)) >= 0 else -q1
-        q = q0 * (1 - w) + q1 * w
-        out.append(np.concatenate([p0 * (1 - w) + p1 * w, q / np.linalg.norm(q)]))
-    return np.array(out)
+def _below_lip(body: Body, lip: F64, lean: float) -> float:
+    """How far the foot of a vessel reaches below its lip when it leans towards it (rad)."""
+    assert body.vessel is not None
+    reach, foot = float(np.hypot(lip[0], lip[1])), body.vessel.bottom_radius + body.vessel.wall
+    side = reach - foot if lean > 0 else reach + foot
+    return float(lip[2] * np.cos(lean) - side * np.sin(lean))
+
+
+def _tilts(stage: Stage, body: Body, cup: Body, planned: Planned) -> tuple[list[float], list[float]]:
+    """Shares of the path and the lean at each (rad). While it pours, its contents shrink evenly: at each moment it
+    leans so far that what is left stands over the lip by the head which that flow needs."""
+    assert body.vessel is not None and cup.vessel is not None and planned.value is not None
+    fill = {b.id: f for b, f in zip(stage.world.bodies, stage.world.start_fill, strict=True)}
+    given = (planned.value - fill[cup.id]) * vessels.capacity(cup.vessel)
+    begin, end = TIP[2], TIP[3]
+    head = vessels.head(body.vessel, given / ((end - begin) * (planned.end_s - planned.start_s)))
+    steps = np.linspace(0, 1, 24)
+    left = fill[body.id] - steps * given / vessels.capacity(body.vessel)
+    run = [vessels.lean(body.vessel, max(v, 0.0), head * smooth(u / 0.2)) for u, v in zip(steps, left, strict=True)]
+    gently = np.array([smooth(u) for u in np.linspace(0, 1, 24)])
+    tip, right = LEAN_BACK + (run[0] - LEAN_BACK) * gently, run[-1] + (LEAN_BACK - run[-1]) * gently
+    times = [np.linspace(TIP[1] - 0.03, begin, 24), begin + (end - begin) * steps, np.linspace(end, TIP[5], 24)]
+    shares = [0.0, TIP[0] / 2, TIP[0] * 1.1, *np.concatenate(times).tolist(), TIP[6], 1.0]
+    return shares, [0.0, 0.0, LEAN_BACK, *tip, *run, *right, LEAN_BACK, 0.0]
+
+
+def _eased(s: float, times: list[float], values: list[F64]) -> F64:
+    """The value at a share of the way, at rest at each of the given ones."""
+    i = max(k for k in range(len(times) - 1) if times[k] <= s + 1e-12)
+    w = smooth((s - times[i]) / (times[i + 1] - times[i]))
+    a, b = values[i], values[i + 1]
+    if len(a) == 4 and float((a * b).sum()) < 0:
+        b = -b
+    return a * (1 - w) + b * w

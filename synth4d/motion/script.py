@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from synth4d.errors import CannotHappen
+from synth4d.motion import vessels
 from synth4d.motion.stage import Stage, footprint
 from synth4d.types import F64, EventKind, Place
 
@@ -18,10 +19,16 @@ LEAD_S, TAIL_S, GAP_S = 0.5, 0.4, 0.25
 """Nothing moves in the first and last moments, so that *before* and *after* can be seen."""
 SECONDS: dict[str, tuple[float, float]] = {
     "open": (0.8, 1.3), "close": (0.7, 1.2), "turn_on": (0.5, 0.8), "turn_off": (0.5, 0.8), "move": (1.2, 1.8),
-    "knock_over": (1.0, 1.2), "drop": (1.4, 1.7), "push": (0.8, 1.1), "pour": (3.0, 3.6),
+    "knock_over": (1.0, 1.2), "drop": (1.4, 1.7), "push": (0.8, 1.1), "pour": (4.6, 4.82),
 }  # fmt: skip
 NEAR_M = 0.95
 """Events of one shot happen within this distance of the first, so that one camera sees them."""
+POUR_TO = (0.4, 0.8)
+"""Filled share of a target that a pour aims at,"""
+POUR_KEEPS, POUR_LEAST = 0.05, 0.25
+"""while the source keeps this share of its own volume, and if the target gains at least that of its."""
+POUR_REACH_M = 0.42
+"""Further than this a full vessel can't be brought in the time without spilling."""
 COUNTS = ((1, 0.2), (2, 0.32), (3, 0.3), (4, 0.18))
 
 
@@ -34,7 +41,7 @@ class Planned:
     start_s: float = 0.0
     end_s: float = 0.0
     value: float | None = None
-    """open/close: the joint value aimed at."""
+    """open/close: the joint value aimed at. pour: the filled share of the target aimed at."""
     place: str | None = None
     """move/drop: where it goes."""
     other: int | None = None
@@ -239,9 +246,13 @@ def _pour(draw: _Draw, open_air: list[int]) -> Strand | None:
     if source is None:
         return None
     here = stage.centre(source)
-    cups = [i for i in stage.near(open_air, here, 0.8) if (v := stage.bodies[i].vessel) and not v.pours]
+    cups = [i for i in stage.near(open_air, here, POUR_REACH_M) if (v := stage.bodies[i].vessel) and not v.pours]
     cup = draw.pick([i for i in cups if fill[i] < 0.35 and stage.tilt(i) < 0.1])
-    return None if cup is None else [Planned("pour", source, other=cup)]
+    if cup is None:
+        return None
+    full, room = (vessels.capacity(v) if (v := stage.bodies[i].vessel) else 0.0 for i in (source, cup))
+    goal = min(float(draw.rng.uniform(*POUR_TO)), fill[cup] + (fill[source] - POUR_KEEPS) * full / room)
+    return [Planned("pour", source, other=cup, value=goal)] if goal > fill[cup] + POUR_LEAST else None
 
 
 def _targets(stage: Stage, prop: int, taken: set[int]) -> list[Place]:

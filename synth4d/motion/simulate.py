@@ -6,7 +6,6 @@ import numpy as np
 
 from synth4d import seeds
 from synth4d.errors import CannotHappen
-from synth4d.geometry import apply_pose
 from synth4d.motion import check, hands, liquid, script
 from synth4d.motion.moves import Carry, Move, Servo
 from synth4d.motion.script import Planned
@@ -55,6 +54,8 @@ class _Run:
         self.began: dict[int, F64] = {}
         self.still_since: dict[int, float] = {}
         self.levels = {c: v for c, v in zip(stage.world.controls, stage.world.start_levels, strict=True)}
+        self.vessels = tuple(i for i, b in enumerate(stage.world.bodies) if b.vessel)
+        self.ways: list[tuple[float, F64]] = []
         for body in stage.world.bodies:
             if body.joint:
                 self.sim.lock(body.joint.name, True)
@@ -72,13 +73,14 @@ class _Run:
             check.event(self.stage, self.planned, p, self.moves.get(k), self.still_since.get(k))
         poses, joints, levels, support, inside = (np.array(c) for c in zip(*rows, strict=True))
         check.parts(self.stage, self.planned, times, joints)
-        pours = [self._flow(k, p) for k, p in enumerate(self.planned) if p.kind == "pour"]
-        particles, radius, fill = liquid.flow(world, times, poses, pours)
+        flow = liquid.flow(world, times, poses, self._track())
+        pours = {k: check.poured(self.stage, p, flow) for k, p in enumerate(self.planned) if p.kind == "pour"}
         return Timeline(
-            times_s=times, poses=poses, joints=joints, levels=levels, fill=fill,
-            support=support.astype(np.uint16), inside=inside.astype(np.uint16), particles=particles,
-            particle_id=np.full(particles.shape[1], world.liquid or 0, np.uint16), particle_radius_m=radius,
-            events=tuple(self._event(k, p, fill, pours) for k, p in enumerate(self.planned)),
+            times_s=times, poses=poses, joints=joints, levels=levels, fill=flow.fill,
+            support=support.astype(np.uint16), inside=inside.astype(np.uint16), particles=flow.particles,
+            particle_id=np.full(flow.particles.shape[1], world.liquid or 0, np.uint16), particle_radius_m=flow.radius,
+            particle_velocity=flow.velocities, particle_vessel=flow.vessel,
+            events=tuple(self._event(k, p, pours.get(k)) for k, p in enumerate(self.planned)),
         )  # fmt: skip
 
     # ---- Moving ------------------------------------------------------------------------------
@@ -91,9 +93,20 @@ class _Run:
                     self._begin(k, p)
             for move in self.moves.values():
                 move.drive(self.sim, t)
+            self._follow_vessels()
             self.sim.step()
             if int(t / TIMESTEP_S) % 10 == 0:
                 self._watch(t)
+
+    def _follow_vessels(self) -> None:
+        if self.vessels and self.stage.world.liquid is not None:
+            bodies = self.stage.world.bodies
+            self.ways.append((self.sim.time, self.sim.poses([bodies[i].name for i in self.vessels])))
+
+    def _track(self) -> liquid.Track:
+        self._follow_vessels()
+        times, ways = zip(*self.ways, strict=True) if self.ways else ((0.0, 1.0), np.zeros((2, len(self.vessels), 7)))
+        return liquid.Track(self.vessels, np.array(times), np.array(ways))
 
     def _begin(self, k: int, p: Planned) -> None:
         self.sources[k] = self.stage.place_of(p.object)
@@ -149,35 +162,15 @@ class _Run:
 
     # ---- Telling -----------------------------------------------------------------------------
 
-    def _flow(self, k: int, p: Planned) -> liquid.Pour:
-        move = self.moves[k]
-        assert isinstance(move, Carry)
-        source, cup = self.stage.bodies[p.object], self.stage.bodies[int(p.other or 0)]
-        assert source.vessel is not None and cup.vessel is not None
-        span = move.end_s - move.start_s
-        pose = move.at(move.start_s + 0.5 * span)
-        fills = dict(zip((b.id for b in self.stage.world.bodies), self.stage.world.start_fill, strict=True))
-        room = liquid.capacity(source.vessel) * fills[source.id] / liquid.capacity(cup.vessel)
-        goal = float(self.rng.uniform(0.5, 0.85))
-        order = [b.id for b in self.stage.world.bodies]
-        return liquid.Pour(
-            order.index(source.id), order.index(cup.id), move.start_s + hands.POUR_SPAN[0] * span,
-            move.start_s + hands.POUR_SPAN[1] * span, apply_pose(pose, np.array(source.vessel.spout)),
-            apply_pose(self.stage.pose(cup.id), np.array([0, 0, cup.vessel.top_z])),
-            min(goal - fills[cup.id], room * 0.95),
-        )  # fmt: skip
-
-    def _event(self, k: int, p: Planned, fill: F64, pours: list[liquid.Pour]) -> Event:
+    def _event(self, k: int, p: Planned, pour: check.Poured | None) -> Event:
         kind, end = p.kind, round(self.still_since.get(k, p.end_s - 0.02) + 0.02, 3)
         if kind in ("open", "close"):
             return Event(kind, p.object, round(p.start_s, 3), end, float(self.began[k]), self._final(p))
         if kind in ("turn_on", "turn_off"):
             return Event(kind, p.object, round(p.start_s, 3), end, source=p.other)
-        if kind == "pour":
-            n = [q for q, x in enumerate(self.planned) if x.kind == "pour"].index(k)
-            pour = pours[n]
-            before, after = float(fill[0, pour.target]), float(fill[-1, pour.target])
-            return Event(kind, p.object, round(pour.start_s, 3), round(pour.end_s, 3), before, after, target=p.other)
+        if pour is not None:
+            start, end = round(pour.start_s, 3), round(pour.end_s, 3)
+            return Event(kind, p.object, start, end, pour.before, pour.after, target=p.other)
         source, place = self.sources[k], self.stage.place_of(p.object)
         return Event(
             kind, p.object, round(p.start_s, 3), end, source=source.body if source else None,

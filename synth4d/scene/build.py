@@ -14,6 +14,7 @@ from synth4d.physics import RawBody, Sim, write_model
 from synth4d.scene import furnish, meshing
 from synth4d.scene.capture import Capture
 from synth4d.scene.load import Scene, Template
+from synth4d.scene.spec import VesselSpec
 from synth4d.types import (
     F64,
     Body,
@@ -96,7 +97,8 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
         *(furnish.raw_body(p, settled[p.body.name]) for p in props),
     ]
     bodies = (structure, *walls, *fixtures, *(p.body for p in props))
-    levels_of = tuple(furnish.fill(b, rng) if b.vessel else float("nan") for b in bodies)
+    given = {n: b.vessel.fill for n, b in scene.spec.bodies.items() if b.vessel}
+    levels_of = tuple(furnish.fill(b, given.get(b.name), rng) if b.vessel else float("nan") for b in bodies)
     liquid = furnish.liquid(1 + max(b.id for b in bodies), rng) if any(f > 0 for f in levels_of) else None
     if liquid is not None:
         bodies, levels_of = (*bodies, liquid), (*levels_of, float("nan"))
@@ -148,7 +150,7 @@ def _fixture(scene: Scene, t: Template, id: int, paint: dict[str, Vec3]) -> Body
         )  # fmt: skip
     ids = {name: i + 1 for i, name in enumerate(scene.spec.bodies)}
     n = spec.name
-    vessel = Vessel(**spec.vessel.model_dump()) if spec.vessel else None
+    vessel = _vessel(spec.vessel) if spec.vessel else None
     cavity = Cavity(spec.cavity.low, spec.cavity.high) if spec.cavity else None
     return Body(
         t.name, id, spec.category or t.name, Name(n.en, n.zh, n.measure, n.plural), spec.role, surfaces,
@@ -180,6 +182,11 @@ def _walls(scene: Scene) -> list[Body]:
         )
         for name, c in scene.captures.items() if name not in things
     ]  # fmt: skip
+
+
+def _vessel(spec: VesselSpec) -> Vessel:
+    fields = spec.model_dump(exclude={"fill", "belly"})
+    return Vessel(**fields, belly=tuple(spec.belly))
 
 
 def _structure(scene: Scene, paint: dict[str, Vec3]) -> tuple[Surface, ...]:

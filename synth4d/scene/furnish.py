@@ -94,6 +94,8 @@ def spots(
         hide = cavities and rng.random() < scene.spec.props.hidden
         for _ in range(TRIES):
             options = cavities if hide else surfaces
+            if not options:
+                break
             area = np.array([np.prod(np.subtract(p.high[:2], p.low[:2])) for p in options])
             place = options[int(rng.choice(len(options), p=area / area.sum()))]
             pose = spot(prop.body, prop.shape.radius_m, prop.shape.height_m, place, sim.pose(names[place.body]), rng)
@@ -190,11 +192,13 @@ def place_at(point: F64, places: tuple[Place, ...], sim: Sim, bodies: list[Body]
     return best[1] if best else None
 
 
-def fill(body: Body, rng: np.random.Generator) -> float:
-    """Filled share at the start: pouring vessels hold something, others mostly nothing."""
+def fill(body: Body, given: tuple[float, float] | None, rng: np.random.Generator) -> float:
+    """Filled share at the start, within what the scene gives: else pouring vessels hold something, others mostly not."""
     assert body.vessel is not None
+    if given is not None:
+        return float(rng.uniform(*given))
     if body.vessel.pours:
-        return float(rng.uniform(0.6, 0.9))
+        return float(rng.uniform(0.45, 0.7))
     return float(rng.uniform(0.25, 0.5)) if rng.random() < 0.2 else 0.0
 
 

@@ -111,15 +111,44 @@ class CavitySpec(Spec):
         return self
 
 
+Metres = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+
+
 class VesselSpec(Spec):
-    """Where liquid is: a truncated cone about body +z."""
+    """Where liquid is: a solid of revolution about body +z."""
 
     bottom_z: F
     top_z: F
-    bottom_radius: Annotated[float, Field(gt=0)]
-    top_radius: Annotated[float, Field(gt=0)]
+    bottom_radius: Metres
+    top_radius: Metres
+    belly: Annotated[list[tuple[F, Metres]], Field(max_length=30)] = []
+    """[z, radius] of the wall between bottom and top, from below; empty = a truncated cone."""
+    wall: Annotated[float, Field(gt=0, le=0.1)] = 0.004
+    """Thickness."""
     spout: Vec3 = (0.0, 0.0, 0.0)
+    """Its tip: where liquid leaves when poured."""
+    bore: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Inner radius of the spout; 0 = a lip in the rim."""
+    lid: bool = False
+    """The top is shut: liquid leaves through the spout alone."""
     pours: bool = False
+    fill: tuple[Share, Share] | None = None
+    """Filled share at the start, drawn between these; default: a pouring vessel is well filled, others mostly empty."""
+
+    @model_validator(mode="after")
+    def _shaped(self) -> VesselSpec:
+        heights = [self.bottom_z, *(z for z, _ in self.belly), self.top_z]
+        if any(b - a < 1e-4 for a, b in zip(heights, heights[1:], strict=False)):
+            raise ValueError(f"heights must rise from bottom_z over belly to top_z; got {heights}")
+        if self.pours and not any(self.spout[:2]):
+            raise ValueError("a vessel that pours needs a spout off its axis: [x, y, z] of the tip")
+        if self.lid and self.pours and not self.bore:
+            raise ValueError("under a lid liquid can only leave through a bore; give its radius")
+        if self.pours and self.spout[2] < self.bottom_z + 0.25 * (self.top_z - self.bottom_z):
+            raise ValueError("the spout's tip is so low that the vessel runs out; raise it")
+        if self.fill and self.fill[0] > self.fill[1]:
+            raise ValueError(f"fill {list(self.fill)}: the first must not be above the second")
+        return self
 
 
 class BodySpec(Spec):

@@ -52,3 +52,7 @@ class Timeline:
     """(P,) id of the liquid body each particle belongs to."""
     particle_radius_m: float
     events: tuple[Event, ...]
+    particle_velocity: F32 | None = None
+    """(T,P,3) m/s; None = all at rest."""
+    particle_vessel: U16 | None = None
+    """(T,P) id of the vessel each particle is in, 0 = in the open; None = all in the open."""

@@ -88,15 +88,28 @@ class Joint:
 
 @dataclass(frozen=True, slots=True)
 class Vessel:
-    """The inside of something that holds liquid: a truncated cone about the body's +z axis."""
+    """The inside of something that holds liquid: a solid of revolution about the body's +z axis. Body frame."""
 
     bottom_z: float
     top_z: float
     bottom_radius: float
     top_radius: float
     spout: Vec3 = (0.0, 0.0, 0.0)
-    """Where liquid leaves when poured, body frame; used by pouring vessels only."""
+    """Where liquid leaves when poured; used by pouring vessels only."""
     pours: bool = False
+    belly: tuple[tuple[float, float], ...] = ()
+    """(z, radius) of the wall between bottom and top, z rising; none = a truncated cone."""
+    wall: float = 0.004
+    """Thickness."""
+    lid: bool = False
+    """The top is shut: what leaves, leaves through the spout."""
+    bore: float = 0.0
+    """Inner radius of the spout, a tube under a lid and an open trough otherwise; 0 = a lip in the rim."""
+
+    @property
+    def profile(self) -> tuple[tuple[float, float], ...]:
+        """(z, radius) of the inside from the bottom up."""
+        return ((self.bottom_z, self.bottom_radius), *self.belly, (self.top_z, self.top_radius))
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,11 +91,14 @@ def jug(srgb: Vec3, rng: np.random.Generator) -> PropShape:
         vary(rng, 0.7),
         vessel=Vessel(
             floor,
-            h * 0.93,
+            h * 0.96,
             foot - wall - 0.001,
-            mouth * 0.94 - wall - 0.001,
-            (mouth + lip, 0.0, h + 0.25 * lip),
+            mouth - wall - 0.002,
+            (mouth + lip, 0.0, h + 0.3 * lip),
             True,
+            ((h * 0.28, r - wall - 0.003), (h * 0.74, mouth * 0.94 - wall - 0.001)),
+            wall,
+            bore=0.014,
         ),
         topples=True,
     )
@@ -165,7 +168,17 @@ def teapot(srgb: Vec3, rng: np.random.Generator) -> PropShape:
             solid_box((grip + 0.006, 0.015, h * 0.6), (-r - grip / 2 - 0.003, 0, h * 0.6)),
         ],
         vary(rng, 0.6),
-        vessel=Vessel(0.006, h * 0.9, foot - 0.006, mouth, (r + reach, 0.0, h * 1.02), True),
+        vessel=Vessel(
+            0.006,
+            h * 0.95,
+            foot - 0.006,
+            mouth - 0.002,
+            (r + reach, 0.0, h * 1.02),
+            True,
+            ((h * 0.27, r * 0.95 - 0.005), (h * 0.48, r - 0.005), (h * 0.8, r * 0.84 - 0.005)),
+            lid=True,
+            bore=0.007,
+        ),
     )
 
 

@@ -68,7 +68,7 @@ def mug(srgb: Vec3, rng: np.random.Generator) -> PropShape:
         [*turned([*runs, (white_inside, inside)], 30), handle.surface(Material(srgb, gloss=0.35))],
         [body, loop],
         vary(rng, 0.3),
-        vessel=Vessel(floor, h - 0.004, foot - wall - 0.002, r - wall),
+        vessel=Vessel(floor, h - 0.001, foot - wall - 0.001, r - wall, belly=((h * 0.3, r - wall - 0.001),), wall=wall),
         topples=True,
     )
 
@@ -91,7 +91,7 @@ def glass(srgb: Vec3, rng: np.random.Generator) -> PropShape:
         turned([(tinted, outside), (tinted, inside)], 28),
         [solid_cylinder(r, 0, h)],
         vary(rng, 0.25),
-        vessel=Vessel(floor, h - 0.004, foot - wall - 0.001, r - wall - 0.0005),
+        vessel=Vessel(floor, h - 0.001, foot - wall - 0.001, r - wall - 0.0005, wall=wall),
         topples=True,
     )
 
@@ -127,7 +127,9 @@ def bowl(srgb: Vec3, rng: np.random.Generator) -> PropShape:
         turned([*runs, (inner, inside)], 34),
         [bottom, *lower, *upper],
         vary(rng, 0.4),
-        vessel=Vessel(floor, brim - 0.006, foot * 0.95, r - wall - 0.003),
+        vessel=Vessel(
+            floor, brim - 0.002, foot * 0.9, r - wall - 0.001, belly=((h * 0.4, r * 0.82 - wall - 0.003),), wall=wall
+        ),
         cavity=Cavity((-q, -q, floor), (q, q, brim)),
     )
 
