@@ -55,7 +55,7 @@ def _parse(argv: list[str]) -> Callable[[], int]:
     """The command that the arguments say, ready to run."""
     import tyro
 
-    from synth4d.cli import look, make
+    from synth4d.cli import importing, look, make
 
     commands: dict[str, Callable[..., Callable[[], int]]] = {
         "dataset": make.Dataset,
@@ -66,6 +66,7 @@ def _parse(argv: list[str]) -> Callable[[], int]:
         "scenes": look.Scenes,
         "schema": look.Schema,
         "doctor": look.Doctor,
+        "import": importing.Import,
         "bench": make.Bench,
     }
     description = "3D and 4D scenes in, training data for vision-language models out. -v shows tracebacks."

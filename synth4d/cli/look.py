@@ -105,27 +105,34 @@ class Scenes:
 
 @dataclass(frozen=True)
 class Schema:
-    """Print the JSON Schema of a file: of a dataset's members and lists, or of a run config or a scene."""
+    """Print the JSON Schema of a file: of a dataset's members and lists, a run config, a scene or an annotation."""
 
-    name: Annotated[Positional[Literal["qa", "facts", "camera", "manifest", "dataset", "config", "scene"]], arg()]
+    name: Annotated[
+        Positional[Literal["qa", "facts", "camera", "manifest", "dataset", "config", "scene", "annotation"]], arg()
+    ]
     """Which file."""
 
     def __call__(self) -> int:
         from pydantic import TypeAdapter
 
         from synth4d import config, records
+        from synth4d.scene.annotation import AnnotationSpec
         from synth4d.scene.spec import SceneSpec
 
-        model = {**records.SCHEMAS, "config": config.RunConfig, "scene": SceneSpec}[self.name]
+        own = {"config": config.RunConfig, "scene": SceneSpec, "annotation": AnnotationSpec}
+        model = {**records.SCHEMAS, **own}[self.name]
         print(json.dumps(TypeAdapter(model).json_schema(), indent=2, ensure_ascii=False))
         return 0
 
 
 @dataclass(frozen=True)
 class Doctor:
-    """Check that this machine has what a run needs; says what to do where something is missing."""
+    """Check that this machine has what a run needs, or that a scene is what it should be; says what to do where not."""
+
+    scene: Annotated[Positional[str], arg(metavar="SCENE")] = ""
+    """A scene by name or by path of its scene.yaml: axes, units, sizes, and what its cameras see."""
 
     def __call__(self) -> int:
-        from synth4d.cli.doctor import examine
+        from synth4d.cli import doctor, scene_report
 
-        return examine()
+        return scene_report.report(self.scene) if self.scene else doctor.examine()

@@ -31,7 +31,8 @@ class Stage:
         self._area = np.prod(np.array([np.subtract(p.high[:2], p.low[:2]) for p in places]).reshape(-1, 2), axis=1)
         self.places = {p.name: p for p in world.places}
         self.free = [self.by_name[n] for n in world.free]
-        self._others = np.array([[p.body != b.id for b in self.free] for p in places]).reshape(len(places), -1)
+        others = [[p.body != b.id for b in self.free] for p in places]
+        self._others = np.array(others).reshape(len(places), len(self.free))
         self.switches = {s.part: s for s in world.switches}
         self.openable = [b for b in self.bodies.values() if b.joint and b.id not in self.switches]
 

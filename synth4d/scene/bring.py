@@ -15,6 +15,7 @@ from synth4d.scene import assets, captured, meshbody, urdf
 from synth4d.scene.capture import Capture
 from synth4d.scene.placement import Placement, handed, placement, pose, product
 from synth4d.scene.spec import AssetSpec, BodySpec, PlaceSpec, SceneSpec
+from synth4d.types import Gaussians
 from synth4d.yamlfile import Document
 
 IDENTITY = np.array([0.0, 0, 0, 1, 0, 0, 0])
@@ -29,11 +30,14 @@ AXES = {".glb": "y-up"}
 class Brought:
     """What an asset adds to a scene."""
 
+    at: Placement
     bodies: list[RawBody]
     files: list[Path]
     named: dict[str, BodySpec] = field(default_factory=dict)
     places: dict[str, PlaceSpec] = field(default_factory=dict)
     captures: dict[str, Capture] = field(default_factory=dict)
+    upright: Gaussians | None = None
+    """All of a capture, in the asset's upright frame."""
 
 
 def bring(spec: SceneSpec, index: int, document: Document) -> Brought:
@@ -61,7 +65,7 @@ def bring(spec: SceneSpec, index: int, document: Document) -> Brought:
         files = assets.check_model(path, root, where)
         bodies = _placed(read_model(path, scale=at.scale, keep=asset.keep), asset, at, index)
     _pinned(asset, path, files, where)
-    return Brought(bodies, files)
+    return Brought(at, bodies, files)
 
 
 def locate(file: str, root: str, folder: Path, where: str) -> tuple[Path, Path]:
@@ -88,8 +92,9 @@ def _splats(asset: AssetSpec, path: Path, root: Path, folder: Path, where: str, 
     _pinned(asset, path, files[:1], where)
     read = splats.read(path, on_bad=asset.on_bad)
     said = read.notes.axes or {"y": "y-up", "z": "z-up"}.get((read.notes.vertical_axis or "").strip().lower())
-    found = captured.share_out(read, annotation, placement(asset, said, where), rest)
-    return Brought(found.bodies, files, found.named, found.places, found.captures)
+    at = placement(asset, said, where)
+    found = captured.share_out(read, annotation, at, rest)
+    return Brought(at, found.bodies, files, found.named, found.places, found.captures, found.upright)
 
 
 def _placed(bodies: list[RawBody], asset: AssetSpec, at: Placement, index: int) -> list[RawBody]:

@@ -51,6 +51,8 @@ DENSITY = 300.0
 class Captured:
     """What an asset of Gaussians adds to a scene."""
 
+    upright: Gaussians
+    """All of them, in the asset's upright frame."""
     bodies: list[RawBody] = field(default_factory=list)
     named: dict[str, BodySpec] = field(default_factory=dict)
     places: dict[str, PlaceSpec] = field(default_factory=dict)
@@ -61,7 +63,7 @@ class Captured:
 def share_out(found: splats.Splats, annotation: Path | None, at: Placement, rest: str) -> Captured:
     """A capture in its place; `rest` names the body of what belongs to no named thing. Raises SceneError."""
     upright = splats.transform(found.gaussians, at.upright, at.scale)
-    out, place = Captured(), pose(at.place)
+    out, place = Captured(upright), pose(at.place)
     things: dict[str, ThingSpec] = {}
     owner = np.full(len(upright.means), -1)
     if annotation is not None:
@@ -116,9 +118,7 @@ def share(g: Gaussians, ids: NDArray[np.uint32] | None, things: dict[str, ThingS
                 )
             owner[rows], size[rows] = k, 0.0
             continue
-        near = np.flatnonzero((np.abs(means - thing.center) <= np.linalg.norm(thing.size) / 2 + OUT_M).all(1))
-        inside, under = _inside(g, means, near, thing)
-        rows = near[inside & ~under]
+        rows = inside(g, thing)
         if not len(rows):
             raise SceneError(f"{where}: {name}: {_why_empty(means, thing)}")
         volume = float(np.prod(thing.size))
@@ -141,12 +141,20 @@ def _with_id(object_id: int, ids: NDArray[np.uint32] | None, where: str) -> I64:
     return mine
 
 
+def inside(g: Gaussians, box: BoxSpec) -> I64:
+    """Rows of the Gaussians that a thing with this box has."""
+    means = g.means.astype(float)
+    near = np.flatnonzero((np.abs(means - box.center) <= np.linalg.norm(box.size) / 2 + OUT_M).all(1))
+    fits, under = _inside(g, means, near, box)
+    return near[fits & ~under]
+
+
 def _inside(g: Gaussians, means: F64, rows: I64, box: BoxSpec) -> tuple[Bool, Bool]:
     """(R,) which Gaussians reach no further than OUT_M out of the box, and which of those lie flat at its foot."""
     local = apply_pose(invert_pose(box.pose), means[rows])
     half = np.array(box.size) / 2
-    inside = np.asarray((np.abs(local) <= half + OUT_M).all(1))
-    local, kept = local[inside], rows[inside]
+    within = np.asarray((np.abs(local) <= half + OUT_M).all(1))
+    local, kept = local[within], rows[within]
     axes = rotmat(quat_mul(quat_inv(box.pose[3:]), g.quats_wxyz[kept]))
     along = axes * g.scales[kept, None, :]
     reach = REACH * np.sqrt((along * along).sum(2))
@@ -154,8 +162,8 @@ def _inside(g: Gaussians, means: F64, rows: I64, box: BoxSpec) -> tuple[Bool, Bo
     normal = np.take_along_axis(axes[:, 2], np.argmin(g.scales[kept], 1)[:, None], 1)[:, 0]
     flat = (local[:, 2] < min(FOOT_M, box.size[2] / 3) - half[2]) & (np.abs(normal) > LEVEL)
     under = np.zeros(len(rows), bool)
-    under[inside], inside[inside] = fits & flat, fits
-    return inside, under
+    under[within], within[within] = fits & flat, fits
+    return within, under
 
 
 def _why_empty(means: F64, thing: ThingSpec) -> str:

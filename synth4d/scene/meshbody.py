@@ -62,7 +62,8 @@ def visual(part: meshfile.Part, vertices: F64, mirrored: bool = False) -> Geom:
     if smooth:
         vertices, faces = creased(vertices, faces)
     return Geom(
-        "mesh", (0, 0, 0), IDENTITY, part.material, part.rgba, "", vertices, faces, uv, part.image, smooth
+        "mesh", (0, 0, 0), IDENTITY, part.material, part.rgba,
+        vertices=vertices, faces=faces, uv=uv, image=part.image, smooth=smooth,
     )  # fmt: skip
 
 

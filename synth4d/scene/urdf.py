@@ -18,6 +18,7 @@ from synth4d.geometry import apply_pose, compose, invert_pose, quat_from_axis_an
 from synth4d.physics import Geom, Hinge, RawBody
 from synth4d.scene import assets, meshfile
 from synth4d.scene.meshbody import DENSITY, IDENTITY, MASS_KG, contact, visual
+from synth4d.scene.meshfile import Rgba
 from synth4d.scene.placement import Placement, pose
 from synth4d.types import F64, Vec3
 
@@ -33,7 +34,7 @@ class _Reader:
     where: str
     files: list[Path]
     meshes: dict[str, list[meshfile.Part]]
-    materials: dict[str, tuple[float, ...]]
+    materials: dict[str, Rgba]
 
 
 def read(path: Path, root: Path, at: Placement, where: str) -> tuple[list[RawBody], list[Path]]:
@@ -44,7 +45,7 @@ def read(path: Path, root: Path, at: Placement, where: str) -> tuple[list[RawBod
     for material in robot.findall("material"):
         colour = material.find("color")
         if colour is not None:
-            reader.materials[material.get("name", "")] = tuple(_numbers(colour, "rgba", 4, where))
+            reader.materials[material.get("name", "")] = _rgba(colour, where)
     links = {str(link.get("name")): link for link in robot.findall("link")}
     joints = list(robot.findall("joint"))
     if not 0 < len(links) <= MAX_LINKS:
@@ -157,7 +158,7 @@ def _looks(element: ET.Element, to_body: F64, reader: _Reader) -> Iterator[Geom]
             raise SceneError(f"{reader.where}: <{shape.tag}> is no shape of a URDF")
 
 
-def _mesh(shape: ET.Element, place: F64, rgba: tuple[float, ...] | None, reader: _Reader) -> Iterator[Geom]:
+def _mesh(shape: ET.Element, place: F64, rgba: Rgba | None, reader: _Reader) -> Iterator[Geom]:
     name = str(shape.get("filename"))
     if name not in reader.meshes:
         target = _find(name, reader)
@@ -167,7 +168,7 @@ def _mesh(shape: ET.Element, place: F64, rgba: tuple[float, ...] | None, reader:
     scale = np.array(_numbers(shape, "scale", 3, reader.where) if shape.get("scale") else [1.0, 1, 1]) * reader.scale
     for part in reader.meshes[name]:
         geom = visual(part, apply_pose(place, part.vertices * scale), bool(np.prod(scale) < 0))
-        yield geom if rgba is None or part.material or part.image else replace(geom, rgba=rgba)  # type: ignore[arg-type]
+        yield geom if rgba is None or part.material or part.image else replace(geom, rgba=rgba)
 
 
 def _find(name: str, reader: _Reader) -> Path:
@@ -212,14 +213,19 @@ def _origin(element: ET.Element | None, reader: _Reader) -> F64:
     return np.concatenate([np.array(xyz) * reader.scale, turn])
 
 
-def _colour(element: ET.Element, reader: _Reader) -> tuple[float, ...] | None:
+def _colour(element: ET.Element, reader: _Reader) -> Rgba | None:
     material = element.find("material")
     if material is None:
         return None
     colour = material.find("color")
     if colour is not None:
-        return tuple(_numbers(colour, "rgba", 4, reader.where))
+        return _rgba(colour, reader.where)
     return reader.materials.get(material.get("name", ""))
+
+
+def _rgba(colour: ET.Element, where: str) -> Rgba:
+    r, g, b, a = (min(max(v, 0.0), 1.0) for v in _numbers(colour, "rgba", 4, where))
+    return (r, g, b, a)
 
 
 def _numbers(element: ET.Element, key: str, count: int, where: str) -> list[float]:
