@@ -90,6 +90,15 @@ def test_compressed_ply(tmp_path, k, chunk_colours):
         np.testing.assert_allclose(a.sh, b.sh, atol=4 / 256 + 1e-5)
 
 
+def test_compressed_harmonics_reach_their_ends(tmp_path):
+    """A byte stands for the middle of its 256th of ±4, but the first and the last for the ends."""
+    made = some(256, 3)
+    data = bytearray(compressed(made, False))
+    data[-9 * 256 :] = bytes(range(256)) * 9
+    values = np.sort(read(write(tmp_path / "x", bytes(data))).gaussians.sh.ravel())[::9]
+    np.testing.assert_allclose(values, [-4, *((np.arange(1, 255) + 0.5) / 32 - 4), 4], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -262,3 +271,5 @@ def test_splat(tmp_path):
     np.testing.assert_allclose(found.gaussians.opacities, made.gaussians.opacities, atol=0.5 / 255 + 1e-6)
     assert turn_between(found.gaussians.quats_wxyz, made.gaussians.quats_wxyz) < 0.05
     assert found.notes.format == ".splat" and found.gaussians.sh is None
+    made.gaussians.quats_wxyz[:] = 1, 0, 0, 0
+    np.testing.assert_array_equal(read(write(tmp_path / "x", splat(made))).gaussians.quats_wxyz[:, 1:], 0)

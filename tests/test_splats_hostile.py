@@ -77,7 +77,10 @@ FILES = {
     "ply list": (header("element vertex 3", "property list uchar int vertex_indices"), "list property"),
     "ply negative": (header("element vertex -1", "property float x"), "not 'vertex -1'"),
     "ply wordy": (header("element vertex 1e3", "property float x"), "not 'vertex 1e3'"),
-    "ply huge": (header("element vertex 4000000000", "property float x"), "4000000000 rows of vertex"),
+    "ply huge": (
+        header("element vertex 4000000000", "property float x"),
+        "4000000000 rows of vertex, at most 50000000",
+    ),
     "ply huge count": (header("element vertex 99999999999999999999"), "an element is a name and a count"),
     "ply none": (header("element vertex 0", "property float x"), "no vertices"),
     "ply no vertex": (header("element face 0", "property list uchar int vertex_indices"), "no vertices"),
