@@ -49,6 +49,37 @@ class Limits(Part):
     """Memory one worker may allocate beyond what it has at its start."""
 
 
+class Nerf(Part):
+    """What a radiance field is fitted to, and how large it is."""
+
+    layout: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Number of the layout that the field shows."""
+    views: Annotated[int, Field(ge=4, le=4096)] = 120
+    size: Side = 200
+    """Width and height of a view, pixels."""
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 2500
+    rays: Annotated[int, Field(ge=16, le=1 << 20)] = 2048
+    """Rays a step."""
+    levels: Annotated[int, Field(ge=1, le=32)] = 8
+    features: Literal[2, 4] = 4
+    """Features a level of the hash grid."""
+    log2_size: Annotated[int, Field(ge=4, le=24)] = 16
+    """Rows of a level, as a power of two."""
+    max_res: Annotated[int, Field(ge=16, le=1 << 16)] = 1024
+    hidden: Annotated[int, Field(ge=8, le=256)] = 32
+    """Width of the networks."""
+    samples: list[Annotated[int, Field(ge=4, le=512)]] = [48, 24, 16]
+    """Samples a ray when it is drawn: of the two proposal networks, then of the field."""
+    floor_db: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 24.0
+    """Least PSNR on held-out views of a fit that is used."""
+
+    @model_validator(mode="after")
+    def _three(self) -> Self:
+        if len(self.samples) != 3:
+            raise ValueError(f"samples must be three counts, not {len(self.samples)}")
+        return self
+
+
 class RunConfig(Part):
     """Everything a dataset follows from, apart from code and scene files."""
 
@@ -62,6 +93,8 @@ class RunConfig(Part):
     width: Side = 384
     height: Side = 288
     renderer: Literal["auto", "splat", "splat-cuda", "nerf", "mesh"] = "auto"
+    static_renderer: Literal["same", "splat", "splat-cuda", "nerf", "mesh"] = "same"
+    """What draws the static shots; same: `renderer`."""
     author: Literal["template"] = "template"
     questions: Annotated[int, Field(ge=1, le=1000)] = 24
     """Questions asked of each shot, before the filter."""
@@ -72,6 +105,7 @@ class RunConfig(Part):
     max_attempts: Annotated[int, Field(ge=1, le=50)] = 12
     """How often a shot whose events can't be carried out is planned anew."""
     limits: Limits = Limits()
+    nerf: Nerf = Nerf()
 
     @model_validator(mode="after")
     def _shares(self) -> Self:
