@@ -11,6 +11,8 @@ from synth4d.errors import SceneError
 
 MAX_XML = 8 << 20
 MAX_FILE = 256 << 20
+MAX_SIDE = 8192
+"""Pixels a side of a texture."""
 MAX_SPLATS = 16 << 30
 
 
@@ -67,11 +69,28 @@ def check_model(path: Path, root: Path, where: str) -> list[Path]:
             if target is None:
                 raise SceneError(f"{where}: {current.name} names {name!r}, which does not exist")
             _inside(target, root, where)
+            if tag == "texture":
+                _picture(target, where)
             if tag == "include":
                 queue.append(target.resolve())
             elif target.resolve() not in seen:
                 seen.append(target.resolve())
     return seen
+
+
+def _picture(path: Path, where: str) -> None:
+    """Refuse a picture too large to be unpacked, by its header; what is no picture is MuJoCo's to judge."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as opened:
+            width, height = opened.size
+    except UnidentifiedImageError:
+        return
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
+        raise SceneError(f"{where}: {path.name} is no picture that can be read: {problem}") from None
+    if max(width, height) > MAX_SIDE:
+        raise SceneError(f"{where}: {path.name}: a texture of {width}x{height}; {MAX_SIDE} a side at most")
 
 
 def xml(path: Path, where: str) -> ET.Element:

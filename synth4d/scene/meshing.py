@@ -10,7 +10,7 @@ import numpy as np
 
 from synth4d.geometry import apply_pose
 from synth4d.physics import Geom
-from synth4d.scene import assets
+from synth4d.scene import assets, unwrap
 from synth4d.scene.spec import MaterialSpec
 from synth4d.types import F64, I32, Material, Surface, Vec3
 
@@ -20,9 +20,10 @@ SEGMENTS = 32
 def surface(geom: Geom, material: Material) -> Surface:
     """A geom in its body's frame. Round primitives are shaded smooth, boxes flat, meshes as they say."""
     v, f = mesh(geom)
+    uv = unwrap.uv(geom, v, f) if material.image is not None else None
     v = apply_pose(geom.pose, v)
     smooth = geom.smooth if geom.type == "mesh" else geom.type != "box"
-    return Surface(v, f, material, smooth=smooth, uv=geom.uv if material.image is not None else None)
+    return Surface(v, f, material, smooth=smooth, uv=uv)
 
 
 def mesh(geom: Geom) -> tuple[F64, I32]:
