@@ -43,7 +43,7 @@ def render(world: World, timeline: Timeline, camera: CameraPath, *, rng: np.rand
 
     Nothing is drawn by chance and OpenGL chooses its own threads: `rng` and `threads` are for other renderers.
     """
-    if captured := [b.name for b in world.bodies if b.captured is not None and not b.surfaces]:
+    if captured := [b.name for b in world.bodies if b.captured is not None]:
         raise RenderError(f"renderer mesh: body {captured[0]!r} is made of Gaussians alone; use --renderer splat")
     pyrender = _pyrender()
     drawer = _Drawer(pyrender, world, timeline, camera)

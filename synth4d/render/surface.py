@@ -93,7 +93,7 @@ def gather(bodies: tuple[Body, ...]) -> tuple[Triangles, Outlines, list[Skin]]:
         if body.role == "liquid":
             continue
         for surface in body.surfaces:
-            if not len(surface.faces):
+            if not len(surface.faces) or not surface.drawn:
                 continue
             vertices = np.asarray(surface.vertices, float)
             if not np.isfinite(vertices).all():
