@@ -9,27 +9,17 @@ import numpy as np
 from synth4d.geometry import rotmat
 from synth4d.rays import RayScene
 from synth4d.render.author import author
-from synth4d.render.bind import OPACITY
 from synth4d.render.captured import Captured
 from synth4d.render.hidden import Horizon
 from synth4d.render.light import Light, Lit, still_triangles
+from synth4d.render.liquid import Liquid
 from synth4d.render.shade import Shade
 from synth4d.render.splat import Picture, Rasteriser
-from synth4d.render.tone import linear
 from synth4d.render.view import Sight
-from synth4d.types import F32, F64, U8, U16, CameraPath, Clip, Gaussians, Timeline, World
+from synth4d.types import F32, U8, U16, CameraPath, Clip, Gaussians, Timeline, World
 
 BACKGROUND = (0.16, 0.17, 0.19)
 """sRGB behind everything."""
-_LIQUID_SRGB = {
-    "water": (0.55, 0.72, 0.82),
-    "milk": (0.95, 0.94, 0.90),
-    "juice": (0.95, 0.60, 0.12),
-    "coffee": (0.26, 0.15, 0.08),
-    "tea": (0.62, 0.33, 0.10),
-}
-_DROP_SIGMA = 0.6
-"""Standard deviation of a liquid particle's Gaussian in radii."""
 
 
 def render(world: World, timeline: Timeline, camera: CameraPath, *, rng: np.random.Generator, threads: int = 1) -> Clip:
@@ -69,22 +59,23 @@ class Stage:
         ends = np.searchsorted(bodies, np.arange(len(world.bodies) + 1))
         self.rows = {b: slice(int(ends[b]), int(ends[b + 1])) for b in np.unique(bodies).tolist()}
         self.moving = [b for b in self.rows if sight.moves[b]]
-        self.liquid = _liquid_albedo(world, timeline)
+        self.liquid = Liquid(world, timeline, camera)
         self.lit: Lit | None = None
+        self.painted: F32 | None = None
 
     def gaussians(self, frame: int) -> Gaussians:
         """All of them at a frame: authored ones, particles, captured ones."""
-        a, timeline, drops = self.authored, self.timeline, len(self.timeline.particle_id)
-        count = len(a.skin)
+        a, liquid, drops = self.authored, self.liquid, self.liquid.count
+        count, self.painted = len(a.skin), None
         means, quats = np.empty((count + drops, 3), np.float32), np.empty((count + drops, 4), np.float32)
         ids = np.empty(count + drops, np.uint16)
         for body, rows in self.rows.items():
             means[rows], quats[rows] = self._posed(frame, body)
             ids[rows] = self.world.bodies[body].id
-        means[count:], quats[count:], ids[count:] = self._drops(frame), (1, 0, 0, 0), timeline.particle_id
-        sigma = np.float32(_DROP_SIGMA * timeline.particle_radius_m)
-        scales = np.concatenate([a.scales, np.full((drops, 3), sigma, np.float32)])
-        opacities = np.concatenate([a.opacities, np.full(drops, OPACITY, np.float32)])
+        means[count:], quats[count:] = liquid.at(frame)
+        ids[count:] = liquid.ids
+        scales = np.concatenate([a.scales, liquid.scales])
+        opacities = np.concatenate([a.opacities, liquid.opacities])
         authored = Gaussians(means, quats, scales, opacities, self._colours(frame), ids)
         return self.captured.beside(authored, frame) if self.captured.rows else authored
 
@@ -95,15 +86,16 @@ class Stage:
             if np.any(poses[frame, body] != poses[frame - 1, body]):
                 rows = np.arange(self.rows[body].start, self.rows[body].stop)
                 rasteriser.update(rows, *self._posed(frame, body))
-        drops = self._drops(frame)
-        if len(drops):
-            rows = len(self.authored.skin) + np.arange(len(drops))
-            rasteriser.update(rows, drops, np.tile(np.array([1, 0, 0, 0], np.float32), (len(drops), 1)))
+        if self.liquid.count:  # it may flow, and what is not in sight waits behind the camera, which moves
+            rows = len(self.authored.skin) + np.arange(self.liquid.count)
+            rasteriser.update(rows, *self.liquid.at(frame))
         for body in self.captured.changed(frame):
             g, rows = self.captured.body(body, frame), self.captured.rows[body]
-            first = len(self.authored.skin) + len(drops)
+            first = len(self.authored.skin) + self.liquid.count
             rasteriser.update(first + np.arange(rows.start, rows.stop), g.means, g.quats_wxyz, g.sh)
         if np.any(levels[frame] != levels[frame - 1]) or self.light.at(frame) is not self.lit:
+            self.painted = None
+        if self.liquid.count or self.painted is None:
             rasteriser.recolour(self.captured.colours(self._colours(frame)))
 
     def _posed(self, frame: int, body: int) -> tuple[F32, F32]:
@@ -114,19 +106,13 @@ class Stage:
         return turned + pose[:3], _quat_mul(pose[3:], quats)
 
     def _colours(self, frame: int) -> F32:
-        self.lit = self.light.at(frame)
         levels = self.timeline.levels[frame]
-        colours = self.shade.colours(self.lit, levels)
-        if not len(self.liquid):
-            return colours
-        return np.concatenate([colours, self.shade.simple(self.liquid, levels)])
-
-    def _drops(self, frame: int) -> F32:
-        """(P,3) particles; those that are not in the world wait behind the camera."""
-        drops = self.timeline.particles[frame]
-        T = self.camera.T_world_cam[frame]
-        behind = (T[:3, 3] - T[:3, 2]).astype(np.float32)
-        return np.where(np.isnan(drops), behind, drops).astype(np.float32)
+        if self.painted is None:
+            self.lit = self.light.at(frame)
+            self.painted = self.shade.colours(self.lit, levels)
+        if not self.liquid.count:
+            return self.painted
+        return np.concatenate([self.painted, self.shade.simple(self.liquid.albedos(frame), levels)])
 
 
 def _quat_mul(a: F32, b: F32) -> F32:
@@ -136,17 +122,6 @@ def _quat_mul(a: F32, b: F32) -> F32:
     real, i = w * p - x * q - y * r - z * s, w * q + x * p + y * s - z * r
     j, k = w * r - x * s + y * p + z * q, w * s + x * r - y * q + z * p
     return np.stack([real, i, j, k], 1)
-
-
-def _liquid_albedo(world: World, timeline: Timeline) -> F64:
-    """(P,3) linear colour of each particle, by the liquid it belongs to."""
-    colour = {}
-    for body in world.bodies:
-        if body.role == "liquid":
-            default = _LIQUID_SRGB.get(body.category, _LIQUID_SRGB["water"])
-            srgb = body.surfaces[0].material.srgb if body.surfaces else default
-            colour[body.id] = linear(np.array(srgb))
-    return np.array([colour[int(i)] for i in timeline.particle_id]).reshape(-1, 3)
 
 
 def _quantise(picture: Picture) -> tuple[U8, F32, U16]:
