@@ -90,6 +90,11 @@ def test_compressed_ply(tmp_path, k, chunk_colours):
         np.testing.assert_allclose(a.sh, b.sh, atol=4 / 256 + 1e-5)
 
 
+def test_compressed_comments_count(tmp_path):
+    data = compressed(some(5, 0), False).replace(b"1.0\n", b"1.0\ncomment SplatRenderMode: mip\n", 1)
+    assert read(write(tmp_path / "x", data)).gaussians.antialiased
+
+
 def test_compressed_harmonics_reach_their_ends(tmp_path):
     """A byte stands for the middle of its 256th of ±4, but the first and the last for the ends."""
     made = some(256, 3)

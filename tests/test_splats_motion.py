@@ -77,6 +77,14 @@ def test_a_moved_splat_looks_the_same_from_the_moved_eye(seed, k, mirror, scale)
     np.testing.assert_array_equal(moved.colours, g.colours)
 
 
+def test_a_rotation_written_with_four_digits_is_one():
+    T, made = np.eye(4), some(50)
+    T[:3, :3] = np.round(rotmat(turn(np.random.default_rng(9))), 4)
+    moved = transform(made.gaussians, T)
+    distances = [np.linalg.norm(g.means[:, None] - g.means[None], axis=2) for g in (made.gaussians, moved)]
+    np.testing.assert_allclose(distances[0], distances[1], atol=1e-5)
+
+
 def test_there_and_back():
     made, T = some(100), np.eye(4)
     T[:3, :3], T[:3, 3] = rotmat(turn(np.random.default_rng(3))), (1, -2, 3)
@@ -89,6 +97,7 @@ def test_there_and_back():
     ("T", "scale", "said"),
     [
         (np.diag([2.0, 2, 2, 1]), 1, "must be rigid"),
+        (np.zeros((4, 4)) + np.diag([0, 0, 0, 1.0]), 1, "must be rigid"),
         (np.eye(3), 1, "4×4"),
         (np.full((4, 4), np.nan), 1, "4×4"),
         (np.eye(4) + np.eye(4, k=-3), 1, "last row"),
@@ -164,10 +173,14 @@ def test_tracks_move_along_with_their_gaussians(seed, mirror):
         np.testing.assert_allclose(apply_pose(moved.poses[k, t], scale * means[0] @ T[:3, :3].T + T[:3, 3]), there)
 
 
-def test_too_few_to_turn_only_translate():
-    means = np.array([[[0, 0, 0], [1, 0, 0]], [[0, 0, 1], [0, 1, 1]]], float)
-    found, _ = tracks.fit(means, [1, 1], [0, 1])
-    np.testing.assert_allclose(found.poses[0, 1], [-0.5, 0.5, 1, 1, 0, 0, 0])
+def test_a_turn_that_cannot_be_seen_is_left_out():
+    """One Gaussian only translates; a row of them swings from x to y and does not spin about itself."""
+    row = np.linspace(0, 1, 5)[:, None]
+    means = np.array([[[7, 7, 7], *row * [1, 0, 0]], [[7, 8, 7], *row * [0, 1, 0] + [0, 0, 1]]])
+    found, residual = tracks.fit(means, [1, 2, 2, 2, 2, 2], [0, 1])
+    np.testing.assert_allclose(found.poses[0, 1], [0, 1, 0, 1, 0, 0, 0])
+    np.testing.assert_allclose(found.poses[1, 1], [0, 0, 1, np.sqrt(0.5), 0, 0, np.sqrt(0.5)], atol=1e-6)
+    assert residual.max() < 1e-6
 
 
 def test_tracks_are_kept(tmp_path):

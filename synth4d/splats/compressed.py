@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.errors import SceneError
+from synth4d.splats.ply import render_mode, vertical_axis
 from synth4d.splats.splats import SH_C0, Notes, OnBad, Raw, Splats, finish
 from synth4d.splats.table import Element, Header, blocks
 from synth4d.types import F32
@@ -50,10 +51,11 @@ def read_compressed(file: FileIO, header: Header, source: str, on_bad: OnBad) ->
             np.ascontiguousarray(colour[:, 3]),
             (rgb - np.float32(0.5)) / np.float32(SH_C0),
             None if sh is None else _harmonics(sh),
-            object_id=vertex.pop("object_id", None),
-            extra=vertex,
+            render_mode(header.comments) == "mip",
+            vertex.pop("object_id", None),
+            vertex,
         )
-    return finish(raw, Notes(source, "compressed PLY"), on_bad)
+    return finish(raw, Notes(source, "compressed PLY", vertical_axis=vertical_axis(header.comments)), on_bad)
 
 
 def _empty(element: Element) -> Columns:

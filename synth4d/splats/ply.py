@@ -62,14 +62,14 @@ def read_ply(file: FileIO, header: Header, source: str, on_bad: OnBad) -> Splats
                     column[start : start + len(rows)] = rows[name]
         _activate(raw, layout)
     raw.object_id = raw.extra.pop("object_id", None)
-    mode = _mode(header.comments)
+    mode = render_mode(header.comments)
     raw.antialiased = mode == "mip"
     remarks = (
         ("the header says 2dgs, but there is a scale_2: taken as 3D",)
         if mode == "2dgs" and len(layout.scales) == 3
         else ()
     )
-    notes = Notes(source, "3DGS PLY", vertical_axis=_comment(header.comments, "vertical axis"), remarks=remarks)
+    notes = Notes(source, "3DGS PLY", vertical_axis=vertical_axis(header.comments), remarks=remarks)
     return finish(raw, notes, on_bad)
 
 
@@ -105,7 +105,7 @@ def _activate(raw: Raw, layout: Layout) -> None:
         raw.f_dc = (raw.f_dc / np.float32(255) - np.float32(0.5)) / np.float32(SH_C0)
 
 
-def _mode(comments: tuple[str, ...]) -> str:
+def render_mode(comments: tuple[str, ...]) -> str:
     """`default`, `mip` or `2dgs`: Brush's `SplatRenderMode: …` and Postshot's `antialiased 0|1`; the last wins."""
     mode = "default"
     for comment in comments:
@@ -115,8 +115,8 @@ def _mode(comments: tuple[str, ...]) -> str:
     return mode
 
 
-def _comment(comments: tuple[str, ...], key: str) -> str | None:
-    found = [c.partition(":")[2].strip() for c in comments if c.lower().startswith(key + ":")]
+def vertical_axis(comments: tuple[str, ...]) -> str | None:
+    found = [c.partition(":")[2].strip() for c in comments if c.lower().startswith("vertical axis:")]
     return found[-1] if found else None
 
 

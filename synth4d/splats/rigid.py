@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from synth4d.errors import SceneError
-from synth4d.geometry import quat_mul
+from synth4d.geometry import quat_mul, rotate, rotmat
 from synth4d.splats import harmonics
 from synth4d.types import F64, Gaussians
 
@@ -53,29 +53,55 @@ def _annihilate(a: F64, v: F64, p: int, q: int) -> None:
         one[...], two[...] = c * one - s * two, s * one + c * two
 
 
-def transform(gaussians: Gaussians, T: ArrayLike, scale: float = 1.0) -> Gaussians:
-    """The same Gaussians elsewhere: scaled about the origin, then moved by T (4,4), x → R (scale · x) + t.
+@dataclass(frozen=True, slots=True, eq=False)
+class Similarity:
+    """x → R (scale · x) + t, with R = hand · turn."""
 
-    R is orthogonal; it may mirror, as files in left-handed axes need. Shapes, view-dependent colours and ids come
-    along. SceneError where T is not rigid or the scale not positive.
-    """
+    scale: float
+    hand: float
+    """-1 where R mirrors, else 1"""
+    turn: F64
+    """(4,) wxyz"""
+    t: F64
+
+    @property
+    def R(self) -> F64:
+        return self.hand * rotmat(self.turn)
+
+    def directions(self, v: ArrayLike) -> F64:
+        """R v of (...,3), unscaled."""
+        return self.hand * rotate(self.turn, v)
+
+    def points(self, x: ArrayLike) -> F64:
+        return self.directions(self.scale * np.asarray(x, float)) + self.t
+
+
+def similarity(T: ArrayLike, scale: float) -> Similarity:
+    """Of T (4,4) after a scale; SceneError where T is not rigid to three digits, which are made exact."""
     T = np.asarray(T, float)
     if not (np.isfinite(scale) and scale > 0):
         raise SceneError(f"scale {scale} of Gaussians must be positive")
     if T.shape != (4, 4) or not np.isfinite(T).all() or (T[3] != (0, 0, 0, 1)).any():
         raise SceneError("a transform of Gaussians must be a 4×4 matrix with last row 0 0 0 1")
-    R, t = T[:3, :3], T[:3, 3]
-    if np.abs((R[:, :, None] * R[:, None, :]).sum(0) - np.eye(3)).max() > 1e-5:
+    R = T[:3, :3]
+    if np.abs((R[:, :, None] * R[:, None, :]).sum(0) - np.eye(3)).max() > 1e-3:
         raise SceneError("a transform of Gaussians must be rigid (orthogonal 3×3 part); give the scale apart")
-    x, s = gaussians.means.astype(float), np.float32(scale)
-    means = scale * (x[:, 0:1] * R[:, 0] + x[:, 1:2] * R[:, 1] + x[:, 2:3] * R[:, 2]) + t
-    # An ellipsoid is its own mirror image through its centre, so -R turns it as the mirroring R does.
-    det = (R[:, 0] * np.cross(R[:, 1], R[:, 2])).sum()
-    quats = quat_mul(nearest_rotation(R if det > 0 else -R), gaussians.quats_wxyz)
+    hand = float(np.sign((R[:, 0] * np.cross(R[:, 1], R[:, 2])).sum()))
+    return Similarity(float(scale), hand, nearest_rotation(hand * R), T[:3, 3].copy())
+
+
+def transform(gaussians: Gaussians, T: ArrayLike, scale: float = 1.0) -> Gaussians:
+    """The same Gaussians elsewhere: scaled about the origin, then moved by T (4,4), x → R (scale · x) + t.
+
+    R may mirror, as files in left-handed axes need. Shapes, view-dependent colours and ids come along. SceneError
+    where T is not rigid or the scale not positive.
+    """
+    move = similarity(T, scale)
+    # An ellipsoid is its own mirror image through its centre, so its axes need the turn only.
     return replace(
         gaussians,
-        means=means.astype(np.float32),
-        quats_wxyz=quats.astype(np.float32),
-        scales=gaussians.scales * s,
-        sh=None if gaussians.sh is None else harmonics.rotate(gaussians.sh, R),
+        means=move.points(gaussians.means).astype(np.float32),
+        quats_wxyz=quat_mul(move.turn, gaussians.quats_wxyz).astype(np.float32),
+        scales=gaussians.scales * np.float32(scale),
+        sh=None if gaussians.sh is None else harmonics.rotate(gaussians.sh, move.R),
     )

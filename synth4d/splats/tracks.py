@@ -13,7 +13,7 @@ from synth4d.disk import write_atomic
 from synth4d.errors import SceneError
 from synth4d.geometry import apply_pose, rotate
 from synth4d.splats.npz import read_npz
-from synth4d.splats.rigid import nearest_rotation
+from synth4d.splats.rigid import nearest_rotation, similarity
 from synth4d.types import F64
 
 MAX_POSES = 10_000_000
@@ -39,8 +39,8 @@ def fit(means: ArrayLike, object_id: ArrayLike, times_s: ArrayLike) -> tuple[Tra
     """Tracks of means (T,N,3) for every id but 0 of object_id (N,), and what they leave: (K,T) metres or asset units.
 
     The canonical place is that of frame 0. Least squares over an object's Gaussians (Horn); the residual is the
-    root mean square distance between tracked and actual means: it says whether the object is rigid at all. Two or
-    fewer Gaussians have no rotation, so they only translate.
+    root mean square distance between tracked and actual means: it says whether the object is rigid at all. A turn
+    that the Gaussians don't show, of one alone or of a straight row about itself, is left out.
     """
     means, owner, times = np.asarray(means, np.float32), np.asarray(object_id), np.asarray(times_s, float)
     if means.ndim != 3 or means.shape[1:] != (len(owner), 3) or len(times) != len(means):
@@ -62,24 +62,18 @@ def fit(means: ArrayLike, object_id: ArrayLike, times_s: ArrayLike) -> tuple[Tra
 def _pose(start: F64, now: F64) -> F64:
     """The rigid move (7,) that brings points (M,3) closest to others, one by one."""
     a, b = start.mean(0), now.mean(0)
-    q = np.array([1.0, 0.0, 0.0, 0.0])
-    if len(start) > 2:
-        q = nearest_rotation(((now - b)[:, :, None] * (start - a)[:, None, :]).sum(0))
+    spread = ((now - b)[:, :, None] * (start - a)[:, None, :]).sum(0)
+    # Points on a line leave the turn about it open; a billionth of "don't turn" decides, far above rounding.
+    q = nearest_rotation(spread + 1e-9 * np.abs(spread).sum() * np.eye(3))
     return np.concatenate([b - rotate(q, a), q])
 
 
 def transform(tracks: Tracks, T: ArrayLike, scale: float = 1.0) -> Tracks:
     """The same motion in the axes that splats.transform takes its Gaussians to: x → R (scale · x) + t."""
-    T = np.asarray(T, float)
-    R, t = T[:3, :3], T[:3, 3]
-
-    def turned(v: F64) -> F64:
-        return v[..., 0:1] * R[:, 0] + v[..., 1:2] * R[:, 1] + v[..., 2:3] * R[:, 2]
-
+    move = similarity(T, scale)
     # The axis turns along; in a mirror the same turn about it goes the other way.
-    hand = np.sign((R[:, 0] * np.cross(R[:, 1], R[:, 2])).sum())
-    quats = np.concatenate([tracks.poses[..., 3:4], hand * turned(tracks.poses[..., 4:])], -1)
-    places = scale * turned(tracks.poses[..., :3]) + t - rotate(quats, t)
+    quats = np.concatenate([tracks.poses[..., 3:4], move.hand * move.directions(tracks.poses[..., 4:])], -1)
+    places = move.points(tracks.poses[..., :3]) - rotate(quats, move.t)
     return Tracks(tracks.object_id, tracks.times_s, np.concatenate([places, quats], -1))
 
 
