@@ -8,6 +8,7 @@ docs/rasteriser.md tells how it works.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,6 +53,13 @@ class Picture:
         return cls(rgb, depth, expected, alpha, ids)
 
 
+class Target(Protocol):
+    """What holds Gaussians between frames: a Rasteriser, or cuda.Device."""
+
+    def update(self, rows: NDArray[np.intp], means: F32, quats_wxyz: F32, sh: F32 | None = None) -> None: ...
+    def recolour(self, colours: F32, rows: NDArray[np.intp] | None = None) -> None: ...
+
+
 class Rasteriser:
     """Holds Gaussians and buffers between frames. Not for use by two threads at once.
 
@@ -80,29 +88,10 @@ class Rasteriser:
 
     def load(self, gaussians: Gaussians) -> None:
         """Take a copy of all Gaussians and compute their covariances."""
-        g, n = gaussians, len(gaussians.means)
-        if n == 0:
-            raise RenderError("gaussians: there are none to render")
-        means = _means("gaussians.means", g.means, n)
-        quats = _quats("gaussians.quats_wxyz", g.quats_wxyz, n)
-        scales = _floats("gaussians.scales", g.scales, (n, 3), 0.0, LARGEST_M)
-        opacities = _floats("gaussians.opacities", g.opacities, (n,), 0.0, 1.0)
-        colours = _floats("gaussians.colours", g.colours, (n, 3), -STRONGEST, STRONGEST)
-        ids = np.asarray(g.ids)
-        if ids.shape != (n,) or ids.dtype != np.uint16:
-            raise RenderError(f"gaussians.ids: need shape ({n},) uint16, got {ids.shape} {ids.dtype}")
-        sh = np.zeros((n, 0, 3), np.float32) if g.sh is None else g.sh
-        if np.ndim(sh) != 3 or np.shape(sh)[1] not in _COEFFICIENTS:
-            raise RenderError(f"gaussians.sh: need shape ({n},K,3) with K of {_COEFFICIENTS}, got {np.shape(sh)}")
-        sh = _floats("gaussians.sh", sh, (n, np.shape(sh)[1], 3), -STRONGEST, STRONGEST)
-        filtered = np.asarray(g.antialiased)
-        if filtered.dtype != bool or filtered.shape not in ((), (n,)):
-            raise RenderError(
-                f"gaussians.antialiased: need a bool or ({n},) bool, got {filtered.shape} {filtered.dtype}"
-            )
-        filtered = np.ascontiguousarray(np.broadcast_to(filtered, n), np.uint8)
-        self._kernel.load(means, quats, scales, opacities, colours, np.ascontiguousarray(ids), filtered, sh)
-        self._count, self._terms = n, sh.shape[1]
+        g = checked(gaussians)
+        filtered = np.asarray(g.antialiased).view(np.uint8)
+        self._kernel.load(g.means, g.quats_wxyz, g.scales, g.opacities, g.colours, g.ids, filtered, harmonics(g))
+        self._count, self._terms = len(g.means), harmonics(g).shape[1]
 
     def update(self, rows: NDArray[np.intp], means: F32, quats_wxyz: F32, sh: F32 | None = None) -> None:
         """Move the Gaussians at `rows` (R,) to means (R,3) and quats_wxyz (R,4); scales stay.
@@ -147,6 +136,36 @@ class Rasteriser:
         p = picture
         self._kernel.render(view, eye, fx, fy, cx, cy, p.rgb, p.depth_z_m, p.depth_expected_m, p.alpha, p.ids)
         return picture
+
+
+def checked(g: Gaussians) -> Gaussians:
+    """The same Gaussians in contiguous arrays, `antialiased` for each; refused where one is absurd, with its row."""
+    n = len(g.means)
+    if n == 0:
+        raise RenderError("gaussians: there are none to render")
+    ids, kinds = np.asarray(g.ids), np.asarray(g.antialiased)
+    if ids.shape != (n,) or ids.dtype != np.uint16:
+        raise RenderError(f"gaussians.ids: need shape ({n},) uint16, got {ids.shape} {ids.dtype}")
+    if kinds.dtype != bool or kinds.shape not in ((), (n,)):
+        raise RenderError(f"gaussians.antialiased: need a bool or ({n},) bool, got {kinds.shape} {kinds.dtype}")
+    terms = np.shape(harmonics(g))
+    if len(terms) != 3 or terms[1] not in _COEFFICIENTS:
+        raise RenderError(f"gaussians.sh: need shape ({n},K,3) with K of {_COEFFICIENTS}, got {terms}")
+    return Gaussians(
+        means=_means("gaussians.means", g.means, n),
+        quats_wxyz=_quats("gaussians.quats_wxyz", g.quats_wxyz, n),
+        scales=_floats("gaussians.scales", g.scales, (n, 3), 0.0, LARGEST_M),
+        opacities=_floats("gaussians.opacities", g.opacities, (n,), 0.0, 1.0),
+        colours=_floats("gaussians.colours", g.colours, (n, 3), -STRONGEST, STRONGEST),
+        ids=np.ascontiguousarray(ids),
+        sh=_floats("gaussians.sh", harmonics(g), (n, terms[1], 3), -STRONGEST, STRONGEST),
+        antialiased=np.ascontiguousarray(np.broadcast_to(kinds, n)),
+    )
+
+
+def harmonics(g: Gaussians) -> F32:
+    """(N,K,3); K is 0 where the colours are the same from everywhere."""
+    return np.zeros((len(g.means), 0, 3), np.float32) if g.sh is None else g.sh
 
 
 def pinhole(K: ArrayLike) -> tuple[float, float, float, float]:
