@@ -19,6 +19,9 @@ class RayScene:
 
         self.empty = len(triangles) == 0
         self._scene = EmbreeScene()
+        flat = np.asarray(triangles, np.float32).reshape(-1, 3)
+        self.bounds: F32 = np.stack([flat.min(0, initial=1e30), flat.max(0, initial=-1e30)])
+        """(2,3) lowest and highest corner of what it holds; no ray meets it where it is empty."""
         if not self.empty:
             TriangleMesh(self._scene, np.ascontiguousarray(triangles, np.float32))
 

@@ -31,7 +31,7 @@ SLANT = 0.5
 JOINT = 0.4
 """Distance in cells that a Gaussian keeps from an edge whose both sides are seen, or beyond which a surface goes on:
 the sides must meet without a gap. At silhouettes it is as far as their half-opaque contour lies outside."""
-LIGHT_PX, LIGHT_M = 24.0, (0.02, 0.25)
+LIGHT_PX, LIGHT_M = 32.0, (0.02, 0.25)
 """Edge of the triangles whose corners are lit, in pixels at the nearest distance, and its bounds."""
 CONTACT_M = 0.05
 """Edge of lit triangles next to props."""

@@ -8,12 +8,13 @@ import numpy as np
 
 from synth4d.geometry import rotmat
 from synth4d.rays import RayScene
+from synth4d.render import _light, emitter
 from synth4d.render.author import author
 from synth4d.render.captured import Captured
 from synth4d.render.hidden import Horizon
-from synth4d.render.light import Light, Lit, still_triangles
+from synth4d.render.light import Light, Lit, lit_mesh, still_triangles
 from synth4d.render.liquid import Liquid
-from synth4d.render.shade import Shade
+from synth4d.render.shade import Meter, Shade
 from synth4d.render.splat import Picture, Rasteriser
 from synth4d.render.view import Sight
 from synth4d.types import F32, U8, U16, CameraPath, Clip, Gaussians, Timeline, World
@@ -27,9 +28,12 @@ def render(world: World, timeline: Timeline, camera: CameraPath, *, rng: np.rand
 
     The picture is determined by world, timeline and camera; `rng` is accepted for renderers that draw.
     """
-    frames = [_quantise(picture) for picture in pictures(world, timeline, camera, Rasteriser(threads=threads))]
-    rgb, depth, ids = (np.stack(part) for part in zip(*frames, strict=True))
-    return Clip(rgb, depth, ids, camera)
+    shape = (len(camera.T_world_cam), camera.height, camera.width)
+    clip = Clip(np.empty((*shape, 3), np.uint8), np.empty(shape, np.float32), np.empty(shape, np.uint16), camera)
+    for frame, p in enumerate(pictures(world, timeline, camera, Rasteriser(threads=threads))):
+        out = clip.rgb[frame], clip.depth_z_m[frame], clip.ids[frame]
+        _light.quantise(p.rgb, p.alpha, p.depth_z_m, p.ids, np.array(BACKGROUND, np.float32), *out)
+    return clip
 
 
 def pictures(world: World, timeline: Timeline, camera: CameraPath, rasteriser: Rasteriser) -> Iterator[Picture]:
@@ -52,9 +56,13 @@ class Stage:
         self.captured = Captured(world, timeline, sight.moves)
         # One sees past the shapes that stand for captured bodies, so they hide nothing.
         opaque = RayScene(still_triangles(world, timeline, sight.moves, drawn=True)) if self.captured.rows else scene
-        self.authored = author(world, sight, Horizon(camera, opaque))
-        self.shade = Shade(world, timeline, self.authored, sight.moves, scene)
-        self.light = Light(world, timeline, self.authored.light, self.shade.lamps, sight.moves, scene)
+        authored = author(world, sight, Horizon(camera, opaque))
+        meter = Meter(world, timeline, sight.moves, scene)
+        glows = emitter.glows(world, timeline, sight.moves, meter.exposure)
+        emitters = emitter.shining(meter.lamps + glows, timeline)
+        self.light = Light(world, timeline, authored.light, emitters, sight.moves, scene)
+        self.authored = lit_mesh(authored, self.light, meter.power(emitters))
+        self.shade = Shade(world, self.authored, emitters, meter)
         bodies = np.array([s.body for s in self.authored.skins], np.int64)[self.authored.skin]
         ends = np.searchsorted(bodies, np.arange(len(world.bodies) + 1))
         self.rows = {b: slice(int(ends[b]), int(ends[b + 1])) for b in np.unique(bodies).tolist()}
@@ -122,11 +130,3 @@ def _quat_mul(a: F32, b: F32) -> F32:
     real, i = w * p - x * q - y * r - z * s, w * q + x * p + y * s - z * r
     j, k = w * r - x * s + y * p + z * q, w * s + x * r - y * q + z * p
     return np.stack([real, i, j, k], 1)
-
-
-def _quantise(picture: Picture) -> tuple[U8, F32, U16]:
-    """8-bit colour over the background; depth where the picture is at least half opaque."""
-    solid = picture.alpha >= 0.5
-    rgb = picture.rgb + (1 - picture.alpha)[..., None] * np.array(BACKGROUND, np.float32)
-    u8 = np.floor(np.clip(rgb, 0, 1) * 255 + np.float32(0.5)).astype(np.uint8)
-    return u8, np.where(solid, picture.depth_z_m, np.float32(0)), np.where(solid, picture.ids, np.uint16(0))

@@ -1,4 +1,4 @@
-"""Points of a light mesh in the world, and the rays they send to the ambient and to the lamps."""
+"""Points of a light mesh, and the rays they send to the ambient and to the emitters."""
 
 from __future__ import annotations
 
@@ -7,100 +7,123 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.geometry import apply_pose, rotate
+from synth4d.geometry import apply_pose, pose_matrix, rotate
 from synth4d.rays import RayScene
+from synth4d.render import _light
 from synth4d.render.bind import LightMesh
-from synth4d.types import F32, F64, Lamp
+from synth4d.render.emitter import FIRST, SAMPLES, Aim, Emitter
+from synth4d.types import F32, F64, U8, U16
 
-Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
 
-AMBIENT_RAYS = 10
-LAMP_RAYS = 4
+AMBIENT_RAYS = 12
 REACH_M = 0.45
 """Distance at which an occluder stops to darken the ambient; its effect falls off linearly."""
+BLOCKED = np.uint16((1 << SAMPLES) - 1)
 _LIFT_M = 0.002
-_SHEEN = 24
 
 
 class Probe:
-    """Points of a light mesh in world coordinates, and the rays that leave them."""
+    """Points of a light mesh in some frame, and the ambient rays that leave them."""
 
     def __init__(self, mesh: LightMesh, rows: I64, poses: F64) -> None:
+        """`poses` (B,7) lead from each body's frame to the probe's."""
         pose = poses[mesh.body[rows]]
         pull = mesh.pull[rows]
         length = np.sqrt(np.sum(pull * pull, 1, keepdims=True))
         inset = pull * np.minimum(0.15, 0.004 / np.maximum(length, 1e-9))
         self.rows = rows
-        self.points = apply_pose(pose, mesh.points[rows] + mesh.normals[rows] * _LIFT_M + inset).astype(np.float32)
-        self.normals = rotate(pose[:, 3:], mesh.normals[rows]).astype(np.float32)
+        self.points = _f32(apply_pose(pose, mesh.points[rows] + mesh.normals[rows] * _LIFT_M + inset))
+        self.normals = _f32(rotate(pose[:, 3:], mesh.normals[rows]))
         # The pattern of rays turns with the body, so that its light does not flicker as it moves.
-        first, second = (rotate(pose[:, 3:], t).astype(np.float32) for t in _tangents(mesh.normals[rows]))
+        first, second = (_f32(rotate(pose[:, 3:], t)) for t in _tangents(mesh.normals[rows]))
         self.rays = _hemisphere(first, second, self.normals, _spin(mesh.points[rows]))
 
-    def openings(self, scene: RayScene, rows: I64) -> F32:
-        """(R,K) distance of what blocks each ambient ray, at most REACH_M."""
-        origins = np.repeat(self.points[rows], AMBIENT_RAYS, axis=0)
-        reach = np.full(len(origins), REACH_M, np.float32)
-        return scene.distances(origins, self.rays[rows].reshape(-1, 3), reach).reshape(-1, AMBIENT_RAYS)
+    def __len__(self) -> int:
+        return len(self.points)
 
-    def shadows(self, scene: RayScene, lamp: Lamp, rows: I64) -> Bool:
-        """(R,S) whether the way to each point of a lamp is blocked."""
-        targets = (np.asarray(lamp.position) + lamp.radius * _SPHERE).astype(np.float32)
-        way = (targets[None] - self.points[rows, None]).reshape(-1, 3)
-        origins = np.repeat(self.points[rows], LAMP_RAYS, axis=0)
-        length = np.sqrt(dot(way, way))
-        blocked = scene.blocked(origins, way / length[:, None], length * np.float32(0.999))
-        return blocked.reshape(-1, LAMP_RAYS)
+    def extend(self, more: Probe) -> None:
+        """Take the points of another after one's own."""
+        for name in ("rows", "points", "normals", "rays"):
+            setattr(self, name, np.concatenate([getattr(self, name), getattr(more, name)]))
 
-    def aims(self, lamps: tuple[Lamp, ...]) -> F32:
-        """(V,L,2) cosine towards each lamp, and 1/d² for each of its rays."""
-        out = np.empty((len(self.points), len(lamps), 2), np.float32)
-        for k, lamp in enumerate(lamps):
-            way = np.asarray(lamp.position, np.float32) - self.points
-            square = np.maximum(dot(way, way), np.float32(max(lamp.radius, 0.02) ** 2))
-            out[:, k, 0] = np.maximum(dot(way, self.normals) / np.sqrt(square), 0)
-            out[:, k, 1] = 1 / (square * LAMP_RAYS)
+    def openings(self, scene: RayScene, rows: I64, motion: F32) -> F32:
+        """(R,K) distance of what blocks each ambient ray, at most REACH_M; `motion` leads to the scene's frame."""
+        origins, ways, index = _light.spread(self.points, self.rays, rows, motion, scene.bounds, REACH_M)
+        out = np.full(len(rows) * AMBIENT_RAYS, REACH_M, np.float32)
+        out[index] = scene.distances(origins, ways, np.full(len(index), REACH_M, np.float32))
+        return out.reshape(-1, AMBIENT_RAYS)
+
+    def blocked(self, scene: RayScene, targets: F32, rows: I64, motion: F32) -> U16:
+        """(R,) a bit for each of the targets (SAMPLES,3) in the scene's frame whose way is blocked. Where the FIRST
+        agree, the rest is taken to: only penumbrae ask all."""
+        lead = self._hits(scene, targets[:FIRST], rows, motion)
+        out = np.where(lead == (1 << FIRST) - 1, BLOCKED, lead)
+        mixed = np.flatnonzero((out != 0) & (out != BLOCKED))
+        if len(mixed):
+            out[mixed] |= self._hits(scene, targets[FIRST:], rows[mixed], motion) << np.uint16(FIRST)
         return out
 
+    def _hits(self, scene: RayScene, targets: F32, rows: I64, motion: F32) -> U16:
+        origins, ways, index = _light.toward(self.points, rows, targets, motion, scene.bounds)
+        # The ways are not of unit length: reach is in their lengths.
+        hits = scene.blocked(origins, ways, np.full(len(index), 0.999, np.float32))
+        return _light.pack(index, hits, len(rows), len(targets))
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(slots=True, eq=False)
 class Cast:
-    """What rays met, kept ray by ray so that further occluders can be added."""
+    """What the rays of some points met, kept ray by ray so that further occluders can be added."""
 
     opening: F32
     """(R,K) distances"""
-    shadow: Bool
-    """(R,L,S)"""
+    blocked: U16
+    """(R,L) a bit for each sample of each emitter"""
 
-    def columns(self, aims: F32) -> F32:
-        """(R,1+2L) ambient, then each lamp's diffuse and sheen, for points with these aims (R,L,2)."""
-        lamps = self.shadow.shape[1]
-        out = np.empty((len(aims), 1 + 2 * lamps), np.float32)
-        # A sum by columns: numpy's mean over a short last axis is ten times slower.
-        out[:, 0] = sum(self.opening[:, k] for k in range(AMBIENT_RAYS)) / np.float32(AMBIENT_RAYS * REACH_M)
-        for k in range(lamps):
-            lit = sum((~self.shadow[:, k, s]).astype(np.float32) for s in range(LAMP_RAYS))
-            seen = lit * aims[:, k, 1]
-            out[:, 1 + 2 * k] = seen * aims[:, k, 0]
-            out[:, 2 + 2 * k] = seen * aims[:, k, 0] ** _SHEEN
+    def extend(self, more: Cast) -> None:
+        self.opening = np.concatenate([self.opening, more.opening])
+        self.blocked = np.concatenate([self.blocked, more.blocked])
+
+    def columns(self, aims: list[Aim], rows: I64) -> F32:
+        """(R,1+L) how open each point is to the ambient and to each emitter, 0..1; `rows` are those of the aims."""
+        out = np.empty((len(self.opening), 1 + len(aims)), np.float32)
+        # numpy's mean over a short last axis is ten times slower.
+        out[:, 0] = _light.mean(self.opening, AMBIENT_RAYS * REACH_M)
+        for k, a in enumerate(aims):
+            mine = np.ascontiguousarray(self.blocked[:, k])
+            out[:, 1 + k] = _light.seen(mine, a.weight[rows], a.diffuse[rows]) if a.weight is not None else _OPEN[mine]
         return out
 
 
-def cast(probe: Probe, aims: F32, lamps: tuple[Lamp, ...], scene: RayScene) -> Cast:
-    """All of a probe's rays in a scene."""
-    shadow = np.zeros((len(aims), len(lamps), LAMP_RAYS), bool)
-    for k, lamp in enumerate(lamps):
-        toward = np.flatnonzero(aims[:, k, 0] > 0)
-        shadow[toward, k] = probe.shadows(scene, lamp, toward)
-    return Cast(probe.openings(scene, np.arange(len(aims))), shadow)
+def cast(probe: Probe, emitters: list[Emitter], aims: list[Aim], scene: RayScene, motion: F32) -> Cast:
+    """All of a probe's rays in a scene in the world."""
+    blocked = np.full((len(probe), len(emitters)), BLOCKED)
+    for k, (e, a) in enumerate(zip(emitters, aims, strict=True)):
+        blocked[a.rows, k] = probe.blocked(scene, e.points, a.rows, motion)
+    return Cast(probe.openings(scene, np.arange(len(probe)), motion), blocked)
 
 
-def dot(a: F32, b: F32) -> F32:
-    total: F32 = a[:, 0] * b[:, 0]
-    total += a[:, 1] * b[:, 1]
-    total += a[:, 2] * b[:, 2]
-    return total
+def _f32(a: F64) -> F32:
+    return np.ascontiguousarray(a, np.float32)
+
+
+def motion_of(pose: F64) -> F32:
+    """Pose (7,) → the (3,4) rows that the extension takes."""
+    return _f32(pose_matrix(pose)[:3])
+
+
+def chain(a: F32, b: F32) -> F32:
+    """The motion of b, then of a."""
+    out = sum(a[:, k : k + 1] * b[k] for k in range(3))
+    out[:, 3] += a[:, 3]
+    return _f32(out)
+
+
+HERE = motion_of(np.array([0.0, 0, 0, 1, 0, 0, 0]))
+
+_BITS: U8 = np.array([bin(n).count("1") for n in range(1 << SAMPLES)], np.uint8)
+_OPEN: F32 = (1 - _BITS / np.float32(SAMPLES)).astype(np.float32)
+"""Share of the samples that a set of bits leaves open."""
 
 
 # ---- Directions -------------------------------------------------------------------------------------
@@ -108,15 +131,6 @@ def dot(a: F32, b: F32) -> F32:
 
 def _spiral(count: int) -> F64:
     return np.arange(count) * np.pi * (3 - np.sqrt(5.0))
-
-
-def _fibonacci_sphere(count: int) -> F64:
-    z = 1 - 2 * (np.arange(count) + 0.5) / count
-    r, phi = np.sqrt(1 - z * z), _spiral(count)
-    return np.stack([r * np.cos(phi), r * np.sin(phi), z], 1)
-
-
-_SPHERE = _fibonacci_sphere(LAMP_RAYS)
 
 
 def _hemisphere(first: F32, second: F32, normals: F32, spin: F64) -> F32:

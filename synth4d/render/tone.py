@@ -1,4 +1,10 @@
-"""From linear light to display values."""
+"""From linear light to display values: one curve for illumination, one for what still exceeds the display.
+
+What makes pictures white out is the light beside a lamp, not the paint it falls on. So it is the illumination
+alone that is compressed, as Durand and Dorsey (2002) do with the base layer of a photograph; a renderer knows it
+exactly. Paint and texture keep their contrast under a lamp, and a matt thing keeps the name of its colour. The
+curves are the same for all clips and frames, and rise everywhere: a lamp that goes on is seen.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +12,11 @@ import numpy as np
 
 from synth4d.types import F32, F64
 
-_KNEE = 0.6
-"""Linear level above which highlights are compressed; below it a matt surface in full light keeps its sRGB."""
-_TABLE_TOP = 16.0
+FULL, MOST = 0.75, 1.3
+"""Exposed illumination up to which nothing changes, and what it never exceeds."""
+_KNEE = 0.8
+"""Linear level above which highlights and glows are compressed."""
+TABLE_TOP = 16.0
 _TABLE_SIZE = 4096
 
 
@@ -22,20 +30,30 @@ def encode(light: F64) -> F64:
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 0) ** (1 / 2.4) - 0.055)
 
 
+def exposed(light: F32) -> F32:
+    """(…,3) exposed illumination, compressed by its strongest channel so that its hue stays: identity up to
+    FULL, then a hyperbola towards MOST that starts with slope one."""
+    peak = light.max(-1, keepdims=True)
+    room = np.float32(MOST - FULL)
+    over = np.maximum(peak - np.float32(FULL), 0) / room
+    shown: F32 = light * np.where(over > 0, (np.float32(FULL) + room * over / (1 + over)) / np.maximum(peak, 1e-6), 1)
+    return shown.astype(np.float32)
+
+
 def shoulder(light: F64) -> F64:
-    """Identity up to the knee, then a hyperbola towards 1, slow enough that lit things keep their hue."""
+    """Identity up to the knee, then a hyperbola towards 1."""
     over = np.maximum(light - _KNEE, 0) / (1 - _KNEE)
     return np.where(light < _KNEE, light, _KNEE + (1 - _KNEE) * over / (1 + over))
 
 
 # Square-root spacing: the dark end, where the eye is keenest, gets the finest steps.
-_TABLE = encode(shoulder((np.arange(_TABLE_SIZE + 1) / _TABLE_SIZE) ** 2 * _TABLE_TOP)).astype(np.float32)
+TABLE: F32 = encode(shoulder((np.arange(_TABLE_SIZE + 1) / _TABLE_SIZE) ** 2 * TABLE_TOP)).astype(np.float32)
 
 
 def display(light: F32) -> F32:
     """Exposed linear light → display value 0..1, from a table."""
-    step = np.sqrt(np.clip(light, 0, _TABLE_TOP) * np.float32(1 / _TABLE_TOP)) * np.float32(_TABLE_SIZE)
-    shown: F32 = _TABLE[(step + np.float32(0.5)).astype(np.int32)]
+    step = np.sqrt(np.clip(light, 0, TABLE_TOP) / np.float32(TABLE_TOP)) * np.float32(_TABLE_SIZE)
+    shown: F32 = TABLE[(step + np.float32(0.5)).astype(np.int32)]
     return shown
 
 

@@ -1,0 +1,64 @@
+"""The extension built from render/light_kernel: rays to send, colours from light, pictures from floats.
+
+V light points, F triangles of their mesh, N Gaussians, S skins. A motion (3,4) leads from the points' frame into
+that of bounds (2,3) or targets, all float32.
+"""
+
+from numpy import bool_, int64
+from numpy.typing import NDArray
+
+from synth4d.types import F32, I32, U8, U16
+
+I64 = NDArray[int64]
+Bool = NDArray[bool_]
+
+def near(points: F32, normals: F32, motion: F32, bounds: F32, reach: float) -> I64:
+    """Rows of points within reach of a box that have some of it above their horizon."""
+
+def spread(
+    points: F32, rays: F32, rows: I64, motion: F32, bounds: F32, reach: float
+) -> tuple[F32, F32, I64]:
+    """Those of the rays (V,K,3) of some rows that meet a box within reach: origins, directions, place in (R,K)."""
+
+def toward(points: F32, rows: I64, targets: F32, motion: F32, bounds: F32) -> tuple[F32, F32, I64]:
+    """Those of the ways of some rows to targets (T,3) that cross a box: origins, ways, place in (R,T)."""
+
+def pack(index: I64, hits: Bool, count: int, per: int) -> U16:
+    """(count,) a bit for each of a row's `per` rays that hit."""
+
+def aim(points: F32, normals: F32, samples: F32, facing: F32, least: float, reach: float) -> tuple[F32, F32, F32]:
+    """Diffuse and sheen (R,) of an emitter, and each sample's share (R,T) of diffuse; facing (0,3) = a lamp, without
+    shares. No distance is below √least."""
+
+def seen(blocked: U16, weight: F32, diffuse: F32) -> F32:
+    """(R,) share of an emitter's light that is not blocked."""
+
+def mean(values: F32, over: float) -> F32:
+    """(R,) sums of rows, divided."""
+
+def expose(
+    ambient: F32, lamps: F32, sheen: F32, around: F32, power: F32, full: float, most: float, least: float, light: F32
+) -> U8:
+    """Exposed light (V,6) in place, compressed from `full` towards `most`; which points it changed."""
+
+def shade(
+    stirred: U8,
+    rekindled: Bool,
+    triangle: I32,
+    bary: F32,
+    faces: I64,
+    light: F32,
+    skin: I32,
+    albedo: F32,
+    gloss: F32,
+    glow: F32,
+    table: F32,
+    top: float,
+    colours: F32,
+) -> None:
+    """Colours (N,3) of the Gaussians between stirred light points (V,) or of rekindled skins (S,), in place."""
+
+def quantise(
+    rgb: F32, alpha: F32, depth: F32, ids: U16, background: F32, rgb8: U8, solid_depth: F32, solid_ids: U16
+) -> None:
+    """A picture over a background as bytes, in place; depth and ids where it is at least half opaque."""
