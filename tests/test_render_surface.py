@@ -138,11 +138,11 @@ def test_refining_keeps_area_and_bounds_edges() -> None:
     still, no = np.ones(1, np.uint8), np.zeros(1, np.uint8)
     none = np.zeros(0, np.int64)
     limits = (0.4, 9.0, 0.07, 0.07, 0.1, 0.05, 0.03)
-    source, share, pixel = _author.refine(
-        t.corners, t.flat, outlines.slack, t.body, eyes_at(place), depths, still, no, np.eye(3)[None], np.zeros((1, 3)),
+    source, small, _, share, pixel = _author.refine(
+        t.corners, t.normals, t.flat, outlines.slack, t.body, eyes_at(place), depths, still, no, np.eye(3)[None], np.zeros((1, 3)),
         none, none, limits,
     )  # fmt: skip
-    small = surface.mix(share, t.corners[source])
+    assert np.allclose(small, surface.mix(share, t.corners[source]))
 
     def area(c: np.ndarray) -> float:
         return float(np.linalg.norm(np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]), axis=1).sum() / 2)

@@ -31,8 +31,12 @@ class Depths:
     def __init__(self, cameras: F64, levels: F32, K: F64, reach: list[float], slack: float) -> None: ...
     def sees(self, points: F64, radius: F64) -> NDArray[uint8]: ...
 
+def turned(vectors: F64, body: I32, rotation: F64, shift: F64) -> F64:
+    """(N,3) vectors rotated by their body's rotation (B,3,3), then moved by its shift (B,3)."""
+
 def refine(
     corners: F64,
+    normals: F64,
     flat: F64,
     slack: F64,
     body: I32,
@@ -45,8 +49,9 @@ def refine(
     near: I64,
     nearer: I64,
     limits: tuple[float, float, float, float, float, float, float],
-) -> tuple[I32, F64, F64]:
-    """Source row (M,), corners as barycentric coordinates of it (M,3,3), metres a pixel at the nearest (M,)."""
+) -> tuple[I32, F64, F64, F64, F64]:
+    """Source row (M,), corners (M,3,3), normals at them, corners as barycentric coordinates of the source, and metres
+    a pixel at the nearest (M,)."""
 
 def cover(
     corners: F64,

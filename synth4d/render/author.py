@@ -75,20 +75,18 @@ def _refine(mesh: Triangles, outlines: Outlines, world: World, sight: Sight, hor
     """The triangles that are seen, cut to the size in which light varies, and metres a pixel at their nearest."""
     broad = np.array([b.role != "prop" for b in world.bodies]) & ~sight.moves
     near, nearer = (_contact_keys(world, sight, limit) for limit in (2 * CONTACT_M, CONTACT_M))
-    source, share, pixel = _author.refine(
-        mesh.corners, mesh.flat, outlines.slack, mesh.body, sight.eyes, horizon.depths, (~sight.moves).view(np.uint8),
+    source, corners, normals, share, pixel = _author.refine(
+        mesh.corners, mesh.normals, mesh.flat, outlines.slack, mesh.body, sight.eyes, horizon.depths, (~sight.moves).view(np.uint8),
         broad.view(np.uint8), sight.rotation, sight.place, near, nearer,
         (_COARSE_M, LIGHT_PX, *LIGHT_M, _NEAR_M, CONTACT_M, _CELL_M),
     )  # fmt: skip
-    base = mesh.take(source)
-    normals, flat = mix(share, base.normals), base.flat
+    flat, body = mesh.flat[source], mesh.body[source]
     # Two-sided triangles that are seen from behind alone are turned.
     rows = np.flatnonzero(outlines.slack[source] >= 1)
-    corners = mix(share, base.corners)
-    away = sight.eyes.facing(corners[rows].mean(1), flat[rows], base.body[rows])[:, 0] <= 0
+    away = sight.eyes.facing(corners[rows].mean(1), flat[rows], body[rows])[:, 0] <= 0
     normals[rows[away]] *= -1
     flat[rows[away]] *= -1
-    return Triangles(corners, normals, flat, base.body, base.skin, base.source, share), pixel
+    return Triangles(corners, normals, flat, body, mesh.skin[source], source, share), pixel
 
 
 def _contact_keys(world: World, sight: Sight, limit: float) -> I64:

@@ -30,6 +30,9 @@ class Horizon:
         self.scene = scene
         self.size = ((camera.width + _STEP - 1) // _STEP, (camera.height + _STEP - 1) // _STEP)
         self.K = camera.K / np.array([[_STEP], [_STEP], [1]])
+        y, x = (np.mgrid[: self.size[1], : self.size[0]] + 0.5).reshape(2, -1)
+        ahead = unproject(self.K, np.eye(4), np.stack([x, y], 1), np.ones(len(x)))
+        self.ways = ahead / np.sqrt(np.sum(ahead * ahead, 1, keepdims=True))
         last = len(camera.T_world_cam) - 1
         cameras = camera.T_world_cam[sorted({*range(0, last + 1, _STEP), last})]
         levels = np.stack([_farthest(self._depth(T, scene)) for T in cameras])
@@ -37,12 +40,10 @@ class Horizon:
 
     def _depth(self, T: F64, scene: RayScene) -> F32:
         w, h = self.size
-        y, x = np.mgrid[:h, :w] + 0.5
-        ahead = unproject(self.K, T, np.stack([x.ravel(), y.ravel()], 1), np.ones(w * h)) - T[:3, 3]
-        length = np.sqrt(np.sum(ahead * ahead, 1))
+        ways = self.ways[:, 0:1] * T[:3, 0] + self.ways[:, 1:2] * T[:3, 1] + self.ways[:, 2:3] * T[:3, 2]
+        eyes = np.broadcast_to(T[:3, 3], ways.shape)
         reach = np.full(w * h, 1e4, np.float32)
-        eyes = np.broadcast_to(T[:3, 3], (w * h, 3))
-        depth: F32 = (scene.distances(eyes, ahead / length[:, None], reach) / length).astype(np.float32)
+        depth: F32 = (scene.distances(eyes, ways, reach) * self.ways[:, 2]).astype(np.float32)
         return depth.reshape(h, w)
 
 

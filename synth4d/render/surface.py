@@ -138,9 +138,10 @@ def _prepared(vertices: F64, surface: Surface) -> tuple[Triangles, Outlines]:
     key = hashlib.sha256(vertices.tobytes() + faces.tobytes() + bytes([surface.smooth, surface.two_sided])).digest()
     if key not in _CACHE:
         _CACHE[key] = _prepare(vertices, surface)
-        total = sum(len(t) for t, _ in _CACHE.values())
-        while len(_CACHE) > 1 and total > _CACHE_TRIANGLES:
-            total -= len(_CACHE.popitem(last=False)[1][0])
+        if len(_CACHE) % 64 == 0:
+            total = sum(len(t) for t, _ in _CACHE.values())
+            while len(_CACHE) > 1 and total > _CACHE_TRIANGLES:
+                total -= len(_CACHE.popitem(last=False)[1][0])
     _CACHE.move_to_end(key)
     return _CACHE[key]
 

@@ -34,16 +34,11 @@ class Sight:
 
     def placed(self, points: F64, body: I32) -> F64:
         """(N,3) points in world coordinates, at the first frame."""
-        world: F64 = self.turned(points, body) + self.place[body]
-        return world
+        return _author.turned(np.ascontiguousarray(points), body, self.rotation, self.place)
 
     def turned(self, vectors: F64, body: I32) -> F64:
         """(N,3) directions in world axes, at the first frame."""
-        R = self.rotation[body]
-        turned: F64 = R[..., 0] * vectors[:, 0:1]
-        turned += R[..., 1] * vectors[:, 1:2]
-        turned += R[..., 2] * vectors[:, 2:3]
-        return turned
+        return _author.turned(np.ascontiguousarray(vectors), body, self.rotation, np.zeros_like(self.place))
 
 
 def spread(camera: CameraPath) -> tuple[float, float]:

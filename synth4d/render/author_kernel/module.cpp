@@ -104,7 +104,7 @@ NB_MODULE(_author, m) {
         return owned(std::move(out));
       });
 
-  m.def("refine", [](Rows33 corners, Rows3 flat, List slack, In<int32_t, nb::ndim<1>> body, const Eyes &eyes,
+  m.def("refine", [](Rows33 corners, Rows33 normals, Rows3 flat, List slack, In<int32_t, nb::ndim<1>> body, const Eyes &eyes,
                      const Depths &depths, In<uint8_t, nb::ndim<1>> still, In<uint8_t, nb::ndim<1>> contact,
                      Rows33 rotation, Rows3 place, In<int64_t, nb::ndim<1>> near, In<int64_t, nb::ndim<1>> nearer,
                      std::tuple<double, double, double, double, double, double, double> l) {
@@ -113,10 +113,22 @@ NB_MODULE(_author, m) {
       bodies.push_back({eyes.of((int64_t)b), still.data()[b] != 0, contact.data()[b] != 0, rotation.data() + 9 * b,
                         place.data() + 3 * b});
     const auto [coarse, px, low, high, nearest, edge, cell] = l;
-    const Mesh mesh{corners.data(), flat.data(), slack.data(), body.data(), (int64_t)corners.shape(0)};
+    const Mesh mesh{corners.data(), normals.data(), flat.data(), slack.data(), body.data(), (int64_t)corners.shape(0)};
     Cut cut = refine(mesh, bodies, depths.horizon, eyes.focal, Limits{coarse, px, low, high, nearest, edge, cell},
                      {near.data(), nearer.data()}, {(int64_t)near.shape(0), (int64_t)nearer.shape(0)});
-    return std::make_tuple(owned(std::move(cut.source)), owned(std::move(cut.share), {3, 3}), owned(std::move(cut.pixel)));
+    return std::make_tuple(owned(std::move(cut.source)), owned(std::move(cut.corners), {3, 3}),
+                           owned(std::move(cut.normals), {3, 3}), owned(std::move(cut.share), {3, 3}),
+                           owned(std::move(cut.pixel)));
+  });
+
+  m.def("turned", [](Rows3 vectors, In<int32_t, nb::ndim<1>> body, Rows33 rotation, Rows3 shift) {
+    std::vector<double> out(3 * vectors.shape(0));
+    for (size_t i = 0; i < vectors.shape(0); i++) {
+      const double *v = vectors.data() + 3 * i, *R = rotation.data() + 9 * body.data()[i];
+      for (int k = 0; k < 3; k++)
+        out[3 * i + k] = R[3 * k] * v[0] + R[3 * k + 1] * v[1] + R[3 * k + 2] * v[2] + shift.data()[3 * body.data()[i] + k];
+    }
+    return owned(std::move(out), {3});
   });
 
   m.def("cover", [](Rows33 corners, Rows3 flat, In<int32_t, nb::ndim<1>> body, In<int32_t, nb::ndim<1>> source,

@@ -115,7 +115,14 @@ struct Refiner {
   void emit(const Piece &p, double pixel) {
     out.source.push_back(row);
     out.pixel.push_back(pixel);
-    for (const Vec &share : p.share) out.share.insert(out.share.end(), share.begin(), share.end());
+    const double *n = mesh.normals + 9 * (int64_t)row;
+    for (int k = 0; k < 3; k++) {
+      const Vec &b = p.share[k];
+      const Vec normal = b[0] * vec(n) + b[1] * vec(n + 3) + b[2] * vec(n + 6);
+      out.corners.insert(out.corners.end(), p.at[k].begin(), p.at[k].end());
+      out.normals.insert(out.normals.end(), normal.begin(), normal.end());
+      out.share.insert(out.share.end(), b.begin(), b.end());
+    }
   }
 };
 

@@ -34,12 +34,15 @@ struct BodyView {
 
 struct Cut {
   std::vector<int32_t> source;
+  std::vector<double> corners;  // (M,3,3)
+  std::vector<double> normals;  // (M,3,3) at the corners
   std::vector<double> share;  // (M,3,3) corners as barycentric coordinates of the source
   std::vector<double> pixel;  // (M,) metres a pixel at the nearest distance
 };
 
 struct Mesh {
   const double *corners;  // (F,3,3)
+  const double *normals;  // (F,3,3)
   const double *flat;     // (F,3)
   const double *slack;    // (F,) sine by which a triangle may be turned away and yet be needed
   const int32_t *body;    // (F,)
