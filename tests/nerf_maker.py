@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from synth4d.nerf.field import Density, Field, HashGrid, Mlp
+from synth4d.nerf.nerfacto import resolutions
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
 def mlp(rng: np.random.Generator, *widths: int) -> Mlp:
-    pairs = list(zip(widths, widths[1:], strict=False))
+    pairs = list(pairwise(widths))
     weights = tuple((rng.normal(size=(b, a)) * 1.4 / np.sqrt(a)).astype(np.float32) for a, b in pairs)
     return Mlp(weights, tuple((rng.normal(size=b) * 0.1).astype(np.float32) for _, b in pairs))
 
 
 def grid(rng: np.random.Generator, levels: int, most: int, log2: int, features: int = 2) -> HashGrid:
-    resolutions = np.floor(np.geomspace(16, most, levels)).astype(np.float32)
-    return HashGrid(rng.uniform(-1, 1, (levels << log2, features)).astype(np.float32), resolutions)
+    table = rng.uniform(-1, 1, (levels << log2, features)).astype(np.float32)
+    return HashGrid(table, resolutions(levels, 16, most))
 
 
 def random_field(
@@ -167,13 +170,13 @@ def write_run(
 
 
 def edit(folder: Path, **values: Any) -> Path:
-    """Other values of settings in config.yml, by their names."""
+    """Other values of the model's settings in config.yml, by their names."""
     path = folder / "config.yml"
-    lines = []
-    for line in path.read_text().splitlines():
-        key = line.strip().partition(":")[0]
-        lines.append(f"{line.partition(key)[0]}{key}: {values[key]}" if key in values else line)
-    path.write_text("\n".join(lines) + "\n")
+    content = path.read_text()
+    for key, value in values.items():
+        content, count = re.subn(rf"(?m)^    {key}: .*$", f"    {key}: {value}", content)
+        assert count == 1, key
+    path.write_text(content)
     return folder
 
 

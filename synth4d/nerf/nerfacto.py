@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from synth4d.errors import SceneError
@@ -28,7 +30,8 @@ def field(weights: Weights, model: Values, T_world_model: F64, scale: float) -> 
     background = model.text("background_color", "last_sample")
     if background not in BACKGROUNDS:
         raise SceneError(f"{model.file}: background_color {background[:40]!r}; known: {', '.join(BACKGROUNDS)}")
-    return Field(
+    return _checked(
+        weights,
         base=Density(_grid(table, model, levels=16, most=2048), _layers(weights, layers)),
         colour=_layers(weights, "field.mlp_head.layers."),
         semantics=None,
@@ -46,6 +49,13 @@ def field(weights: Weights, model: Values, T_world_model: F64, scale: float) -> 
         T_world_model=T_world_model,
         scale=scale,
     )
+
+
+def _checked(weights: Weights, **members: Any) -> Field:
+    try:
+        return Field(**members)
+    except SceneError as problem:
+        raise SceneError(f"{weights.path}: {problem}; config.yml and checkpoint may be of two runs") from None
 
 
 def resolutions(levels: int, least: float, most: float) -> F32:
