@@ -56,7 +56,9 @@ class Plain:
         return radii, centres.float(), z.float(), conics.float(), share.float()
 
     def isect_tiles(self, centres, radii, depths, tile, across, down, packed, n_cameras):
-        assert (tile, across, down, packed) == (16, 3, 2, False) and n_cameras == len(radii)
+        assert (
+            (tile, across, down) == (16, -(-WIDTH // 16), -(-HEIGHT // 16)) and not packed and n_cameras == len(radii)
+        )
         self.radii = radii
         return None, "keys", [torch.argsort(z, stable=True) for z in depths]
 

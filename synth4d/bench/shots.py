@@ -17,7 +17,7 @@ WARM_UP = 1
 """The first shot of a process pays for imports and caches; a worker makes hundreds."""
 
 
-def planned(scene: str, count: int, **values: int) -> list[Shot]:
+def planned(scene: str, count: int, **values: int | str) -> list[Shot]:
     """The first dynamic shots of a run of a scene with the default config, some values replaced."""
     from synth4d.run import plan, stages
 
