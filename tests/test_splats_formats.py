@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -248,8 +249,10 @@ def test_spz_of_degree_4_is_cut_to_3(tmp_path):
     assert found.notes.sh_degree == 3 and "degree 4" in found.notes.remarks[0]
 
 
-def test_spz_holds_no_far_places(tmp_path):
+def test_spz_holds_no_far_places_nor_other_axes(tmp_path):
     made = some(3)
+    with pytest.raises(SceneError, match="axes RFU, SPZ has RUB"):
+        write_spz(replace(made, notes=replace(made.notes, axes="RFU")), tmp_path / "x.spz")
     made.gaussians.means[1, 2] = 3000
     with pytest.raises(SceneError, match="2048"):
         write_spz(made, tmp_path / "x.spz")

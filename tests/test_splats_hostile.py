@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import resource
 import struct
 import tracemalloc
 import zipfile
@@ -143,6 +144,18 @@ def test_refused_with_its_place_named(tmp_path, name):
         tracemalloc.stop()
     assert str(path) in str(refusal.value) and "\n" not in str(refusal.value)
     assert len(str(refusal.value)) < 600
+
+
+@pytest.mark.parametrize("name", ["zeros", "ply"])
+def test_a_gigabyte_of_zeros_takes_no_gigabyte(tmp_path, name):
+    rows, head = 4_000_000, GAUSSIANS[:HEAD_END].replace(b"vertex 100", b"vertex 4000000")
+    with open(tmp_path / "x", "wb") as file:  # sparse, so it takes no room on the disk either
+        file.write(head if name == "ply" else b"")
+        file.truncate(len(head) + rows * (len(GAUSSIANS) - HEAD_END) // 100 if name == "ply" else 1 << 30)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(SceneError, match=r"(scale_0|rot_0..3) of Gaussian 0"):
+        read(tmp_path / "x")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
 def test_what_is_no_file(tmp_path):

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from synth4d.errors import SceneError
 from synth4d.types import F64
 
-MAX_BYTES = 64 << 20
+MAX_BYTES = 16 << 20
+"""40,000 frames; what JSON of brackets alone says takes twenty times its size in memory."""
 MAX_SIDE = 65_535
 _SPLITS = ("train", "val", "test")
 _DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from synth4d.disk import atomic
 from synth4d.errors import SceneError
 from synth4d.splats.splats import SH_C0, Column, Notes, OnBad, Raw, Splats, finish
-from synth4d.splats.table import Header, blocks
+from synth4d.splats.table import Element, Header, blocks
 from synth4d.types import F32
 
 _XYZ, _ROT = ("x", "y", "z"), ("rot_0", "rot_1", "rot_2", "rot_3")
@@ -45,36 +45,55 @@ def read_ply(file: FileIO, header: Header, source: str, on_bad: OnBad) -> Splats
     layout = _layout(vertex.properties, source)
     if layout.colour is _RGB and any(vertex.row[name] != np.uint8 for name in _RGB):
         raise SceneError(f"{source}: red, green and blue must be uchar where there is no f_dc_0")
-    n, k = vertex.count, len(layout.rest) // 3
-    raw = Raw(_floats(n, 3), _floats(n, 4), _floats(n, len(layout.scales)), _floats(n), _floats(n, 3))
-    raw.sh = _floats(n, k, 3) if k else None
-    raw.extra = {name: np.empty(n, vertex.row[name].newbyteorder("=")) for name in layout.extra}
-    columns = dict(raw.extra) | {"opacity": raw.opacities}
-    for names, part in ((_XYZ, raw.means), (_ROT, raw.quats_wxyz), (layout.scales, raw.scales)):
-        columns |= {name: part[:, i] for i, name in enumerate(names)}
-    columns |= {name: raw.f_dc[:, i] for i, name in enumerate(layout.colour)}
-    if raw.sh is not None:
-        columns |= {name: raw.sh[:, i % k, i // k] for i, name in enumerate(layout.rest)}
+    raw = _empty(vertex, layout)
+    columns = _columns(raw, layout)
+    notes = _notes(header, layout, source)
+    raw.antialiased = render_mode(header.comments) == "mip"
     with np.errstate(over="ignore"):  # a double beyond float's range becomes inf, which is refused by name
         for element, start, rows in blocks(file, header, source):
             if element is vertex:
                 for name, column in columns.items():
                     column[start : start + len(rows)] = rows[name]
-        _activate(raw, layout)
+                part = raw.take(slice(start, start + len(rows)))
+                _activate(part, layout)
+                if not start and on_bad == "refuse":
+                    finish(part, notes, on_bad)  # gigabytes of zeros are refused here
     raw.object_id = raw.extra.pop("object_id", None)
-    mode = render_mode(header.comments)
-    raw.antialiased = mode == "mip"
-    remarks = (
-        ("the header says 2dgs, but there is a scale_2: taken as 3D",)
-        if mode == "2dgs" and len(layout.scales) == 3
-        else ()
-    )
-    notes = Notes(source, "3DGS PLY", vertical_axis=vertical_axis(header.comments), remarks=remarks)
     return finish(raw, notes, on_bad)
 
 
-def _floats(*shape: int) -> F32:
-    return np.empty(shape, np.float32)
+def _notes(header: Header, layout: Layout, source: str) -> Notes:
+    remarks: tuple[str, ...] = ()
+    if render_mode(header.comments) == "2dgs" and len(layout.scales) == 3:
+        remarks = ("the header says 2dgs, but there is a scale_2: taken as 3D",)
+    return Notes(source, "3DGS PLY", vertical_axis=vertical_axis(header.comments), remarks=remarks)
+
+
+def _empty(vertex: Element, layout: Layout) -> Raw:
+    n, k = vertex.count, len(layout.rest) // 3
+
+    def floats(*shape: int) -> F32:
+        return np.empty((n, *shape), np.float32)
+
+    extra = {name: np.empty(n, vertex.row[name].newbyteorder("=")) for name in layout.extra}
+    sh = floats(k, 3) if k else None
+    return Raw(floats(3), floats(4), floats(len(layout.scales)), floats(), floats(3), sh, extra=extra)
+
+
+def _columns(raw: Raw, layout: Layout) -> dict[str, Column]:
+    """Where each property goes, as views."""
+    columns = raw.extra | {"opacity": raw.opacities}
+    for names, part in (
+        (_XYZ, raw.means),
+        (_ROT, raw.quats_wxyz),
+        (layout.scales, raw.scales),
+        (layout.colour, raw.f_dc),
+    ):
+        columns |= {name: part[:, i] for i, name in enumerate(names)}
+    if raw.sh is not None:
+        k = raw.sh.shape[1]
+        columns |= {name: raw.sh[:, i % k, i // k] for i, name in enumerate(layout.rest)}
+    return columns
 
 
 def _layout(properties: tuple[str, ...], source: str) -> Layout:
@@ -102,7 +121,9 @@ def _activate(raw: Raw, layout: Layout) -> None:
     raw.opacities += 1
     np.reciprocal(raw.opacities, out=raw.opacities)
     if layout.colour is _RGB:
-        raw.f_dc = (raw.f_dc / np.float32(255) - np.float32(0.5)) / np.float32(SH_C0)
+        raw.f_dc /= np.float32(255)
+        raw.f_dc -= np.float32(0.5)
+        raw.f_dc /= np.float32(SH_C0)
 
 
 def render_mode(comments: tuple[str, ...]) -> str:

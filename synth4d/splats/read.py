@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -54,24 +55,26 @@ def read(path: Path | str, *, on_bad: OnBad = "refuse") -> Splats:
                     f"{source} begins with {first!r}, which is no known format of Gaussians, and its {length} bytes "
                     f"are not rows of {_RECORD.itemsize} (.splat)"
                 )
-            file.seek(0)
-            return _read_splat(np.fromfile(file, _RECORD, _affordable(length, source)), source, on_bad)
+            return _read_splat(file, length // _RECORD.itemsize, source, on_bad)
     except OSError as error:
         raise SceneError(f"can't read {source}: {error.strerror or error}") from None
 
 
-def _affordable(length: int, source: str) -> int:
-    count = length // _RECORD.itemsize
+def _read_splat(file: FileIO, count: int, source: str, on_bad: OnBad) -> Splats:
+    """.splat (antimatter15/splat): rows of position, linear scale, RGBA bytes, wxyz bytes of q · 128 + 128."""
     if count > MAX_GAUSSIANS:
         raise SceneError(f"{source}: {count} Gaussians, at most {MAX_GAUSSIANS} are read")
-    return count
+    notes = Notes(source, ".splat")
+    file.seek(0)
+    if on_bad == "refuse":
+        finish(_raw(np.fromfile(file, _RECORD, 4096)), notes, on_bad)  # gigabytes of something else are refused here
+        file.seek(0)
+    return finish(_raw(np.fromfile(file, _RECORD, count)), notes, on_bad)
 
 
-def _read_splat(rows: NDArray[Any], source: str, on_bad: OnBad) -> Splats:
-    """.splat (antimatter15/splat): rows of position, linear scale, RGBA bytes, wxyz bytes of q · 128 + 128."""
+def _raw(rows: NDArray[Any]) -> Raw:
     rgba = rows["rgba"] / np.float32(255)
     rot = (rows["rot"].astype(np.float32) - 128) / 128
     f_dc = (rgba[:, :3] - np.float32(0.5)) / np.float32(SH_C0)
     means, scales = np.ascontiguousarray(rows["means"]), np.ascontiguousarray(rows["scales"])
-    raw = Raw(means, rot, scales, np.ascontiguousarray(rgba[:, 3]), f_dc)
-    return finish(raw, Notes(source, ".splat"), on_bad)
+    return Raw(means, rot, scales, np.ascontiguousarray(rgba[:, 3]), f_dc)

@@ -80,6 +80,14 @@ class Raw:
     object_id: Column | None = None
     extra: dict[str, Column] = field(default_factory=dict)
 
+    def take(self, which: slice | NDArray[np.bool_]) -> Raw:
+        """Some of the rows; of a slice they are views."""
+        sh = None if self.sh is None else self.sh[which]
+        owner = None if self.object_id is None else self.object_id[which]
+        extra = {name: column[which] for name, column in self.extra.items()}
+        means, quats, scales = self.means[which], self.quats_wxyz[which], self.scales[which]
+        return Raw(means, quats, scales, self.opacities[which], self.f_dc[which], sh, self.antialiased, owner, extra)
+
 
 def finish(raw: Raw, notes: Notes, on_bad: OnBad) -> Splats:
     """Checked Splats; SceneError names the first bad property and row, or with "drop" bad rows are left out."""
@@ -90,7 +98,7 @@ def finish(raw: Raw, notes: Notes, on_bad: OnBad) -> Splats:
         dropped = int(bad.sum())
         if dropped == len(bad):
             raise SceneError(f"{notes.source}: every one of its {dropped} Gaussians is bad, so nothing is left")
-        raw = _rows(raw, ~bad)
+        raw = raw.take(~bad)
     n = len(raw.means)
     scales = raw.scales
     if flat := scales.shape[1] == 2:
@@ -138,14 +146,6 @@ def _bounds(raw: Raw) -> Iterator[tuple[Sequence[str], F32, float, float]]:
         n, k, _ = raw.sh.shape
         names = [f"f_rest_{colour * k + i}" for i in range(k) for colour in range(3)]
         yield names, raw.sh.reshape(n, 3 * k), -_MAX_COLOUR, _MAX_COLOUR
-
-
-def _rows(raw: Raw, keep: NDArray[np.bool_]) -> Raw:
-    sh = None if raw.sh is None else raw.sh[keep]
-    owner = None if raw.object_id is None else raw.object_id[keep]
-    extra = {name: column[keep] for name, column in raw.extra.items()}
-    means, quats, scales = raw.means[keep], raw.quats_wxyz[keep], raw.scales[keep]
-    return Raw(means, quats, scales, raw.opacities[keep], raw.f_dc[keep], sh, raw.antialiased, owner, extra)
 
 
 def _object_id(column: Column | None, source: str) -> NDArray[np.uint32] | None:

@@ -241,10 +241,12 @@ def _smallest_three(data: U8) -> F32:
 def write_spz(splats: Splats, path: Path) -> None:
     """Write SPZ version 3: positions to 1/4096 within ±2048, log scales to 1/16, the rest to a byte or 10 bits.
 
-    The axes are left as they are; object ids and other columns have no place in it. SceneError where a position
-    does not fit.
+    Its axes are right, up, back: what is known to have others is refused, as are positions that don't fit. Object ids
+    and other columns have no place in it.
     """
-    g = splats.gaussians
+    g, axes = splats.gaussians, splats.notes.axes
+    if axes not in (None, _AXES[0]):
+        raise SceneError(f"{splats.notes.source} has axes {axes}, SPZ has {_AXES[0]}: transform it first")
     fixed = np.rint(g.means.astype(np.float64) * 4096).astype(np.int64)
     if np.abs(fixed).max() >= 1 << 23:
         raise SceneError(
