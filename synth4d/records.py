@@ -84,12 +84,14 @@ class JointFact(Record):
 
 
 class ConeFact(Record):
-    """Inside of a vessel: truncated cone about body +z, body frame, metres."""
+    """Inside of a vessel: a solid of revolution about body +z, body frame, metres."""
 
     bottom_z: Finite
     top_z: Finite
     bottom_radius: Finite
     top_radius: Finite
+    belly: list[Vec2] = []
+    """[z, radius] between bottom and top, from below; empty: a truncated cone."""
 
 
 class BoxFact(Record):

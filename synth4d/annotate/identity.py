@@ -151,6 +151,7 @@ def _cone(body: Body) -> ConeFact | None:
         top_z=_num(v.top_z),
         bottom_radius=_num(v.bottom_radius),
         top_radius=_num(v.top_radius),
+        belly=[[_num(z), _num(r)] for z, r in v.belly],
     )
 
 

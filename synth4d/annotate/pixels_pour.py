@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,11 +94,19 @@ def _held_over(vessel: Track, target: Track, first: int, last: int) -> bool:
 
 def share(cone: ConeFact, level: float) -> float:
     """Filled share of a vessel's volume when its liquid stands at body z `level`."""
-    tall = cone.top_z - cone.bottom_z
-    t = min(max((level - cone.bottom_z) / tall, 0.0), 1.0)
-    r0, r1 = cone.bottom_radius, cone.top_radius
-    rt = r0 + (r1 - r0) * t
-    return float(t * (r0 * r0 + r0 * rt + rt * rt) / (r0 * r0 + r0 * r1 + r1 * r1))
+    below, whole = 0.0, 0.0
+    for (z0, r0), (z1, r1) in pairwise(profile(cone)):
+        t = min(max((level - z0) / (z1 - z0), 0.0), 1.0)
+        rt = r0 + (r1 - r0) * t
+        below += (z1 - z0) * t * (r0 * r0 + r0 * rt + rt * rt)
+        whole += (z1 - z0) * (r0 * r0 + r0 * r1 + r1 * r1)
+    return below / whole
+
+
+def profile(cone: ConeFact) -> list[tuple[float, float]]:
+    """(z, radius) of a vessel's inside from the bottom up."""
+    belly = [(z, r) for z, r in cone.belly]
+    return [(cone.bottom_z, cone.bottom_radius), *belly, (cone.top_z, cone.top_radius)]
 
 
 def fill(thing: ObjectFact, box: F64, eye: F64, own: F64, liquid: F64) -> float | None:
@@ -130,6 +139,6 @@ def _within(points: F64, axis: F64, base: float, cone: ConeFact, slack: float) -
         return points
     r = np.hypot(points[:, 0] - axis[0], points[:, 1] - axis[1])
     z = points[:, 2] - base
-    t = np.clip((z - cone.bottom_z) / (cone.top_z - cone.bottom_z), 0, 1)
-    wide = cone.bottom_radius + (cone.top_radius - cone.bottom_radius) * t + slack
+    heights, radii = np.array(profile(cone)).T
+    wide = np.interp(z, heights, radii) + slack
     return np.asarray(points[(r < wide) & (z > cone.bottom_z - 0.02) & (z < cone.top_z + 0.01)])

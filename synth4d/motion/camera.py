@@ -53,7 +53,8 @@ def film(world: World, timeline: Timeline, shot: Shot, *, attempt: int = 0) -> C
     """The camera path of a shot; a twin shares its sibling's draws at the same attempt.
 
     Raises CannotHappen when no orbit sees the events."""
-    rng = seeds.rng(shot.run_seed, shot.scene, shot.layout, "camera", attempt)
+    own = f"camera {shot.view}" if shot.view else "camera"
+    rng = seeds.rng(shot.run_seed, shot.scene, shot.layout, own, attempt)
     focus = _focus(world, timeline, rng)
     centre = (focus.points.min(0) + focus.points.max(0)) / 2
     radius = float(np.linalg.norm(focus.points - centre, axis=1).max())
@@ -147,11 +148,14 @@ def _roomy(world: World, orbit: Orbit, centre: F64) -> bool:
 
 def pose_world(sim: Sim, world: World, timeline: Timeline, frame: int) -> None:
     """Put a simulation into the state of a frame."""
+    led = {track.body for track in world.tracks}
     for i, body in enumerate(world.bodies):
         if body.joint:
             sim.set_joint(body.joint.name, float(timeline.joints[frame, i]))
         elif body.name in world.free:
             sim.place(body.name, timeline.poses[frame, i])
+        elif body.name in led:
+            sim.lead(body.name, timeline.poses[frame, i])
     sim.forward()
 
 

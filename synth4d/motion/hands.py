@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from synth4d import vessel as vessels
 from synth4d.errors import CannotHappen
 from synth4d.geometry import apply_pose, invert_pose, quat_from_axis_angle, quat_mul, rotate
-from synth4d import vessel as vessels
 from synth4d.motion.moves import Carry, Move, Servo, Shove, Topple, polyline, smooth
 from synth4d.motion.script import Planned
 from synth4d.motion.stage import UP, Stage, footprint

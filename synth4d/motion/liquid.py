@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.geometry import apply_pose
 from synth4d import vessel as vessels
+from synth4d.geometry import apply_pose
 from synth4d.motion._fluid import MAX_VESSELS, Fluid
 from synth4d.rays import RayScene
 from synth4d.types import F32, F64, U16, World

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from synth4d.errors import CannotHappen
 from synth4d import vessel as vessels
+from synth4d.errors import CannotHappen
 from synth4d.motion.stage import Stage, footprint
 from synth4d.types import F64, EventKind, Place
 

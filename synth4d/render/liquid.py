@@ -21,7 +21,8 @@ from synth4d.types import F32, F64, U16, CameraPath, Timeline, Vessel, World
 Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
 
-DEFAULT_SRGB = (0.62, 0.78, 0.90)
+SRGB = {"water": (0.62, 0.78, 0.90), "milk": (0.95, 0.94, 0.90), "juice": (0.95, 0.58, 0.10), "coffee": (0.2, 0.11, 0.06)}
+"""Colours of liquids that have no surface to say theirs; of all others, water's."""
 OPACITY = {"water": 0.45}
 """Of one Gaussian; neighbours overlap so that a sheet of water lets a third through. Other liquids let nothing."""
 SOLID = 0.97
@@ -89,7 +90,7 @@ class Liquid:
         return self.means, self.quats
 
     def albedos(self, frame: int) -> F64:
-        """(count,3) linear colour of each under even light: the liquid's own, what it mirrors, and the lamps' glints."""
+        """(count,3) linear colour of each under even light: its own, what it mirrors, and the lamps' glints."""
         self._place(frame)
         to_eye = self.camera.T_world_cam[frame, :3, 3] - self.means
         to_eye /= np.maximum(np.sqrt((to_eye**2).sum(1, keepdims=True)), 1e-9)
@@ -247,11 +248,11 @@ def _gathered(p: F64, reach: float) -> F64:
 def _lattice(v: Vessel, step: float) -> F64:
     """(W,3) points all over the inside of a wall and the floor, body frame."""
     heights = np.arange(v.bottom_z + step / 2, v.top_z, step)
-    out = []
+    out: list[F64] = []
     for z in heights:
         r = float(vessels.radius(v, np.array(z)))
-        angle = np.arange(max(int(2 * np.pi * r / step), 3))
-        angle = (angle + 0.5 * (len(out) % 2)) * (2 * np.pi / len(angle))
+        count = max(int(2 * np.pi * r / step), 3)
+        angle = (np.arange(count) + 0.5 * (len(out) % 2)) * (2 * np.pi / count)
         out.append(np.stack([r * np.cos(angle), r * np.sin(angle), np.full(len(angle), z)], 1))
     return np.concatenate(out)
 
@@ -272,5 +273,9 @@ def _from_x(n: F64) -> F32:
 
 def _albedo(world: World) -> dict[int, F64]:
     """Linear colour of each liquid by id."""
-    liquids = [b for b in world.bodies if b.role == "liquid"]
-    return {b.id: linear(np.array(b.surfaces[0].material.srgb if b.surfaces else DEFAULT_SRGB)) for b in liquids}
+    out = {}
+    for b in world.bodies:
+        if b.role == "liquid":
+            srgb = b.surfaces[0].material.srgb if b.surfaces else SRGB.get(b.category, SRGB["water"])
+            out[b.id] = linear(np.array(srgb))
+    return out

@@ -88,7 +88,7 @@ def pot(srgb: Vec3, rng: np.random.Generator) -> PropShape:
         ],
         [solid_cylinder(foot, 0, 0.006), *solid_wall((foot, 0.003), (r, h), 0.006, 16), *boxes],
         vary(rng, 1.1),
-        vessel=Vessel(0.006, h - 0.002, foot - 0.008, r - 0.005),
+        vessel=Vessel(0.006, h - 0.002, foot - 0.013, r - 0.0045, belly=((0.016, foot - 0.0045),)),
         cavity=Cavity((-q, -q, 0.006), (q, q, h)),
     )
 

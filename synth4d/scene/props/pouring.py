@@ -175,7 +175,7 @@ def teapot(srgb: Vec3, rng: np.random.Generator) -> PropShape:
             mouth - 0.002,
             (r + reach, 0.0, h * 1.02),
             True,
-            ((h * 0.27, r * 0.95 - 0.005), (h * 0.48, r - 0.005), (h * 0.8, r * 0.84 - 0.005)),
+            ((h * 0.2, r * 0.76), (h * 0.8, r * 0.76)),  # within the root of the spout
             lid=True,
             bore=0.007,
         ),

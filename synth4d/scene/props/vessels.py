@@ -68,7 +68,14 @@ def mug(srgb: Vec3, rng: np.random.Generator) -> PropShape:
         [*turned([*runs, (white_inside, inside)], 30), handle.surface(Material(srgb, gloss=0.35))],
         [body, loop],
         vary(rng, 0.3),
-        vessel=Vessel(floor, h - 0.001, foot - wall - 0.001, r - wall, belly=((h * 0.3, r - wall - 0.001),), wall=wall),
+        vessel=Vessel(
+            floor,
+            h - 0.001,
+            foot - wall - 0.005,
+            r - wall,
+            belly=((floor + 0.006, foot - wall - 0.0005), (h * 0.3, r - wall - 0.001)),
+            wall=wall,
+        ),
         topples=True,
     )
 
@@ -91,7 +98,14 @@ def glass(srgb: Vec3, rng: np.random.Generator) -> PropShape:
         turned([(tinted, outside), (tinted, inside)], 28),
         [solid_cylinder(r, 0, h)],
         vary(rng, 0.25),
-        vessel=Vessel(floor, h - 0.001, foot - wall - 0.001, r - wall - 0.0005, wall=wall),
+        vessel=Vessel(
+            floor,
+            h - 0.001,
+            foot - wall - 0.003,
+            r - wall - 0.0003,
+            belly=((floor + 0.004, foot - wall - 0.0003),),
+            wall=wall,
+        ),
         topples=True,
     )
 
