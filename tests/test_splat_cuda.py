@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -240,6 +241,40 @@ def test_hidden_gpus_are_not_used(monkeypatch):
     assert "CUDA_VISIBLE_DEVICES" in gpu.why_not()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert gpu.why_not() is None
+
+
+def test_gsplat_takes_what_it_is_given():
+    """The calls fit the signatures of the installed gsplat, whose kernels need a GPU; its projection and harmonics in
+    plain torch give the stand-in's pictures."""
+    gsplat = pytest.importorskip("gsplat", reason="gsplat is not installed")
+    from gsplat.cuda import _torch_impl as own
+
+    class Bound(Plain):
+        def __getattribute__(self, name):
+            found = object.__getattribute__(self, name)
+            if not hasattr(gsplat, name):
+                return found
+            return lambda *a, **k: (inspect.signature(getattr(gsplat, name)).bind(*a, **k), found(*a, **k))[1]
+
+        def _projected(self, means, quats, scales, view, K, width, height):
+            covars, _ = own._quat_scale_to_covar_preci(quats, scales, True, False)
+            out = own._fully_fused_projection(
+                means, covars, view[None], K[None], width, height, calc_compensations=True
+            )
+            return tuple(part[0] for part in out)
+
+        def spherical_harmonics(self, degree, dirs, terms, masks):
+            return own._spherical_harmonics(degree, dirs, terms)
+
+    g, seen = scene(6, terms=15), []
+    for stages in (Plain(), Bound()):
+        d = device(stages)
+        d.load(g)
+        for T in VIEWS:
+            d.look(T)
+        seen.append(host(d.pictures()))
+    for a, b in zip(*seen, strict=True):
+        agree(a, b)
 
 
 # ---- With a GPU ----------------------------------------------------------------------------------
