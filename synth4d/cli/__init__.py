@@ -55,11 +55,12 @@ def _parse(argv: list[str]) -> Callable[[], int]:
     """The command that the arguments say, ready to run."""
     import tyro
 
-    from synth4d.cli import importing, look, make
+    from synth4d.cli import fit, importing, look, make
 
     commands: dict[str, Callable[..., Callable[[], int]]] = {
         "dataset": make.Dataset,
         "render": make.Render,
+        "fit": fit.Fit,
         "verify": look.Verify,
         "stats": look.Stats,
         "browse": look.Browse,

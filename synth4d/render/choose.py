@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import Protocol
 
@@ -22,7 +23,7 @@ MODULES = {"splat": "clip", "splat-cuda": "cuda", "nerf": "nerf", "mesh": "mesh"
 """Name of a renderer → module of this package whose `render` it is."""
 
 
-def renderer(name: str) -> Renderer:
-    """The renderer of a name in MODULES."""
+def renderer(name: str, field: str = "") -> Renderer:
+    """The renderer of a name in MODULES; `nerf` draws the radiance field of a file."""
     chosen: Renderer = import_module(f"synth4d.render.{MODULES[name]}").render
-    return chosen
+    return partial(chosen, field=field) if field else chosen

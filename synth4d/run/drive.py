@@ -14,7 +14,7 @@ from synth4d import disk
 from synth4d.config import RunConfig
 from synth4d.errors import SynthError
 from synth4d.records import DatasetRecord, dump
-from synth4d.run import cluster, commit, publish, stages
+from synth4d.run import cluster, commit, fit, publish, stages
 from synth4d.run.folder import Folder, opened
 from synth4d.run.plan import SceneRef, make
 from synth4d.run.progress import Display, Tally, display
@@ -67,7 +67,8 @@ def dataset(
     `work` and `scenes` stand in for the stages and their scenes in tests.
     """
     start = time.monotonic()
-    plan = make(config, scenes if scenes is not None else stages.scenes(config.scenes))
+    config = fit.still(config, quiet)
+    plan = make(config, fit.fitted(config, scenes if scenes is not None else stages.scenes(config.scenes), quiet))
     with _stoppable(), opened(out.absolute(), plan) as folder:
         record, redone = folder.finished(), 0
         if record is None:

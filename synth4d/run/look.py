@@ -10,14 +10,15 @@ from synth4d import codec, disk
 from synth4d.config import RunConfig
 from synth4d.errors import CannotHappen, ConfigError, SynthError
 from synth4d.report.pictures import colour_depth, colour_ids
-from synth4d.run import plan, stages
+from synth4d.run import fit, plan, stages
 from synth4d.run.work import Clock, Made
 from synth4d.types import Shot
 
 
 def one_shot(config: RunConfig, index: int, out: Path) -> str:
     """Make the shot at a position of the plan and lay its members and frames out; gives a line about it."""
-    planned = plan.make(config, stages.scenes(config.scenes))
+    config = fit.still(config, quiet=False)
+    planned = plan.make(config, fit.fitted(config, stages.scenes(config.scenes), quiet=False))
     if not 0 <= index < len(planned):
         raise ConfigError(f"--shot {index}: the plan has shots 0 to {len(planned) - 1}")
     shot = planned.shot(index)

@@ -35,6 +35,9 @@ class SceneRef:
     name: str
     digest: str
     path: str
+    field: str = ""
+    """Path of the radiance field that shows one of its layouts, if any shot needs it."""
+    field_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,11 @@ class Plan:
         kind, back = turns[layout % len(turns)]
         layout -= back
         sibling = index - back * len(self.scenes)
+        key, drawn_by = _key(config.seed, scene.name, index, kind), renderer(config, kind)
+        nerf = drawn_by == "nerf"
+        layout = config.nerf.layout if nerf else layout
         return Shot(
-            key=_key(config.seed, scene.name, index, kind),
+            key=key,
             index=index,
             scene=scene.name,
             kind=kind,
@@ -76,9 +82,18 @@ class Plan:
             fps=config.fps,
             width=config.width,
             height=config.height,
-            renderer="splat" if config.renderer == "auto" else config.renderer,
+            renderer=drawn_by,
+            view=key if nerf else "",
+            field=scene.field if nerf else "",
             twin_of=_key(config.seed, scene.name, sibling, turns[layout % len(turns)][0]) if back else None,
         )
+
+
+def renderer(config: RunConfig, kind: ShotKind) -> str:
+    """What draws shots of a kind."""
+    still = kind == "static" and config.static_renderer != "same"
+    name = config.static_renderer if still else config.renderer
+    return "splat" if name == "auto" else name
 
 
 def make(config: RunConfig, scenes: tuple[SceneRef, ...], versions: dict[str, str] | None = None) -> Plan:
@@ -90,6 +105,7 @@ def make(config: RunConfig, scenes: tuple[SceneRef, ...], versions: dict[str, st
         raise ConfigError(f"scene {doubled[0]!r} is given twice; rename one or give it once")
     versions = dict(versions if versions is not None else code_versions())
     versions |= {f"scene {s.name}": s.digest[:16] for s in scenes}
+    versions |= {f"nerf {s.name}": s.field_digest[:16] for s in scenes if s.field}
     plan = Plan(config, scenes, versions, "")
     shapes = {k: v for k, v in plan.record().items() if k != "limits"}
     digest = hashlib.sha256(records.dump({"config": shapes, "versions": versions})).hexdigest()
@@ -146,6 +162,15 @@ def _code_digest() -> str:
     sources += [(f"run/{name}", (package / "run" / name).read_bytes()) for name in OF_RUN]
     for name, raw in sources:
         h.update(f"{name}\0{len(raw)}\0".encode() + raw)
+    return h.hexdigest()
+
+
+def rooms_digest(rooms: frozenset[str]) -> str:
+    """sha256 over the sources of some rooms of the package."""
+    h = hashlib.sha256()
+    for name, raw in _sources(resources.files("synth4d"), ""):
+        if name.split("/")[0].removesuffix(".py") in rooms:
+            h.update(f"{name}\0{len(raw)}\0".encode() + raw)
     return h.hexdigest()
 
 

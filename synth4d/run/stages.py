@@ -49,7 +49,7 @@ def make(shot: Shot, config: RunConfig, scene_path: str, attempt: int, clock: Cl
         timeline = simulate.simulate(world, shot, attempt=attempt)
         path = camera.film(world, timeline, shot, attempt=attempt)
     with clock.stage("render"):
-        draw = renderer(shot.renderer)
+        draw = renderer(shot.renderer, shot.field)
         members = codec.encode(draw(world, timeline, path, rng=rng("render"), threads=1))
         clip = codec.decode(members)
     with clock.stage("annotate"):

@@ -27,6 +27,10 @@ class Shot:
     width: int
     height: int
     renderer: str = "splat"
+    view: str = ""
+    """What tells its camera from that of other shots of its layout; empty for those that share one."""
+    field: str = ""
+    """Path of the radiance field that draws it, where one does."""
     twin_of: str | None = None
 
 
