@@ -65,7 +65,7 @@ class _Drawer:
         self.skins: list[_Skin] = []
         for i, body in enumerate(world.bodies):
             self.skins += _skins(i, body, timeline.poses[0, i], self.stage.authored, first.means, eyes, edge)
-        self.scene = pyrender.Scene(bg_color=[*BACKGROUND, 1.0])
+        self.scene = _ordered(pyrender)(bg_color=[*BACKGROUND, 1.0])
         fx, fy, cx, cy = (SAMPLES * float(v) for v in camera.K[[0, 1, 0, 1], [0, 1, 2, 2]])
         lens = pyrender.IntrinsicsCamera(fx, fy, cx, cy, znear=_NEAR_M, zfar=_FAR_M)
         self.eye = self.scene.add(lens)
@@ -94,15 +94,15 @@ class _Drawer:
     def _set(self, frame: int) -> dict[Any, int]:
         """Bring every node to a frame; gives the opaque ones and their ids."""
         g, solid = self.stage.gaussians(frame), dict[Any, int]()
-        for skin in self.skins:
-            skin.colour(self.pr, self.scene, g.colours)
+        for number, skin in enumerate(self.skins):
+            skin.colour(self.pr, self.scene, g.colours, f"{number:05d}")
             self.scene.set_pose(skin.node, pose_matrix(self.timeline.poses[frame, skin.body]))
             if skin.opacity >= OPAQUE:
                 solid[skin.node] = skin.id
         if self.fluid is not None:
             self.scene.remove_node(self.fluid)
         drops = self._drops(g, frame)
-        self.fluid = None if drops is None else self.scene.add(drops)
+        self.fluid = None if drops is None else self.scene.add(drops, name="liquid")
         if self.fluid is not None:
             solid[self.fluid] = int(self.timeline.particle_id[0])
         return solid
@@ -139,7 +139,7 @@ class _Skin:
         self._colours: F32 | None = None
         self.node: Any = None
 
-    def colour(self, pyrender: Any, scene: Any, colours: F32) -> None:
+    def colour(self, pyrender: Any, scene: Any, colours: F32, name: str) -> None:
         """Put the mesh into a scene with these colours of all Gaussians, unless it is there with them."""
         mine = colours[self._gaussian]
         if self._colours is not None and np.array_equal(mine, self._colours):
@@ -150,7 +150,7 @@ class _Skin:
         rgba = np.concatenate([mine, np.full((len(mine), 1), np.float32(self.opacity))], 1)
         material = _plain(pyrender, clear=self.opacity < 1)
         part = pyrender.Primitive(positions=self._vertices, indices=self._faces, color_0=rgba, material=material)
-        self.node = scene.add(pyrender.Mesh([part]))
+        self.node = scene.add(pyrender.Mesh([part]), name=name)
 
 
 def _skins(index: int, body: Body, pose: F64, authored: Authored, means: F32, eyes: F64, edge: float) -> list[_Skin]:
@@ -174,6 +174,17 @@ def _skins(index: int, body: Body, pose: F64, authored: Authored, means: F32, ey
         _, near = cKDTree(means[mine]).query(apply_pose(pose, vertices), distance_upper_bound=4 * size)
         skins.append(_Skin(index, body.id, surface.material.opacity, vertices, faces, mine[near % len(mine)]))
     return skins
+
+
+def _ordered(pyrender: Any) -> Any:
+    """A scene with its nodes in order: pyrender's own keeps a set, and the first of two surfaces in one plane wins."""
+
+    class Scene(pyrender.Scene):  # type: ignore[misc]
+        @property
+        def mesh_nodes(self) -> list[Any]:
+            return sorted(super().mesh_nodes, key=lambda node: str(node.name))
+
+    return Scene
 
 
 def _plain(pyrender: Any, *, clear: bool = False) -> Any:
