@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -127,6 +128,7 @@ def test_our_files_round_trip(tmp_path, k):
     assert found.gaussians.antialiased
     np.testing.assert_array_equal(found.object_id, made.object_id)
     np.testing.assert_array_equal(found.extra["weight"], made.extra["weight"])
+    assert_same(pickle.loads(pickle.dumps(found)), found)  # as they go to workers
 
 
 # ---- What is refused -----------------------------------------------------------------------------

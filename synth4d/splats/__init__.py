@@ -3,7 +3,7 @@
 read(path)              one file: 3DGS PLY, compressed PLY, SPZ, .splat        → Splats
 read_motion(path, fps)  a folder of PLYs a frame, or Dynamic3DGaussians         → Motion
 transform(gaussians, T) the same Gaussians in other axes, units or places       → Gaussians
-tracks.fit, load, save  rigid motion of each object                            → Tracks
+tracks.fit, transform, load, save   rigid motion of each object                → Tracks
 read_cameras(path)      transforms.json of nerfstudio or D-NeRF                 → CameraSet
 write_ply, write_spz    Splats → a file
 """

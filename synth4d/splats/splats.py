@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -58,7 +57,7 @@ class Splats:
     notes: Notes
     object_id: NDArray[np.uint32] | None = None
     """(N,) which object each belongs to, 0 = none; None = the file doesn't say."""
-    extra: Mapping[str, Column] = field(default_factory=lambda: MappingProxyType({}))
+    extra: Mapping[str, Column] = field(default_factory=dict)
     """Other columns of the file by name, (N,) each."""
 
 
@@ -113,7 +112,7 @@ def finish(raw: Raw, notes: Notes, on_bad: OnBad) -> Splats:
     gaussians = Gaussians(raw.means, quats, scales, raw.opacities, colours, ids, raw.sh, raw.antialiased)
     degree = SH_DEGREE[0 if raw.sh is None else raw.sh.shape[1]]
     notes = replace(notes, sh_degree=degree, flat=flat, dropped=dropped)
-    return Splats(gaussians, notes, _object_id(raw.object_id, notes.source), MappingProxyType(raw.extra))
+    return Splats(gaussians, notes, _object_id(raw.object_id, notes.source), raw.extra)
 
 
 def _bad_rows(raw: Raw, source: str, on_bad: OnBad) -> NDArray[np.bool_] | None:
