@@ -1,10 +1,10 @@
 """Other people's Gaussians, and ours: files in, checked Splats out (docs/formats.md).
 
-read(path)              one file: 3DGS PLY, compressed PLY, SPZ, .splat        → Splats
-read_motion(path, fps)  a folder of PLYs a frame, or Dynamic3DGaussians         → Motion
-transform(gaussians, T) the same Gaussians in other axes, units or places       → Gaussians
-tracks.fit, transform, load, save   rigid motion of each object                → Tracks
-read_cameras(path)      transforms.json of nerfstudio or D-NeRF                 → CameraSet
+read(path)              one file: 3DGS PLY, compressed PLY, SPZ, .splat      → Splats
+read_motion(path, fps)  a folder of PLYs a frame, or Dynamic3DGaussians      → Motion
+read_cameras(path)      transforms.json of nerfstudio or D-NeRF              → CameraSet
+transform(gaussians, T) the same Gaussians in other axes, units or places    → Gaussians
+tracks                  fit, transform, load, save: each object's rigid motion → Tracks
 write_ply, write_spz    Splats → a file
 """
 
