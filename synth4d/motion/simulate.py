@@ -6,7 +6,7 @@ import numpy as np
 
 from synth4d import seeds
 from synth4d.errors import CannotHappen
-from synth4d.motion import check, hands, liquid, script
+from synth4d.motion import check, hands, led, liquid, script
 from synth4d.motion.moves import Carry, Move, Servo
 from synth4d.motion.script import Planned
 from synth4d.motion.stage import Stage
@@ -16,6 +16,8 @@ from synth4d.types import F64, Event, Place, Shot, Timeline, World
 
 REST_SPEED = 0.03
 TWIN_ATTEMPTS = 4
+STILL = ("static", "control")
+"""Kinds of shots in which nothing happens."""
 
 
 def simulate(world: World, shot: Shot, *, attempt: int = 0) -> Timeline:
@@ -31,7 +33,7 @@ def simulate(world: World, shot: Shot, *, attempt: int = 0) -> Timeline:
 def write_script(stage: Stage, shot: Shot, duration: float, rng: np.random.Generator, attempt: int) -> list[Planned]:
     """The events to come: none for still shots; for a twin, one of its sibling's events with another outcome, or, after
     TWIN_ATTEMPTS of those, other events."""
-    if shot.kind in ("static", "control"):
+    if shot.kind in STILL:
         return []
     if shot.kind == "twin" and shot.twin_of and attempt < TWIN_ATTEMPTS:
         sibling = script.draft(stage, duration, seeds.rng(shot.run_seed, shot.scene, shot.twin_of, "script", 0))
@@ -80,7 +82,10 @@ class _Run:
             support=support.astype(np.uint16), inside=inside.astype(np.uint16), particles=flow.particles,
             particle_id=np.full(flow.particles.shape[1], world.liquid or 0, np.uint16), particle_radius_m=flow.radius,
             particle_velocity=flow.velocities, particle_vessel=flow.vessel,
-            events=tuple(self._event(k, p, pours.get(k)) for k, p in enumerate(self.planned)),
+            events=(
+                *(self._event(k, p, pours.get(k)) for k, p in enumerate(self.planned)),
+                *led.events(self.stage, times, poses, support, inside),
+            ),
         )  # fmt: skip
 
     # ---- Moving ------------------------------------------------------------------------------
@@ -93,6 +98,8 @@ class _Run:
                     self._begin(k, p)
             for move in self.moves.values():
                 move.drive(self.sim, t)
+            if self.shot.kind not in STILL:
+                led.lead(self.sim, self.stage.world, t + TIMESTEP_S)
             self._follow_vessels()
             self.sim.step()
             if int(t / TIMESTEP_S) % 10 == 0:

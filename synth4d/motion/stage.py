@@ -56,7 +56,7 @@ class Stage:
         return float((self.sim.joint(joint.name) - joint.closed) / (joint.open - joint.closed))
 
     def standing(self) -> dict[int, Place]:
-        """The place each prop, or thing that moves as captured, stands in: the smallest whose floor is under its foot. Kept until time moves on."""
+        """The place each prop stands in: the smallest whose floor is under its foot. Kept until time moves on."""
         now = self.sim.time
         if self._standing is None or self._standing[0] != now:
             self._standing = (now, self._find_places())

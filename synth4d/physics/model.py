@@ -49,7 +49,7 @@ class Geom:
 
 @dataclass(frozen=True, slots=True)
 class Hinge:
-    """A joint of a body, in the body's frame. `type` is hinge, slide or free."""
+    """A joint of a body, in the body's frame. `type` is hinge, slide, free, or mocap: led along, come what may."""
 
     name: str
     type: str
@@ -213,15 +213,18 @@ def write_model(bodies: list[RawBody]) -> bytes:
     assets: list[str] = []
     free_below: dict[str, bool] = {"": False}
     for body in bodies:
-        free_below[body.name] = free_below[body.parent] or (body.joint is not None and body.joint.type == "free")
+        moves = body.joint is not None and body.joint.type in ("free", "mocap")
+        free_below[body.name] = free_below[body.parent] or moves
 
     def emit(body: RawBody) -> str:
         free = free_below[body.name]
-        joint = "" if body.joint is None else _joint_xml(body.joint)
+        led = body.joint is not None and body.joint.type == "mocap"
+        joint = "" if body.joint is None or led else _joint_xml(body.joint)
         geoms = "".join(_geom_xml(body, i, g, assets, free) for i, g in enumerate(body.collision))
         below = "".join(emit(c) for c in children.get(body.name, []))
         inertial = "" if body.collision else '<inertial pos="0 0 0" mass="1e-6" diaginertia="1e-9 1e-9 1e-9"/>'
-        return f"<body name={quoteattr(body.name)} {_pose_xml(body.pose)}>{joint}{inertial}{geoms}{below}</body>"
+        place = _pose_xml(body.pose) + (' mocap="true"' if led else "")
+        return f"<body name={quoteattr(body.name)} {place}>{joint}{inertial}{geoms}{below}</body>"
 
     tree = "".join(emit(b) for b in children.get("", []))
     # Sleep: what lies still costs nothing; a kitchen steps ten times faster, with the same outcome.

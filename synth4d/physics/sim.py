@@ -90,6 +90,11 @@ class Sim:
         self.data.qpos[a : a + 7] = pose
         self.data.qvel[v : v + 6] = 0 if velocity is None else velocity
 
+    def lead(self, body: str, pose: F64) -> None:
+        """Put a mocap body at a pose."""
+        k = self.model.body_mocapid[self._body[body]]
+        self.data.mocap_pos[k], self.data.mocap_quat[k] = pose[:3], pose[3:]
+
     def speed(self, body: str) -> float:
         """Linear speed of a free body, plus its angular speed times 5 cm, m/s."""
         v = self.model.jnt_dofadr[self._joint[body]]

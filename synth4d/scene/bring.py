@@ -15,7 +15,7 @@ from synth4d.scene import assets, captured, meshbody, urdf
 from synth4d.scene.capture import Capture
 from synth4d.scene.placement import Placement, handed, placement, pose, product
 from synth4d.scene.spec import AssetSpec, BodySpec, PlaceSpec, SceneSpec
-from synth4d.types import Gaussians
+from synth4d.types import Gaussians, Track
 from synth4d.yamlfile import Document
 
 IDENTITY = np.array([0.0, 0, 0, 1, 0, 0, 0])
@@ -36,6 +36,7 @@ class Brought:
     named: dict[str, BodySpec] = field(default_factory=dict)
     places: dict[str, PlaceSpec] = field(default_factory=dict)
     captures: dict[str, Capture] = field(default_factory=dict)
+    tracks: dict[str, Track] = field(default_factory=dict)
     upright: Gaussians | None = None
     """All of a capture, in the asset's upright frame."""
 
@@ -93,8 +94,12 @@ def _splats(asset: AssetSpec, path: Path, root: Path, folder: Path, where: str, 
     read = splats.read(path, on_bad=asset.on_bad)
     said = read.notes.axes or {"y": "y-up", "z": "z-up"}.get((read.notes.vertical_axis or "").strip().lower())
     at = placement(asset, said, where)
-    found = captured.share_out(read, annotation, at, rest)
-    return Brought(at, found.bodies, files, found.named, found.places, found.captures, found.upright)
+    moved = None
+    if asset.tracks:
+        files.append(assets.plain(assets.resolve(asset.tracks, folder, where), root, where))
+        moved = splats.tracks.load(files[-1])
+    found = captured.share_out(read, annotation, moved, at, rest)
+    return Brought(at, found.bodies, files, found.named, found.places, found.captures, found.tracks, found.upright)
 
 
 def _placed(bodies: list[RawBody], asset: AssetSpec, at: Placement, index: int) -> list[RawBody]:

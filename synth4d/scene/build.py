@@ -29,6 +29,7 @@ from synth4d.types import (
     Shot,
     Surface,
     Switch,
+    Track,
     Vec3,
     Vessel,
     World,
@@ -37,6 +38,8 @@ from synth4d.types import (
 MAX_TILT = np.radians(12.0)
 SETTLE_STEPS = 500
 ROUNDS = 4
+WATCHED_S = 6.0
+"""So much of a moving capture should be left when a clip of it begins."""
 HEADROOM_M = 0.45
 """Free height assumed above a region whose box the scene does not give."""
 OFF = 2.0
@@ -66,11 +69,12 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
     drawn = seeds.rng(run_seed, scene.name, layout, "light")
     lamps, ambient, controls, levels = _light(scene, rng, drawn)
     joints |= _switch_joints(scene, fixtures, dict(zip(controls, levels, strict=True)))
+    tracks, furniture = _started(scene, seeds.rng(run_seed, scene.name, layout, "tracks"))
     chosen = furnish.choose(scene, rng, len(fixtures) + 1)
     for _ in range(ROUNDS):
         spots = furnish.spots(scene, chosen, places, fixtures, joints, rng)
         raws = [
-            *scene.bodies,
+            *furniture,
             *(furnish.raw_body(p, spots[p.body.name]) for p in chosen if p.body.name in spots),
         ]
         sim, settled = _settle(raws, fixtures, joints, [p for p in chosen if p.body.name in spots], places)
@@ -93,7 +97,7 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
     walls = _walls(scene)
     raws = [
         *(shapeless(b.name) for b in (structure, *walls)),
-        *scene.bodies,
+        *furniture,
         *(furnish.raw_body(p, settled[p.body.name]) for p in props),
     ]
     bodies = (structure, *walls, *fixtures, *(p.body for p in props))
@@ -114,10 +118,25 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
         start_fill=levels_of, liquid=liquid.id if liquid else None,
         places=places, switches=tuple(Switch(ids[s.part], s.turns, ids[s.turns]) for s in scene.spec.switches),
         event_weights=tuple(sorted((str(k), v) for k, v in scene.spec.events.items() if v > 0)),
-        camera=_camera(scene), free=tuple(b.name for b in bodies if b.role == "prop"),
+        camera=_camera(scene), tracks=tracks,
+        free=tuple(b.name for b in bodies if b.role == "prop" and b.name not in scene.tracks),
         topples=tuple(p.body.name for p in props if p.shape.topples),
         rolls=tuple(p.body.name for p in props if p.shape.rolls),
     )  # fmt: skip
+
+
+def _started(scene: Scene, rng: np.random.Generator) -> tuple[tuple[Track, ...], list[RawBody]]:
+    """Tracks from some moment of the capture on, one for all, and the scene's bodies as they are then."""
+    if not scene.tracks:
+        return (), list(scene.bodies)
+    start = float(rng.uniform(0, max(0.0, max(t.times_s[-1] for t in scene.tracks.values()) - WATCHED_S)))
+    first = {n: max(0, int(np.searchsorted(t.times_s, start, side="right")) - 1) for n, t in scene.tracks.items()}
+    tracks = tuple(
+        replace(t, times_s=t.times_s[first[n] :] - t.times_s[first[n]], poses=t.poses[first[n] :])
+        for n, t in scene.tracks.items()
+    )
+    begin = {t.body: t.poses[0] for t in tracks}
+    return tracks, [replace(b, pose=begin.get(b.name, b.pose)) for b in scene.bodies]
 
 
 def shapeless(name: str) -> RawBody:

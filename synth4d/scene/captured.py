@@ -16,6 +16,7 @@ from synth4d.geometry import (
     compose,
     invert_pose,
     pose_matrix,
+    quat_from_rotmat,
     quat_inv,
     quat_mul,
     rotate,
@@ -27,7 +28,7 @@ from synth4d.scene.annotation import load as load_annotation
 from synth4d.scene.capture import Capture
 from synth4d.scene.placement import Placement, pose
 from synth4d.scene.spec import BodySpec, JointSpec, PlaceSpec
-from synth4d.types import F64, Gaussians, Vec3
+from synth4d.types import F64, Gaussians, Track, Vec3
 from synth4d.yamlfile import Document
 
 Bool = NDArray[np.bool_]
@@ -56,11 +57,14 @@ class Captured:
     bodies: list[RawBody] = field(default_factory=list)
     named: dict[str, BodySpec] = field(default_factory=dict)
     places: dict[str, PlaceSpec] = field(default_factory=dict)
+    tracks: dict[str, Track] = field(default_factory=dict)
     captures: dict[str, Capture] = field(default_factory=dict)
     """By body; under `rest` what belongs to no named thing, in the scene's frame."""
 
 
-def share_out(found: splats.Splats, annotation: Path | None, at: Placement, rest: str) -> Captured:
+def share_out(
+    found: splats.Splats, annotation: Path | None, moved: splats.Tracks | None, at: Placement, rest: str
+) -> Captured:
     """A capture in its place; `rest` names the body of what belongs to no named thing. Raises SceneError."""
     upright = splats.transform(found.gaussians, at.upright, at.scale)
     out, place = Captured(upright), pose(at.place)
@@ -70,10 +74,14 @@ def share_out(found: splats.Splats, annotation: Path | None, at: Placement, rest
         spec, document = load_annotation(annotation)
         things = spec.things
         owner = share(upright, found.object_id, things, document)
+        _check_moved(moved, things, document)
     order = list(things)
     for name in _parents_first(things):
         thing = things[name]
-        out.bodies.append(_body(name, thing, things, place))
+        led = _track(thing, moved, at)
+        if led is not None:
+            out.tracks[name] = led
+        out.bodies.append(_body(name, thing, things, place, led is not None))
         if thing.name is not None:
             rows = np.flatnonzero(owner == order.index(name))
             mine = splats.transform(take(upright, rows), pose_matrix(invert_pose(thing.foot)), 1.0)
@@ -196,7 +204,42 @@ def _parents_first(things: dict[str, ThingSpec]) -> list[str]:
     return out
 
 
-def _body(name: str, thing: ThingSpec, things: dict[str, ThingSpec], place: F64) -> RawBody:
+def _check_moved(moved: splats.Tracks | None, things: dict[str, ThingSpec], doc: Document) -> None:
+    """Whatever has a track is a prop of the annotation."""
+    of = {thing.object_id: name for name, thing in things.items()}
+    for k in () if moved is None else moved.object_id.tolist():
+        if k not in of:
+            raise SceneError(f"{doc.path}: the tracks move object_id {k}, which no thing has")
+        if things[of[k]].role != "prop" or things[of[k]].part_of:
+            where = doc.where(("things", of[k]))
+            raise SceneError(f"{where}: {of[k]} moves by its track: give it `role: prop`, and no part_of")
+
+
+def _track(thing: ThingSpec, moved: splats.Tracks | None, at: Placement) -> Track | None:
+    """How a thing's body moves in the scene: the file's moves, seen from the scene's axes and metres."""
+    if moved is None or thing.object_id is None:
+        return None
+    rows = np.flatnonzero(moved.object_id == thing.object_id)
+    if not len(rows):
+        return None
+    poses = moved.poses[rows[0]]
+    U = at.upright[:3, :3]
+    shift = poses[:, :3] * at.scale
+    turn = rotmat(poses[:, 3:])
+    # The move M of the file is U M U⁻¹ in upright axes; U may mirror, M never does.
+    turned = (U[None, :, :, None] * turn[:, None, :, :]).sum(2)
+    turned = (turned[:, :, None, :] * U[None, None, :, :]).sum(3)
+    origin = at.upright[:3, 3]
+    off = (U[None] * shift[:, None, :]).sum(2) + origin - (turned * origin).sum(2)
+    quats = np.array([quat_from_rotmat(R) for R in turned])
+    world = compose(compose(pose(at.place), np.concatenate([off, quats], 1)), thing.foot)
+    for t in range(1, len(world)):
+        if (world[t, 3:] * world[t - 1, 3:]).sum() < 0:
+            world[t, 3:] *= -1
+    return Track("", moved.times_s - moved.times_s[0], world)
+
+
+def _body(name: str, thing: ThingSpec, things: dict[str, ThingSpec], place: F64, led: bool) -> RawBody:
     """The thing for the physics: its boxes, under the thing it is part of."""
     back = invert_pose(thing.foot)
     solids = [thing] if thing.solids is None else thing.solids
@@ -204,7 +247,8 @@ def _body(name: str, thing: ThingSpec, things: dict[str, ThingSpec], place: F64)
     parent = thing.part_of or ""
     above = things[parent].foot if parent else invert_pose(place)
     mass = float(np.clip(DENSITY * np.prod(thing.size), 0.05, 4.0))
-    return RawBody(name, parent, compose(invert_pose(above), thing.foot), _joint(name, thing, back), (), shapes, mass)
+    joint = Hinge(name, "mocap") if led else _joint(name, thing, back)
+    return RawBody(name, parent, compose(invert_pose(above), thing.foot), joint, (), shapes, mass)
 
 
 def _joint(name: str, thing: ThingSpec, back: F64) -> Hinge | None:

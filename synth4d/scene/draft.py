@@ -133,7 +133,7 @@ def moving(found: Tracks, capture: Splats, upright: Gaussians) -> dict[str, Fiel
         reach = 2 * upright.scales[rows].max(1, keepdims=True)
         low, high = (upright.means[rows] - reach).min(0), (upright.means[rows] + reach).max(0)
         box = {"object_id": int(k), "center": _list((low + high) / 2), "size": _list(high - low)}
-        out[f"mover_{k}"] = box | {"name": {"en": f"thing {k}", "zh": f"物体{k}"}}
+        out[f"mover_{k}"] = box | {"name": {"en": f"thing {k}", "zh": f"物体{k}"}, "role": "prop"}
     return out
 
 

@@ -19,7 +19,7 @@ from synth4d.scene.bring import Brought, bring
 from synth4d.scene.capture import Capture
 from synth4d.scene.catalogue import Category, catalogue
 from synth4d.scene.spec import BodySpec, SceneSpec
-from synth4d.types import F64
+from synth4d.types import F64, Track
 from synth4d.vocabulary import COLOURS
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Scene:
     props: dict[str, Category]
     captures: dict[str, Capture]
     """Gaussians of captured bodies by name; those of no template are structure too."""
+    tracks: dict[str, Track]
+    """How captured bodies move, from their first frame on."""
 
 
 def load(scene: str | Path) -> Scene:
@@ -99,6 +101,7 @@ def _load(path: Path, _mtime: int) -> Scene:
     return Scene(
         spec.scene, path.parent, spec, assets.digest(files), _physics(spec, raws), tuple(templates), tuple(structure),
         {c: props[c] for c in spec.props.categories}, {n: c for b in brought for n, c in b.captures.items()},
+        {n: replace(t, body=n) for b in brought for n, t in b.tracks.items()},
     )  # fmt: skip
 
 
@@ -188,7 +191,8 @@ def _physics(spec: SceneSpec, raws: list[RawBody]) -> tuple[RawBody, ...]:
             continue
         if joint is not None:
             role = spec.bodies[name] if name else None
-            moves = role is not None and (role.role == "prop" if joint.type == "free" else role.joint is not None)
+            loose = joint.type in ("free", "mocap")
+            moves = role is not None and (role.role == "prop" if loose else role.joint is not None)
             joint = replace(joint, name=name, follows=None) if moves and name else None
         elif name and spec.bodies[name].role == "prop" and not raw.parent:
             joint = Hinge(name, "free")  # files of one thing don't say that it can be carried

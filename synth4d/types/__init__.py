@@ -24,6 +24,7 @@ from synth4d.types.world import (
     Place,
     Surface,
     Switch,
+    Track,
     Vessel,
     World,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Event",
     "EventKind",
     "Timeline",
+    "Track",
     "CameraPath",
     "Clip",
     "Gaussians",

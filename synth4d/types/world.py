@@ -207,6 +207,17 @@ class CameraRules:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """How a captured thing moved: it goes its way whatever it meets."""
+
+    body: str
+    times_s: F64
+    """(T,) increasing, seconds of the clip; before and after it rests"""
+    poses: F64
+    """(T,7) T_world_body, neighbouring quaternions on the same side"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class World:
     """A scene made concrete by a seed: what there is before anything happens."""
 
@@ -235,5 +246,7 @@ class World:
     """Names of the bodies that can be carried (they have a free joint of their own name)."""
     topples: tuple[str, ...] = ()
     """Names of the free bodies that can be knocked over."""
+    tracks: tuple[Track, ...] = ()
+    """Of the bodies that move by themselves, as they were captured."""
     rolls: tuple[str, ...] = ()
     """Names of the free bodies that are round: they have no upright."""
