@@ -92,7 +92,7 @@ class Light:
         self._buried[self.still.rows] = (self.cast.opening < _BURIED_M).all(1)
         self._smoother: Smoother | None = None
         self._find_lit_rows()
-        if self._moves[mesh.body[before:]].any():
+        if not before or self._moves[mesh.body[before:]].any():  # a captured body moves without a point
             for m in self.movers:
                 m.attach(mesh)
 
