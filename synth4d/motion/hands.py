@@ -193,7 +193,8 @@ def _tip(stage: Stage, planned: Planned) -> Carry:
     axis = np.cross(UP, -away)
     shares, tilts = _tilts(stage, body, cup, planned)
     over = mouth + UP * LIP_ABOVE_M + away * _throw(LIP_ABOVE_M)
-    beside = np.hypot(lip[0], lip[1]) - body.vessel.bottom_radius > cup.vessel.top_radius + 0.03
+    apart = float(np.hypot(lip[0], lip[1])) - body.vessel.bottom_radius + _throw(LIP_ABOVE_M)
+    beside = apart > cup.vessel.top_radius + 0.02  # its foot comes down past the target's rim
     table = float(stage.pose(cup.id)[2] if beside else mouth[2]) + 0.02
     high = max(over[2] + 0.04, start[2] + LIFT_M + lip[2], table + _below_lip(body, lip, LEAN_BACK))
     first, last = apply_pose(start, lip), apply_pose(np.array([*(start[:3] + UP * 0.003), *start[3:]]), lip)
@@ -217,7 +218,7 @@ def _tip(stage: Stage, planned: Planned) -> Carry:
     return Carry(body.name, np.array(poses), planned.start_s, planned.end_s - 0.1, linear=True)
 
 
-TIP = (0.07, 0.25, 0.36, 0.64, 0.79, 0.83, 0.97)
+TIP = (0.07, 0.25, 0.35, 0.62, 0.70, 0.82, 0.96)
 """Shares of a pour's path: lifted, above the target, its lip over it, enough has run, upright again, above, back."""
 LIP_ABOVE_M = 0.025
 LIP_SPEED = 0.3

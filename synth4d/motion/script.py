@@ -27,7 +27,7 @@ POUR_TO = (0.4, 0.8)
 """Filled share of a target that a pour aims at,"""
 POUR_KEEPS, POUR_LEAST = 0.05, 0.25
 """while the source keeps this share of its own volume, and if the target gains at least that of its."""
-POUR_REACH_M = 0.42
+POUR_REACH_M = 0.5
 """Further than this a full vessel can't be brought in the time without spilling."""
 COUNTS = ((1, 0.2), (2, 0.32), (3, 0.3), (4, 0.18))
 

@@ -21,7 +21,7 @@ from synth4d.types import F32, F64, U16, CameraPath, Timeline, Vessel, World
 Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
 
-SRGB = {"water": (0.62, 0.78, 0.90), "milk": (0.95, 0.94, 0.90), "juice": (0.95, 0.58, 0.10), "coffee": (0.2, 0.11, 0.06)}
+SRGB = {"water": (0.7, 0.8, 0.88), "milk": (0.95, 0.94, 0.9), "juice": (0.95, 0.58, 0.1), "coffee": (0.2, 0.11, 0.06)}
 """Colours of liquids that have no surface to say theirs; of all others, water's."""
 OPACITY = {"water": 0.45}
 """Of one Gaussian; neighbours overlap so that a sheet of water lets a third through. Other liquids let nothing."""

@@ -203,7 +203,7 @@ def fill(body: Body, given: tuple[float, float] | None, rng: np.random.Generator
 
 
 LIQUIDS: dict[str, tuple[Name, Vec3]] = {
-    "water": (Name("water", "水", "份", "water"), (0.62, 0.78, 0.90)),
+    "water": (Name("water", "水", "份", "water"), (0.70, 0.80, 0.88)),
     "milk": (Name("milk", "牛奶", "份", "milk"), (0.95, 0.94, 0.90)),
     "orange_juice": (Name("orange juice", "橙汁", "份", "orange juice"), (0.95, 0.58, 0.10)),
     "coffee": (Name("coffee", "咖啡", "份", "coffee"), (0.20, 0.11, 0.06)),
