@@ -86,56 +86,60 @@ class Light:
         """Take a mesh, of which `before` points were there."""
         self.mesh = mesh
         self._lit: Lit | None = None
+        self._stale = True
         self._all = np.arange(len(self.still))
-        self._columns = self.cast.columns(self.aims, self._all)
+        count, kinds = len(mesh.points), len(self.here)
+        self._columns = np.zeros((count, 1 + kinds), np.float32)
+        self._shown = self._columns
+        """(V,1+L) openness of each point at the present frame, not smoothed."""
+        self._diffuse, self._sheen = (np.zeros((count, kinds), np.float32) for _ in range(2))
+        self._open_still()
         self._buried = np.zeros(len(mesh.points), bool)
         self._buried[self.still.rows] = (self.cast.opening < _BURIED_M).all(1)
         self._smoother: Smoother | None = None
-        self._find_lit_rows()
         if not before or self._moves[mesh.body[before:]].any():  # a captured body moves without a point
             for m in self.movers:
                 m.attach(mesh)
 
-    def _find_lit_rows(self) -> None:
-        self.lit_rows = [a.rows[self.cast.blocked[a.rows, k] != BLOCKED] for k, a in enumerate(self.aims)]
-
     def at(self, frame: int) -> Lit:
         """Light at a frame: the same object as before where nothing has moved since."""
-        poses = self.timeline.poses[frame]
-        moved = [m for m in self.movers if m.move(poses)]
-        if self._lit is not None and not moved:
-            return self._lit
-        if self._carry({b for m in moved for b in m.bodies}, poses):
-            moved = self.movers
-        for m in moved:
-            m.cover(self.still, self.here, self.lit_rows)
-        columns = np.zeros((len(self.mesh.points), 1 + len(self.here)), np.float32)
-        columns[self.still.rows] = self._columns
-        rows, darker = self._darkened()
-        columns[self.still.rows[rows]] = darker
-        diffuse, sheen = (np.zeros((len(columns), len(self.here)), np.float32) for _ in range(2))
-        self._aimed(diffuse, sheen, self.still.rows, self.aims)
-        for m in self.movers:
-            columns[m.own.rows], aims = m.ride(self.here, self.scene, self.movers)
-            self._aimed(diffuse, sheen, m.own.rows, aims)
-        if self._smoother is None:
-            self._smoother = Smoother(self.mesh, self._distance(), self._buried)
-        ambient, shares = self._smoother.smooth(columns)
-        self._lit = Lit(ambient, shares * diffuse, shares * sheen)
+        if self._move(frame) or self._lit is None:
+            if self._smoother is None:
+                self._smoother = Smoother(self.mesh, self._distance(), self._buried)
+            ambient, shares = self._smoother.smooth(self._shown)
+            self._lit = Lit(ambient, shares * self._diffuse, shares * self._sheen)
         return self._lit
 
     def uneven(self, power: F32, frames: tuple[int, ...]) -> Bool:
         """(F,) triangles within which light varies too much to be a line between corners, at some of these
         frames. `power` (1+L,) is the exposed light of the ambient and of each emitter at its brightest."""
-        buried = self._buried[self.mesh.faces]
-        out = buried.any(1) & ~buried.all(1)
+        out = np.zeros(len(self.mesh.faces), bool)
         for frame in frames if self.movers else frames[:1]:
-            lit = self.at(frame)
+            self._move(frame)
             for k, p in enumerate(power):
-                light = np.minimum(p * (lit.ambient if k == 0 else lit.lamps[:, k - 1]), _GLARE)
-                a, b, c = light[self.mesh.faces].T
+                light = self._shown[:, k] * (p if k == 0 else p * self._diffuse[:, k - 1])
+                a, b, c = np.minimum(light, _GLARE)[self.mesh.faces].T
                 out |= np.maximum(np.maximum(a, b), c) - np.minimum(np.minimum(a, b), c) > _UNEVEN
         return out
+
+    def _move(self, frame: int) -> bool:
+        """Bring what is shown to a frame; whether that changed it."""
+        poses = self.timeline.poses[frame]
+        moved = [m for m in self.movers if m.move(poses)]
+        if not moved and not self._stale:
+            return False
+        self._stale = False
+        if self._carry({b for m in moved for b in m.bodies}, poses):
+            moved = self.movers
+        for m in moved:
+            m.cover(self.still, self.here, self.lit_rows)
+        self._shown = self._columns.copy()
+        rows, darker = self._darkened()
+        self._shown[self.still.rows[rows]] = darker
+        for m in self.movers:
+            self._shown[m.own.rows], aims = m.ride(self.here, self.scene, self.movers)
+            self._aim_at(m.own.rows, aims)
+        return True
 
     def _distance(self) -> F32:
         """(V,) harmonic mean distance of what each point sees that does not move."""
@@ -145,10 +149,16 @@ class Light:
             out[rows] = AMBIENT_RAYS / _light.mean(1 / np.maximum(opening, np.float32(0.005)), 1.0)
         return out
 
-    @staticmethod
-    def _aimed(diffuse: F32, sheen: F32, rows: I64, aims: list[Aim]) -> None:
+    def _open_still(self) -> None:
+        """Columns and aims of what stands still, and the rows that some way of each emitter reaches."""
+        rows = self.still.rows
+        self._columns[rows] = self.cast.columns(self.aims, self._all)
+        self._aim_at(rows, self.aims)
+        self.lit_rows = [a.rows[self.cast.blocked[a.rows, k] != BLOCKED] for k, a in enumerate(self.aims)]
+
+    def _aim_at(self, rows: I64, aims: list[Aim]) -> None:
         for k, a in enumerate(aims):
-            diffuse[rows, k], sheen[rows, k] = a.diffuse, a.sheen
+            self._diffuse[rows, k], self._sheen[rows, k] = a.diffuse, a.sheen
 
     def _carry(self, bodies: set[int], poses: F64) -> bool:
         """Light what stands still anew by the emitters on bodies that moved; whether there are any."""
@@ -159,8 +169,7 @@ class Light:
             self.cast.blocked[:, k] = BLOCKED
             self.cast.blocked[a.rows, k] = self.still.blocked(self.scene, e.points, a.rows, HERE)
         if carried:
-            self._columns = self.cast.columns(self.aims, self._all)
-            self._find_lit_rows()
+            self._open_still()
             for m in self.movers:
                 m.version += 1
         return bool(carried)

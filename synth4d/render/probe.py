@@ -16,7 +16,7 @@ from synth4d.types import F32, F64, U8, U16
 
 I64 = NDArray[np.int64]
 
-AMBIENT_RAYS = 12
+AMBIENT_RAYS = 10
 REACH_M = 0.45
 """Distance at which an occluder stops to darken the ambient; its effect falls off linearly."""
 BLOCKED = np.uint16((1 << SAMPLES) - 1)

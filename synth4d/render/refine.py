@@ -62,8 +62,8 @@ def _rebound(authored: Authored, cut: I64, count: int) -> tuple[I32, F32]:
     mine = np.flatnonzero(place[authored.triangle] >= 0)
     triangle, bary = authored.triangle.copy(), authored.bary.copy()
     w = bary[mine]
-    corner = np.argmax(w, 1)
-    outer = w[np.arange(len(mine)), corner] > 0.5
+    near = w > 0.5
+    outer, corner = near[:, 0] | near[:, 1] | near[:, 2], near[:, 1] + 2 * near[:, 2]
     rows, k = mine[outer], corner[outer]
     moved = 2 * w[outer]
     moved[np.arange(len(rows)), k] -= 1

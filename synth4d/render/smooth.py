@@ -31,16 +31,17 @@ class Smoother:
         far = np.sqrt(np.sum((mesh.points[a] - mesh.points[b]) ** 2, 1))
         alike = np.exp(-((far / (_SHARE * np.minimum(distance[a], distance[b]))) ** 2))
 
-        def mean(weight: F32) -> csr_matrix:
-            weight = np.where(buried[b], 0, np.where(buried[a], 1, weight))
-            links = csr_matrix((weight, (a, b)), shape=(len(buried), len(buried)))
-            total = np.asarray(links.sum(1)).ravel()
-            own = np.where(buried & (total > 0), 0.0, 1.0)
-            return (diags(1 / (own + total)) @ (links + diags(own))).astype(np.float32).tocsr()
-
-        self._ambient, self._shadow = mean(alike), mean(np.zeros_like(alike))
+        weight = np.where(buried[b], 0, np.where(buried[a], 1, alike)).astype(np.float32)
+        links = csr_matrix((weight, (a, b)), shape=(len(buried), len(buried)))
+        total = np.asarray(links.sum(1)).ravel()
+        own = np.where(buried & (total > 0), 0.0, 1.0)
+        self._mean = (diags(1 / (own + total)) @ (links + diags(own))).astype(np.float32).tocsr()
+        self._buried = np.flatnonzero(own == 0)
+        self._shadow = self._mean[self._buried]
 
     def smooth(self, columns: F32) -> tuple[F32, F32]:
         """Ambient (V,) and shares of emitters (V,L) out of columns (V,1+L)."""
-        ambient: F32 = self._ambient @ (self._ambient @ np.ascontiguousarray(columns[:, 0]))
-        return ambient, self._shadow @ columns[:, 1:]
+        ambient: F32 = self._mean @ (self._mean @ np.ascontiguousarray(columns[:, 0]))
+        shares = columns[:, 1:].copy()
+        shares[self._buried] = self._shadow @ shares
+        return ambient, shares

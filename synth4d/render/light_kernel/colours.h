@@ -1,0 +1,159 @@
+// From what rays met to light, from light to colours, from pictures to bytes.
+#pragma once
+
+#include "common.h"
+
+namespace light {
+
+// The cosine to the power 24: a broad highlight.
+inline float gleam(float c) {
+  const float c2 = c * c, c4 = c2 * c2, c8 = c4 * c4;
+  return c8 * c8 * c8;
+}
+
+inline std::tuple<nb::object, nb::object, nb::object> aim(Array<float, 2> points, Array<float, 2> normals,
+                                                   Array<float, 2> samples, Array<float, 2> facing, float least,
+                                                   float reach) {
+  require(points.shape(0) == normals.shape(0), "points and normals are (R,3)");
+  const size_t count = points.shape(0), per = samples.shape(0);
+  const bool lamp = facing.shape(0) == 0;
+  require(lamp || facing.shape(0) == per, "facing is (S,3) or (0,3)");
+  std::vector<float> diffuse(count), sheen(count), weight(lamp ? 0 : count * per);
+  const Vec middle = middle_of(samples);
+  for (size_t i = 0; i < count; ++i) {
+    const Vec p = at(points.data(), int64_t(i)), n = at(normals.data(), int64_t(i));
+    const Vec way{middle.x - p.x, middle.y - p.y, middle.z - p.z};
+    const float square = std::max(dot(way, way), least);
+    if (lamp) {
+      const float c = std::max(dot(way, n) / std::sqrt(square), 0.0f);
+      diffuse[i] = c / square;
+      sheen[i] = gleam(c) / square;
+      continue;
+    }
+    if (!(square < reach * reach)) continue;
+    for (size_t s = 0; s < per; ++s) {
+      const Vec q = at(samples.data(), int64_t(s)), w{q.x - p.x, q.y - p.y, q.z - p.z};
+      const float d2 = dot(w, w), length = std::sqrt(std::max(d2, 1e-12f)), c = std::max(dot(w, n) / length, 0.0f);
+      const Vec f = at(facing.data(), int64_t(s));
+      const bool both = f.x == 0 && f.y == 0 && f.z == 0;
+      const float given = (both ? 0.5f : std::max(-dot(w, f) / length, 0.0f)) / (std::max(d2, least) * float(per));
+      weight[i * per + s] = given * c;
+      diffuse[i] += given * c;
+      sheen[i] += given * gleam(c);
+    }
+  }
+  return {owned(std::move(diffuse), 1), owned(std::move(sheen), 1), owned(std::move(weight), lamp ? 1 : per)};
+}
+
+inline nb::object seen(Array<uint16_t, 1> blocked, Array<float, 2> weight, Array<float, 1> diffuse) {
+  const size_t count = blocked.shape(0), per = weight.shape(1);
+  require(weight.shape(0) == count && diffuse.shape(0) == count && per <= 16, "weight is (R,S), diffuse (R,)");
+  std::vector<float> share(count);
+  for (size_t i = 0; i < count; ++i) {
+    float sum = 0;
+    for (size_t s = 0; s < per; ++s)
+      if (!(blocked.data()[i] >> s & 1)) sum += weight.data()[i * per + s];
+    share[i] = diffuse.data()[i] > 0 ? sum / diffuse.data()[i] : 0;
+  }
+  return owned(std::move(share), 1);
+}
+
+inline nb::object mean(Array<float, 2> values, float over) {
+  std::vector<float> out(values.shape(0));
+  for (size_t i = 0; i < out.size(); ++i) {
+    float sum = 0;
+    for (size_t k = 0; k < values.shape(1); ++k) sum += values.data()[i * values.shape(1) + k];
+    out[i] = sum / over;
+  }
+  return owned(std::move(out), 1);
+}
+
+// ---- Colours ----------------------------------------------------------------------------------------
+
+struct Curve {
+  const float *table;
+  float top, size;
+  float operator()(float light) const {
+    const float step = std::sqrt(std::min(std::max(light, 0.0f), top) / top) * size;
+    return table[int32_t(step + 0.5f)];
+  }
+};
+
+inline nb::object expose(Array<float, 1> ambient, Array<float, 2> lamps, Array<float, 2> sheen, Array<float, 1> around,
+                  Array<float, 2> power, float full, float most, float least, Out<float, 2> light) {
+  const size_t count = ambient.shape(0), kinds = power.shape(0);
+  require(lamps.shape(0) == count && lamps.shape(1) == kinds && sheen.shape(0) == count && sheen.shape(1) == kinds,
+          "lamps and sheen are (V,L)");
+  require(light.shape(0) == count && light.shape(1) == 6 && around.shape(0) == 3, "light is (V,6), around (3,)");
+  std::vector<uint8_t> stirred(count);
+  const float room = most - full;
+  for (size_t i = 0; i < count; ++i) {
+    float now[6];
+    for (int c = 0; c < 3; ++c) now[c] = ambient.data()[i] * around.data()[c], now[c + 3] = 0;
+    for (size_t k = 0; k < kinds; ++k)
+      for (int c = 0; c < 3; ++c) {
+        now[c] += lamps.data()[i * kinds + k] * power.data()[3 * k + size_t(c)];
+        now[c + 3] += sheen.data()[i * kinds + k] * power.data()[3 * k + size_t(c)];
+      }
+    const float peak = std::max(now[0], std::max(now[1], now[2]));
+    if (peak > full) {
+      const float over = (peak - full) / room, shown = (full + room * over / (1 + over)) / peak;
+      for (int c = 0; c < 3; ++c) now[c] *= shown;
+    }
+    float *kept = light.data() + 6 * i;
+    bool differs = false;
+    for (int c = 0; c < 6; ++c) differs |= !(std::fabs(now[c] - kept[c]) < least);
+    stirred[i] = differs;
+    if (differs) std::copy(now, now + 6, kept);
+  }
+  return owned(std::move(stirred), 1);
+}
+
+inline void shade(Array<uint8_t, 1> stirred, Array<bool, 1> rekindled, Array<int32_t, 1> triangle, Array<float, 2> bary,
+           Array<int64_t, 2> faces, Array<float, 2> light, Array<int32_t, 1> skin, Array<float, 2> albedo,
+           Array<float, 1> gloss, Array<float, 2> glow, Array<float, 1> table, float top, Out<float, 2> colours) {
+  const size_t count = triangle.shape(0), corners = faces.shape(0);
+  require(bary.shape(0) == count && skin.shape(0) == count && albedo.shape(0) == count && colours.shape(0) == count,
+          "triangle, bary, skin, albedo and colours have N rows");
+  require(light.shape(0) == stirred.shape(0) && light.shape(1) == 6, "light is (V,6)");
+  require(glow.shape(0) == gloss.shape(0) && rekindled.shape(0) == gloss.shape(0), "glow and gloss have S rows");
+  std::vector<uint8_t> touched(corners);
+  for (size_t f = 0; f < corners; ++f) {
+    const int64_t *c = faces.data() + 3 * f;
+    touched[f] = stirred.data()[c[0]] | stirred.data()[c[1]] | stirred.data()[c[2]];
+  }
+  const Curve curve{table.data(), top, float(table.shape(0) - 1)};
+  for (size_t i = 0; i < count; ++i) {
+    const int32_t f = triangle.data()[i], s = skin.data()[i];
+    if (!touched[size_t(f)] && !rekindled.data()[s]) continue;
+    const int64_t *c = faces.data() + 3 * int64_t(f);
+    const float *a = light.data() + 6 * c[0], *b = light.data() + 6 * c[1], *d = light.data() + 6 * c[2];
+    const float *w = bary.data() + 3 * i, *paint = albedo.data() + 3 * i, *own = glow.data() + 3 * s;
+    float *out = colours.data() + 3 * i;
+    for (int k = 0; k < 3; ++k) {
+      const float diffuse = w[0] * a[k] + w[1] * b[k] + w[2] * d[k];
+      const float sheen = w[0] * a[k + 3] + w[1] * b[k + 3] + w[2] * d[k + 3];
+      out[k] = curve(paint[k] * diffuse + gloss.data()[s] * sheen + own[k]);
+    }
+  }
+}
+
+inline void quantise(Array<float, 3> rgb, Array<float, 2> alpha, Array<float, 2> depth, Array<uint16_t, 2> ids,
+              Array<float, 1> background, Out<uint8_t, 3> rgb8, Out<float, 2> solid_depth, Out<uint16_t, 2> solid_ids) {
+  const size_t count = alpha.size();
+  require(rgb.size() == 3 * count && depth.size() == count && ids.size() == count, "pictures differ in size");
+  require(rgb8.size() == 3 * count && solid_depth.size() == count && solid_ids.size() == count,
+          "the frame differs in size from the picture");
+  for (size_t i = 0; i < count; ++i) {
+    const float a = alpha.data()[i];
+    for (int k = 0; k < 3; ++k) {
+      const float v = rgb.data()[3 * i + k] + (1 - a) * background.data()[k];
+      rgb8.data()[3 * i + k] = uint8_t(std::min(std::max(v, 0.0f), 1.0f) * 255 + 0.5f);
+    }
+    const bool solid = a >= 0.5f;
+    solid_depth.data()[i] = solid ? depth.data()[i] : 0;
+    solid_ids.data()[i] = solid ? ids.data()[i] : 0;
+  }
+}
+
+}  // namespace light

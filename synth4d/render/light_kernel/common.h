@@ -1,0 +1,86 @@
+// Arrays of Python, vectors, rigid motions and boxes.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/tuple.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <tuple>
+#include <vector>
+
+namespace nb = nanobind;
+
+namespace light {
+
+template <class T, int N>
+using Array = nb::ndarray<const T, nb::numpy, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
+template <class T, int N>
+using Out = nb::ndarray<T, nb::numpy, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
+using Release = nb::call_guard<nb::gil_scoped_release>;
+
+inline void require(bool sound, const char *what) {
+  if (!sound) throw std::invalid_argument(what);
+}
+
+template <class T>
+inline nb::object owned(std::vector<T> values, size_t columns) {
+  auto *kept = new std::vector<T>(std::move(values));
+  nb::capsule owner(kept, [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
+  if (columns == 1) return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), {kept->size()}, owner));
+  return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), {kept->size() / columns, columns}, owner));
+}
+
+struct Vec {
+  float x, y, z;
+};
+
+inline Vec at(const float *p, int64_t row) { return {p[3 * row], p[3 * row + 1], p[3 * row + 2]}; }
+
+// A rigid motion: rows of a (3,4) array [R | t].
+struct Motion {
+  const float *m;
+  Vec turn(Vec v) const {
+    return {m[0] * v.x + m[1] * v.y + m[2] * v.z, m[4] * v.x + m[5] * v.y + m[6] * v.z,
+            m[8] * v.x + m[9] * v.y + m[10] * v.z};
+  }
+  Vec move(Vec v) const {
+    Vec r = turn(v);
+    return {r.x + m[3], r.y + m[7], r.z + m[11]};
+  }
+};
+
+struct Box {
+  Vec middle, half;
+};
+
+template <class P>
+int64_t row_of(const Array<int64_t, 1> &rows, int64_t k, const P &points) {
+  const int64_t row = rows.data()[k];
+  require(row >= 0 && row < int64_t(points.shape(0)), "a row is out of range");
+  return row;
+}
+
+inline Box box_of(const Array<float, 2> &bounds) {
+  const float *b = bounds.data();
+  return {{(b[0] + b[3]) / 2, (b[1] + b[4]) / 2, (b[2] + b[5]) / 2},
+          {(b[3] - b[0]) / 2, (b[4] - b[1]) / 2, (b[5] - b[2]) / 2}};
+}
+
+inline float dot(Vec a, Vec b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
+
+inline Vec middle_of(const Array<float, 2> &points) {
+  Vec sum{0, 0, 0};
+  const float count = float(points.shape(0));
+  for (size_t s = 0; s < points.shape(0); ++s) {
+    const Vec q = at(points.data(), int64_t(s));
+    sum = {sum.x + q.x, sum.y + q.y, sum.z + q.z};
+  }
+  return {sum.x / count, sum.y / count, sum.z / count};
+}
+
+}  // namespace light
