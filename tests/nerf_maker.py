@@ -150,7 +150,8 @@ def field_arrays(field: Field) -> dict[str, np.ndarray]:
     """A nerfacto state dict of a field without semantics; three views share its appearance."""
     out = {"field.aabb": field.aabb, "field.mlp_base.model.0.hash_table": field.base.grid.table}
     out |= layers("field.mlp_base.model.1.layers.", field.base.mlp) | layers("field.mlp_head.layers.", field.colour)
-    out["field.embedding_appearance.embedding.weight"] = field.appearance + np.array([[-1], [0], [1]], np.float32)
+    if len(field.appearance):
+        out["field.embedding_appearance.embedding.weight"] = field.appearance + np.array([[-1], [0], [1]], np.float32)
     for i, net in enumerate(field.proposals):
         out[f"proposal_networks.{i}.encoding.hash_table"] = net.grid.table
         out |= layers(f"proposal_networks.{i}.mlp_base.1.layers.", net.mlp)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from synth4d.errors import SceneError
 
-MAX_PICKLE = 1 << 20
+MAX_PICKLE = 1 << 19
 """Bytes of names and shapes; nerfacto's has some 60 KB."""
 MAX_MEMBERS = 20_000
 MAX_TENSOR = 4 << 30

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from synth4d.errors import SceneError
-from synth4d.nerf import checkpoint, nerfacto, settings, splatfacto
+from synth4d.nerf import checkpoint, nerfacto, settings, splatfacto, trusted, views
 from synth4d.nerf.checkpoint import Tensor, Weights
 from synth4d.nerf.field import Field
 from synth4d.nerf.settings import Values
-from synth4d.splats import Splats
+from synth4d.splats import Notes, Splats, read_cameras
 from synth4d.types import F64
 
 NERFS = {"nerfstudio.models.nerfacto.NerfactoModelConfig", "nerfstudio.models.depth_nerfacto.DepthNerfactoModelConfig"}
@@ -69,6 +69,30 @@ def read_run(folder: Path) -> NerfRun | SplatRun:
     if kind in NERFS:
         return NerfRun(nerfacto.field(weights, Values(folder / "config.yml", model), _inverse(T), scale), method, step)
     return SplatRun(splatfacto.splats(weights, model, _inverse(T), scale), method, step)
+
+
+def read_splats(folder: Path, cameras: Path | None = None, *, trust: bool = False, threads: int = 1) -> Splats:
+    """Gaussians of any run, in the axes and units of its data; `notes.format` says what they were.
+
+    splatfacto's are its own. A field has none: they are made of what it shows at `cameras`, the transforms.json of
+    its data or the folder of that. With `trust`, nerfstudio itself draws the views, whatever the method, and so runs
+    the code that the run names. SceneError as of `read_run`.
+    """
+    run = None if trust else read_run(folder)
+    if isinstance(run, SplatRun):
+        return replace(run.splats, notes=replace(run.splats.notes, format=f"{run.method}, step {run.step}"))
+    if cameras is None:
+        raise SceneError(
+            f"{folder}: a field has no shapes of its own; give --cameras with the transforms.json that it was trained "
+            "on, and what it shows there becomes Gaussians"
+        )
+    posed = views.chosen(read_cameras(cameras, distorted="ignore"))
+    if run is None:
+        parser = _parser_transform(_plain_file(folder, "dataparser_transforms.json"))
+        seen, said = trusted.views(folder, posed, parser, cameras if cameras.is_dir() else cameras.parent), "nerfstudio"
+    else:
+        seen, said = views.of_field(run.field, posed, threads), f"{run.method}, step {run.step}"
+    return Splats(views.gaussians(seen), Notes(str(folder), f"{said}, {len(posed.K)} views"))
 
 
 def newest_checkpoint(folder: Path) -> tuple[Path, int]:

@@ -15,8 +15,8 @@ import yaml
 
 from synth4d.errors import SceneError
 
-MAX_BYTES = 128 << 10
-"""ns-train's own have 8 KB; reading is some 0.1 MB/s."""
+MAX_BYTES = 64 << 10
+"""What ns-train writes has 8 KB, and YAML is read at 0.1 MB a second."""
 MAX_DEPTH = 24
 CLASS = "__class__"
 """Key under which an object's class stands in its dict."""

@@ -76,12 +76,8 @@ def _splats(path: Path, options: Options) -> tuple[Splats, splats.Motion | None,
 
 
 def _run(path: Path, options: Options) -> tuple[Splats, None, list[str]]:
-    run = nerfstudio.read_run(path)
-    if isinstance(run, nerfstudio.SplatRun):
-        return run.splats, None, [f"{run.method}, step {run.step}"]
-    raise SceneError(
-        f"{path}: a {run.method} field has no shapes to stand on; train splatfacto on the same views and import that"
-    )
+    found = nerfstudio.read_splats(path, options.cameras, trust=options.trust)
+    return found, None, [found.notes.format]
 
 
 def _capture(
