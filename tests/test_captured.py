@@ -74,7 +74,7 @@ def test_a_capture_shows_what_it_was_taken_of(home: Path, axes: str, units: str,
     truth, true_ranks = seen(made.world, made.timeline)
     far = np.abs(ours.depth_z_m - truth.depth_z_m)
     assert (ours.depth_z_m > 0).mean() > 0.999
-    assert np.median(far) < 0.001 and np.percentile(far, 98) < 0.02
+    assert np.median(far) < 0.001 and np.percentile(far, 95) < 0.01  # edges are as coarse as the capture
     assert (ranks == true_ranks).mean() > 0.985
     assert np.abs(ours.rgb.astype(int) - truth.rgb).mean() < 6  # the noise and harmonics that were put in
 

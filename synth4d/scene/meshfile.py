@@ -45,12 +45,17 @@ class Beside(Mapping[str, bytes]):
     def __init__(self, folder: Path, root: Path, where: str) -> None:
         self.folder, self.root, self.where = folder, root, where
         self.files: list[Path] = []
+        self.refused: SceneError | None = None
 
     def __getitem__(self, name: str) -> bytes:
         path = self.folder / name.strip().replace("\\", "/")
-        if not path.is_file():
-            raise SceneError(f"{self.where}: {name!r} is named in {self.folder.name}/ but does not exist")
-        assets.plain(path, self.root, self.where)
+        try:
+            if not path.is_file():
+                raise SceneError(f"{self.where}: {name!r} is named in {self.folder.name}/ but does not exist")
+            assets.plain(path, self.root, self.where)
+        except SceneError as problem:
+            self.refused = self.refused or problem  # trimesh goes on without what it can't have
+            raise
         self.files.append(path.resolve())
         return path.read_bytes()
 
@@ -76,6 +81,8 @@ def read(path: Path, root: Path, where: str) -> tuple[list[Part], list[Path]]:
     except Exception as problem:  # a parser of other people's bytes: whatever it trips over, the file is at fault
         said = " ".join(str(problem).split())[:160]
         raise SceneError(f"{where}: {path.name}: not a {kind.upper()} that can be read: {said}") from None
+    if beside.refused is not None:
+        raise beside.refused
     parts = []
     for node in scene.graph.nodes_geometry:
         T, geometry = scene.graph[node]
