@@ -139,8 +139,8 @@ def test_refining_keeps_area_and_bounds_edges() -> None:
     none = np.zeros(0, np.int64)
     limits = (0.4, 9.0, 0.07, 0.07, 0.1, 0.05, 0.03)
     source, small, _, share, pixel = _author.refine(
-        t.corners, t.normals, t.flat, outlines.slack, t.body, eyes_at(place), depths, still, no, np.eye(3)[None], np.zeros((1, 3)),
-        none, none, limits,
+        t.corners, t.normals, t.flat, outlines.slack, t.body, eyes_at(place), depths, still, no, np.eye(3)[None],
+        np.zeros((1, 3)), none, none, limits,
     )  # fmt: skip
     assert np.allclose(small, surface.mix(share, t.corners[source]))
 

@@ -44,16 +44,16 @@ _NEAR_M = 0.1
 """Depth that stands for a camera within the bounds of what it looks at."""
 _BORDER_PX = 5.0
 """Lines this close to a triangle, in pixels, may move its Gaussians."""
-_STEP_M, _LEVEL_M = 0.002, 0.0015
-"""A surface goes on beyond an edge if it is met this far from it, within that height."""
+_BEYOND_PX, _BEYOND_M, _DEEP = 1.4, 0.002, 2.5
+"""A surface goes on beyond an edge if something is met that far from it, no deeper than _DEEP times as far."""
 SILHOUETTE = 0.45
 """Sine of an eye's height over a round surface from which no point is part of a silhouette."""
 _EDGE_PX = 1.5
 """Half height in pixels below which a flat strip counts as seen edge-on."""
 _ROOM = 0.6
-"""Share of a wall's thickness, or of a radius, that a round silhouette may be sunk by."""
+"""Share of a wall's thickness, or of a radius, that Gaussians may be sunk by."""
 _COVER_M, _LIFT_M = 0.006, 0.0003
-_MARGIN = 2.0
+_MARGIN = 3.0
 """Cells from the border of a surface within which those under it are kept: a border lets through."""
 
 
@@ -64,7 +64,7 @@ def author(world: World, sight: Sight, horizon: Horizon) -> Authored:
     solids = Solids(world, sight, horizon.scene)
     spacing = [SPACING_PX.get(b.role, 1.0) for b in world.bodies]
     points = Points(*_author.cover(
-        sheet.corners, sheet.flat, sheet.body, sheet.source, _joined(sheet, outlines, pixel, solids),
+        sheet.corners, sheet.flat, sheet.body, sheet.source, _joined(sheet, outlines, pixel, sight, solids),
         _room(sheet, outlines, pixel, sight, solids), outlines.lines, outlines.widths, outlines.beyond, outlines.across,
         outlines.bend, sight.eyes, spacing, CHUNK, CELLS, SPACING_M, SLANT, SILHOUETTE, JOINT,
     ))  # fmt: skip
@@ -76,8 +76,8 @@ def _refine(mesh: Triangles, outlines: Outlines, world: World, sight: Sight, hor
     broad = np.array([b.role != "prop" for b in world.bodies]) & ~sight.moves
     near, nearer = (_contact_keys(world, sight, limit) for limit in (2 * CONTACT_M, CONTACT_M))
     source, corners, normals, share, pixel = _author.refine(
-        mesh.corners, mesh.normals, mesh.flat, outlines.slack, mesh.body, sight.eyes, horizon.depths, (~sight.moves).view(np.uint8),
-        broad.view(np.uint8), sight.rotation, sight.place, near, nearer,
+        mesh.corners, mesh.normals, mesh.flat, outlines.slack, mesh.body, sight.eyes, horizon.depths,
+        (~sight.moves).view(np.uint8), broad.view(np.uint8), sight.rotation, sight.place, near, nearer,
         (_COARSE_M, LIGHT_PX, *LIGHT_M, _NEAR_M, CONTACT_M, _CELL_M),
     )  # fmt: skip
     flat, body = mesh.flat[source], mesh.body[source]
@@ -105,20 +105,25 @@ def _contact_keys(world: World, sight: Sight, limit: float) -> I64:
     return np.unique(np.concatenate(cells))
 
 
-def _joined(sheet: Triangles, outlines: Outlines, pixel: F64, solids: Solids) -> U8:
-    """(M,9) whether another surface goes on beyond a hard line of a triangle, or rises there: such an edge is no
-    silhouette, and what lies behind must not show."""
+def _joined(sheet: Triangles, outlines: Outlines, pixel: F64, sight: Sight, solids: Solids) -> U8:
+    """(M,9) whether what is seen goes on beyond a hard line of a triangle at about the same depth, for the first, the
+    middle and the last eye: such an edge is no silhouette, and what lies behind must not show."""
     out = np.zeros((len(sheet), _author.LINES), np.uint8)
     row, k = np.nonzero(~np.isnan(outlines.lines[sheet.source, :, 3]))
     line = outlines.lines[sheet.source[row], k]
     away = np.stack([_dot(line, sheet.corners[row, c]) - line[:, 3] for c in range(3)], 1)
     near = np.flatnonzero(away.min(1, initial=np.inf) < _BORDER_PX * pixel[row])
-    row, k, inward = row[near], k[near], line[near, :3]
+    row, k, inward, body = row[near], k[near], line[near, :3], sheet.body[row[near]]
     at = sheet.corners[row].mean(1) - away[near].mean(1)[:, None] * inward
-    normal, body = sheet.flat[row], sheet.body[row]
-    goes_on = solids.blocked(at - _STEP_M * inward + _LEVEL_M * normal, -normal, body, 2 * _LEVEL_M)
-    rises = solids.blocked(at + _LEVEL_M * (inward + normal), -inward, body, _LEVEL_M + 2 * _STEP_M)
-    out[row, k] = goes_on | rises
+    step = np.maximum(_BEYOND_PX * pixel[row], _BEYOND_M)
+    for eye in range(sight.witnesses.shape[1]):
+        way = unit(at - sight.witnesses[body, eye])
+        along = _dot(way, inward)
+        beyond = at - (step / np.sqrt(np.maximum(1 - along * along, 0.04)))[:, None] * inward
+        way = unit(beyond - sight.witnesses[body, eye])
+        goes_on = solids.blocked(beyond - step[:, None] * way, way, body, (1 + _DEEP) * step)
+        row, k, at, inward, body, step = (v[goes_on] for v in (row, k, at, inward, body, step))
+    out[row, k] = 1
     return out
 
 
@@ -138,7 +143,9 @@ def _room(sheet: Triangles, outlines: Outlines, pixel: F64, sight: Sight, solids
 
 
 def _dot(a: F64, b: F64) -> F64:
-    total: F64 = a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2]
+    total: F64 = a[:, 0] * b[:, 0]
+    total += a[:, 1] * b[:, 1]
+    total += a[:, 2] * b[:, 2]
     return total
 
 
@@ -147,7 +154,7 @@ def _bare(points: Points, sheet: Triangles, solids: Solids) -> Points:
     probes = mix(np.broadcast_to(_PROBES, (len(sheet), 4, 3)), sheet.corners).reshape(-1, 3)
     lift = _LIFT_M * sheet.flat
     lifts, ways, bodies = (np.repeat(v, 4, 0) for v in (lift, sheet.flat, sheet.body))
-    under = solids.blocked(probes + lifts, ways, bodies, _COVER_M).reshape(-1, 4).any(1)
+    under = solids.blocked(probes + lifts, ways, bodies, np.full(len(probes), _COVER_M)).reshape(-1, 4).any(1)
     rows = np.flatnonzero(under[points.triangle])
     first = unit(np.cross(sheet.flat, np.eye(3)[np.argmin(np.abs(sheet.flat), 1)]))
     second = np.cross(sheet.flat, first)
@@ -155,7 +162,7 @@ def _bare(points: Points, sheet: Triangles, solids: Solids) -> Points:
         mine = points.triangle[rows]
         aside = a * first[mine] + b * second[mine]
         where = points.means[rows] + lift[mine] + _MARGIN * points.grain[rows, None] * aside
-        rows = rows[solids.blocked(where, sheet.flat[mine], sheet.body[mine], _COVER_M)]
+        rows = rows[solids.blocked(where, sheet.flat[mine], sheet.body[mine], np.full(len(mine), _COVER_M))]
     keep = np.ones(len(points.triangle), bool)
     keep[rows] = False
     return points if keep.all() else points.take(np.flatnonzero(keep))

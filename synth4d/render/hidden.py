@@ -71,11 +71,11 @@ class Solids:
             parts = [np.asarray(s.vertices, float)[s.faces] for s in world.bodies[body].surfaces]
             self._scenes[int(body)] = RayScene(np.concatenate([np.zeros((0, 3, 3)), *parts]))
 
-    def blocked(self, points: F64, ways: F64, body: I32, reach: float) -> Bool:
-        """(N,) whether anything is hit within reach."""
+    def blocked(self, points: F64, ways: F64, body: I32, reach: F64) -> Bool:
+        """(N,) whether anything is hit within reach (N,)."""
         out = np.zeros(len(points), bool)
         for scene, rows, p, w in self._each(points, ways, body):
-            out[rows] = scene.blocked(p, w, np.full(len(rows), reach, np.float32))
+            out[rows] = scene.blocked(p, w, reach[rows].astype(np.float32))
         return out
 
     def distances(self, points: F64, ways: F64, body: I32, reach: F64) -> F64:

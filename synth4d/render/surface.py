@@ -65,7 +65,7 @@ class Outlines:
     across: F64
     """(S,9,3) normal of the face on the other side of a hard line; NaN = an open border"""
     bend: F64
-    """(S,) least radius of curvature; inf = flat"""
+    """(S,) least radius of convex curvature; inf = flat or hollow"""
     slack: F64
     """(S,) sine by which a triangle may be turned away from a camera and yet be part of what it sees"""
     face: I32
@@ -165,10 +165,11 @@ def _prepare(vertices: F64, surface: Surface) -> tuple[Triangles, Outlines]:
 
 
 def _bend(corners: F64, normals: F64) -> F64:
-    """(F,) least radius of curvature, from how far smooth normals turn along the edges."""
+    """(F,) least radius of convex curvature, from how far smooth normals turn along the edges."""
     edge, turn = (v - np.roll(v, -1, 1) for v in (corners, normals))
     turned, long = np.sum(turn * turn, 2), np.sum(edge * edge, 2)
-    square = np.where(turned > 1e-8, long / np.maximum(turned, 1e-8), np.inf)
+    convex = (turned > 1e-8) & (np.sum(edge * turn, 2) > 0)
+    square = np.where(convex, long / np.maximum(turned, 1e-8), np.inf)
     radius: F64 = np.sqrt(square.min(1, initial=np.inf))
     return radius
 

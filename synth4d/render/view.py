@@ -30,7 +30,7 @@ class Sight:
         self.rotation, self.place = rotmat(self.first[:, 3:]), np.ascontiguousarray(self.first[:, :3])
         self.moves = moving(timeline)
         self.focal = float(max(camera.K[0, 0], camera.K[1, 1]))
-        self.eyes = _eyes(timeline, camera, self.moves, self.focal)
+        self.eyes, self.witnesses = _eyes(timeline, camera, self.moves, self.focal)
 
     def placed(self, points: F64, body: I32) -> F64:
         """(N,3) points in world coordinates, at the first frame."""
@@ -47,8 +47,9 @@ def spread(camera: CameraPath) -> tuple[float, float]:
     return float(max(cx, camera.width - cx) / fx), float(max(cy, camera.height - cy) / fy)
 
 
-def _eyes(timeline: Timeline, camera: CameraPath, moves: Bool, focal: float) -> _author.Eyes:
-    """The cameras as each body sees them, in groups of frames; still bodies share one grouping."""
+def _eyes(timeline: Timeline, camera: CameraPath, moves: Bool, focal: float) -> tuple[_author.Eyes, F64]:
+    """The cameras as each body sees them, in groups of frames (still bodies share one grouping), and the first, the
+    middle and the last eye of each body (B,3,3)."""
     cameras = camera.T_world_cam
     first, shift, turn = _groups(cameras[:, :3, 3], np.swapaxes(cameras[:, :3, :3], 1, 2))
     still = _seen_from(cameras[first], pose_matrix(invert_pose(timeline.poses[0]))[:, None])
@@ -62,7 +63,8 @@ def _eyes(timeline: Timeline, camera: CameraPath, moves: Bool, focal: float) -> 
             parts.append((still[0][body], still[1][body], shift, turn))
     all_eyes, all_axes, shifts, turns = (np.ascontiguousarray(np.concatenate(c)) for c in zip(*parts, strict=True))
     begin = np.cumsum([0, *(len(p[0]) for p in parts)]).astype(np.int64)
-    return _author.Eyes(all_eyes, all_axes, shifts, turns, begin, spread(camera), focal)
+    witnesses = np.stack([p[0][[0, len(p[0]) // 2, -1]] for p in parts])
+    return _author.Eyes(all_eyes, all_axes, shifts, turns, begin, spread(camera), focal), witnesses
 
 
 def _seen_from(cameras: F64, inverse: F64) -> tuple[F64, F64]:
