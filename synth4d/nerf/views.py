@@ -40,22 +40,28 @@ class View:
     """(H,W) along the optical axis, 0 = nothing"""
 
 
+def before_applied(cameras: CameraSet) -> CameraSet:
+    """The cameras in the axes and units that `read_run` leads to: those of the data before `applied_transform`, which
+    nerfstudio's dataparser_transforms.json starts from."""
+    if cameras.applied is None:
+        return cameras
+    scale = np.sqrt((cameras.applied[:3, 0] ** 2).sum())
+    R, t = cameras.applied[:3, :3] / scale, cameras.applied[:3, 3]
+    T = cameras.T_world_cam.copy()
+    T[:, :3, :3] = np.einsum("ji,mjk->mik", R, T[:, :3, :3])
+    T[:, :3, 3] = np.einsum("ji,mj->mi", R, T[:, :3, 3] - t) / scale
+    return replace(cameras, T_world_cam=T, applied=None)
+
+
 def chosen(cameras: CameraSet) -> CameraSet:
-    """At most MAX_VIEWS of the cameras, evenly, MAX_SIDE pixels large, in the axes that `read_run` leads to: those
-    of the data before `applied_transform`, which nerfstudio's dataparser_transforms.json starts from."""
+    """At most MAX_VIEWS of the cameras, evenly, MAX_SIDE pixels large, `before_applied`."""
     at = np.unique(np.linspace(0, len(cameras.K) - 1, MAX_VIEWS).round().astype(int))
     sizes = cameras.sizes[at]
     factor = np.minimum(1, MAX_SIDE / sizes.max(axis=1))
     small = np.maximum(1, np.round(sizes * factor[:, None])).astype(np.int64)
     K = cameras.K[at].copy()
     K[:, :2] *= (small / sizes)[:, :, None]
-    T = cameras.T_world_cam[at].copy()
-    if cameras.applied is not None:
-        scale = np.sqrt((cameras.applied[:3, 0] ** 2).sum())
-        R, t = cameras.applied[:3, :3] / scale, cameras.applied[:3, 3]
-        T[:, :3, :3] = np.einsum("ji,mjk->mik", R, T[:, :3, :3])
-        T[:, :3, 3] = np.einsum("ji,mj->mi", R, T[:, :3, 3] - t) / scale
-    pick = [int(i) for i in at]
+    T, pick = before_applied(cameras).T_world_cam[at], [int(i) for i in at]
     files, splits = tuple(cameras.files[i] for i in pick), tuple(cameras.splits[i] for i in pick)
     return replace(cameras, K=K, T_world_cam=T, sizes=small, times=None, files=files, splits=splits, applied=None)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from synth4d import splats
 from synth4d.errors import ConfigError, SceneError
-from synth4d.nerf import nerfstudio
+from synth4d.nerf import nerfstudio, views
 from synth4d.scene import assets, captured, draft, guess, meshbody, propose, urdf
 from synth4d.scene.annotation import BoxSpec
 from synth4d.scene.bring import AXES, MESHES, MJCF
@@ -77,7 +77,7 @@ def _splats(path: Path, options: Options) -> tuple[Splats, splats.Motion | None,
 
 def _run(path: Path, options: Options) -> tuple[Splats, None, list[str]]:
     found = nerfstudio.read_splats(path, options.cameras, trust=options.trust)
-    return found, None, [found.notes.format]
+    return found, None, []
 
 
 def _capture(
@@ -117,7 +117,7 @@ def _capture(
         fields["tracks"] = "tracks.npz"
         things |= draft.moving(moving, found, g)
     (out / "things.yaml").write_text(draft.things(things), encoding="utf-8")
-    eyes = None if options.cameras is None else _eyes(options.cameras, at.upright, at.scale)
+    eyes = None if options.cameras is None else _eyes(path, options.cameras, at.upright, at.scale)
     said.append(f"{len(things)} things in things.yaml, for a person to name")
     stand = any(thing.get("place") for thing in things.values())
     wide = float(min(size[:2])) >= CAPTURED_ROOM_M
@@ -139,9 +139,11 @@ def _tracks(motion: splats.Motion | None, out: Path, said: list[str]) -> tracks.
     return fitted
 
 
-def _eyes(path: Path, upright: F64, scale: float) -> F64:
+def _eyes(path: Path, file: Path, upright: F64, scale: float) -> F64:
     """(M,3) where a camera set's cameras stood, in the upright frame."""
-    cameras = splats.read_cameras(path, distorted="ignore")
+    cameras = splats.read_cameras(file, distorted="ignore")
+    if (path / "config.yml").is_file():  # a run of nerfstudio comes back to the axes before its applied_transform
+        cameras = views.before_applied(cameras)
     eyes = cameras.T_world_cam[:, :3, 3] * scale
     return np.asarray((upright[None, :3, :3] * eyes[:, None, :]).sum(2) + upright[:3, 3])
 
