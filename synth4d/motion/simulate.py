@@ -152,7 +152,7 @@ class _Run:
         joints = np.array([sim.joint(b.joint.name) if b.joint else np.nan for b in world.bodies])
         held = {p.object for k, p in enumerate(self.planned) if k in self.moves and self._held(k, t)}
         support, inside = np.zeros(len(world.bodies)), np.zeros(len(world.bodies))
-        standing = self.stage.standing()
+        standing = self.stage.standing() | self.stage.places_under(self.stage.led)
         for i, body in enumerate(world.bodies):
             place = None if body.id in held else standing.get(body.id)
             if place is not None:

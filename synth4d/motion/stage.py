@@ -31,9 +31,7 @@ class Stage:
         self._area = np.prod(np.array([np.subtract(p.high[:2], p.low[:2]) for p in places]).reshape(-1, 2), axis=1)
         self.places = {p.name: p for p in world.places}
         self.free = [self.by_name[n] for n in world.free]
-        self._standers = [*self.free, *(self.by_name[t.body] for t in world.tracks)]
-        others = [[p.body != b.id for b in self._standers] for p in places]
-        self._others = np.array(others).reshape(len(places), len(self._standers))
+        self.led = [self.by_name[t.body] for t in world.tracks]
         self.switches = {s.part: s for s in world.switches}
         self.openable = [b for b in self.bodies.values() if b.joint and b.id not in self.switches]
 
@@ -59,23 +57,25 @@ class Stage:
         """The place each prop stands in: the smallest whose floor is under its foot. Kept until time moves on."""
         now = self.sim.time
         if self._standing is None or self._standing[0] != now:
-            self._standing = (now, self._find_places())
+            self._standing = (now, self.places_under(self.free))
         return self._standing[1]
 
     def place_of(self, id: int) -> Place | None:
         return self.standing().get(id)
 
-    def _find_places(self) -> dict[int, Place]:
-        if not self._standers or not self.world.places:
+    def places_under(self, bodies: list[Body]) -> dict[int, Place]:
+        """By id the smallest place whose floor is under a body's foot; what stands nowhere is left out."""
+        if not bodies or not self.world.places:
             return {}
-        feet = self.sim.poses([b.name for b in self._standers])[:, :3]
+        feet = self.sim.poses([b.name for b in bodies])[:, :3]
+        others = np.array([[p.body != b.id for b in bodies] for p in self.world.places])
         frames = self.sim.poses([self.bodies[p.body].name for p in self.world.places])
         local = apply_pose(invert_pose(frames)[:, None], feet[None])  # (places, props, 3)
         low, high = self._low[:, None] - SLACK_BELOW_M, self._high[:, None] + SLACK_ABOVE_M
-        over = ((local >= low) & (local <= high)).all(2) & self._others
+        over = ((local >= low) & (local <= high)).all(2) & others
         area = np.where(over, self._area[:, None], np.inf)
         best = np.argmin(area, axis=0)
-        return {b.id: self.world.places[best[k]] for k, b in enumerate(self._standers) if over[best[k], k]}
+        return {b.id: self.world.places[best[k]] for k, b in enumerate(bodies) if over[best[k], k]}
 
     def reachable(self, place: Place) -> bool:
         """Its gate is open; a place on or in a prop must itself stand in the open."""

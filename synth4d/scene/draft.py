@@ -205,7 +205,8 @@ def camera(low: F64, high: F64, ground: float, eyes: F64 | None, *, room: bool) 
         far = float(np.linalg.norm(free[1] - free[0])) / 2 + 0.5
     elif room:
         inset = 0.1 * size
-        top = min(ground + EYE_M[1], high[2] - 0.1)
+        # Many captures have no ceiling, nor much of the walls.
+        top = min(ground + EYE_M[1], high[2] - 0.1) if high[2] > ground + 1.2 else ground + EYE_M[1]
         free = np.array([*(low + inset)[:2], min(ground + EYE_M[0], top - 0.3)]), np.array([*(high - inset)[:2], top])
         far = 0.6 * float(min(size[:2]))
     else:
