@@ -203,8 +203,11 @@ def inside(solid: NDArray[np.int64], eyes: F64) -> bool:
 
 def free(sim: Sim, eye: F64) -> bool:
     """Whether an eye has free space around it."""
-    around = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if x or y or z], float)
-    return all(sim.ray(eye, d / np.linalg.norm(d)) > BODY_M for d in around[::2])
+    return all(sim.ray(eye, d) > BODY_M for d in _AROUND)
+
+
+_AROUND = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if x or y or z], float)[::2]
+_AROUND /= np.sqrt(np.sum(_AROUND**2, 1, keepdims=True))
 
 
 def _seen(sim: Sim, eye: F64, K: F64, T: F64, shot: Shot, focus: Focus, k: int) -> float:

@@ -43,7 +43,7 @@ class Servo:
         )
         force = self.inertia * (STIFFNESS * error + 2 * STIFFNESS**0.5 * speed)
         limit = LIMIT[self.joint.type]
-        sim.push_joint(self.joint.name, float(np.clip(force, -limit, limit)))
+        sim.push_joint(self.joint.name, min(limit, max(-limit, force)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +64,9 @@ class Carry:
         i = min(int(x), len(self.path) - 2)
         a, b, w = self.path[i], self.path[i + 1], x - i
         pose = a * (1 - w) + b * w
-        pose[3:] /= np.linalg.norm(pose[3:])
+        # numpy's norm of four numbers takes as long as all else here.
+        w, x, y, z = pose[3:].tolist()
+        pose[3:] /= (w * w + x * x + y * y + z * z) ** 0.5
         return pose
 
     def away(self, t: float) -> float:

@@ -220,7 +220,8 @@ def write_model(bodies: list[RawBody]) -> bytes:
         free = free_below[body.name]
         led = body.joint is not None and body.joint.type == "mocap"
         joint = "" if body.joint is None or led else _joint_xml(body.joint)
-        geoms = "".join(_geom_xml(body, i, g, assets, free) for i, g in enumerate(body.collision))
+        volume = sum(_volume(g) for g in body.collision)
+        geoms = "".join(_geom_xml(body, i, g, assets, free, volume) for i, g in enumerate(body.collision))
         below = "".join(emit(c) for c in children.get(body.name, []))
         inertial = "" if body.collision else '<inertial pos="0 0 0" mass="1e-6" diaginertia="1e-9 1e-9 1e-9"/>'
         place = _pose_xml(body.pose) + (' mocap="true"' if led else "")
@@ -259,10 +260,9 @@ def _joint_xml(joint: Hinge) -> str:
     )
 
 
-def _geom_xml(body: RawBody, index: int, geom: Geom, assets: list[str], free: bool) -> str:
+def _geom_xml(body: RawBody, index: int, geom: Geom, assets: list[str], free: bool, volume: float) -> str:
     # Furniture meets only what is carried: a door and its own frame overlap in most model files.
     mask = 'contype="2" conaffinity="3"' if free else 'contype="1" conaffinity="2"'
-    volume = sum(_volume(g) for g in body.collision)
     mass = body.mass * _volume(geom) / volume
     condim = 6 if body.rolling > 0.001 else 4  # rolling friction acts in contacts of dimension 6 only
     slip = f'condim="{condim}" friction="{body.friction} 0.005 {body.rolling}"'

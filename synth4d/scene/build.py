@@ -107,14 +107,15 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
     if liquid is not None:
         bodies, levels_of = (*bodies, liquid), (*levels_of, float("nan"))
         raws.append(shapeless(liquid.name))
-    sim = Sim(write_model(raws))
+    model = write_model(raws)
+    sim = Sim(model)
     for name, value in joints.items():
         sim.set_joint(name, value)
     sim.forward()
     places = (*places, *(q for p in props for q in furnish.places_of(p.body, p.shape)))
     return World(
         scene=scene.name, bodies=bodies, lamps=lamps, ambient_rgb=ambient, controls=controls,
-        model=write_model(raws), rest_qpos=sim.qpos, start_levels=levels,
+        model=model, rest_qpos=sim.qpos, start_levels=levels,
         start_fill=levels_of, liquid=liquid.id if liquid else None,
         places=places, switches=tuple(Switch(ids[s.part], s.turns, ids[s.turns]) for s in scene.spec.switches),
         event_weights=tuple(sorted((str(k), v) for k, v in scene.spec.events.items() if v > 0)),
