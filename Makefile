@@ -17,7 +17,10 @@ export SCENES OUT SHOTS SEED WORKERS ARGS
 VENV := .venv
 BIN  := $(VENV)/bin
 DONE := $(VENV)/.setup-done
-MAKES_THE_INSTALL := pyproject.toml constraints.txt CMakeLists.txt $(wildcard synth4d/render/kernel/*)
+MAKES_THE_INSTALL := pyproject.toml constraints.txt CMakeLists.txt $(wildcard synth4d/render/kernel/* synth4d/nerf/grid/* synth4d/nerf/march/*)
+# What fits a NeRF. nerfstudio asks for 192 packages (servers, trackers, loaders of captures) and pins old ones; its
+# fields, samplers and renderers, which are all that is used, import these and what the extra `nerf` names.
+NERF_PARTS := nerfstudio viser tensorboard
 # The extension is built in place; what CMake leaves beside it is of no further use.
 LEFT_BY_THE_BUILD := CMakeCache.txt CMakeFiles CMakeInit.txt build.ninja cmake_install.cmake libnanobind-static.a .ninja_log .ninja_deps .cmake .skbuild-info.json
 OPTIONS = $${SHOTS:+--shots "$$SHOTS"} $${SEED:+--seed "$$SEED"} $${WORKERS:+--workers "$$WORKERS"} $$ARGS
@@ -43,7 +46,8 @@ $(DONE): $(MAKES_THE_INSTALL)
 		"$$python" -m venv $(VENV); }
 	@echo "setting up $(VENV) (once, some minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt scikit-build-core nanobind cmake ninja
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[dev,nerf]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt $(NERF_PARTS)
 	@rm -rf $(LEFT_BY_THE_BUILD)
 	@touch $@
 
