@@ -41,53 +41,56 @@ Vec Vessel::into_bore(Vec p, const Bore& b, float clear, Vec& normal) const {
 Step Vessel::contained(Vec p0, Vec p1, float clear) const {
   if (deep(p1, clear) && deep(p0, clear)) return {p1, true};
   Step out{p1, true};
-  const bool fits = holds(p1, clear);
-  if (fits) {
-    // A way that cuts through the wall between the bore and the body ends where it began.
-    if (!spout || holds((p0 + p1) * 0.5f, -0.25f * wall)) return out;
-    out.at = into_cone(p1, clear, out.normal), out.touched = true;
+  const Bore b0 = spout ? bore_at(p0) : Bore{}, b1 = spout ? bore_at(p1) : Bore{};
+  const bool in_spout = in_bore(b0, bore) && !in_body(p0);
+  // A way that cuts through the wall between the bore and the body ends on the side where it began.
+  if (holds(p1, clear) && (!spout || holds((p0 + p1) * 0.5f, -0.25f * wall))) return out;
+  out.touched = true;
+  if (spout && b1.t > length && b0.t <= length && b0.away < bore) {
+    const float s = (length - b0.t) / (b1.t - b0.t);
+    if (norm(p0 + (p1 - p0) * s - tip) < bore) return {p1, false};
+  }
+  if (in_spout) {
+    if (!lid && p1.z > b1.foot.z) return {p1, false};
+    out.at = into_bore(p1, b1, clear, out.normal);
     return out;
   }
-  const Bore b1 = spout ? bore_at(p1) : Bore{0, 0, {}};
-  if (spout && b1.t > length) {
-    const Bore b0 = bore_at(p0);
-    if (b0.t <= length && b0.away < bore) {
-      const float s = (length - b0.t) / (b1.t - b0.t);
-      if (norm(p0 + (p1 - p0) * s - tip) < bore) return {p1, false};
-    }
-  }
   if (!lid && p1.z >= top()) {
-    if (spout && p0.z >= top()) {  // in the open trough
-      if (dot(p1 - b1.foot, {0, 0, 1}) > 0) return {p1, false};
-      out.at = into_bore(p1, b1, clear, out.normal), out.touched = true;
-      return out;
-    }
-    const Vec c = p0.z < top() ? crossing(p0, p1, top()) : p0;
-    if (flat(c) < mouth()) return {p1, false};
-    out.at = at(p1, std::max(mouth() - clear, 0.f), top() - clear), out.touched = true;
+    if (p0.z >= top() || flat(crossing(p0, p1, top())) < mouth()) return {p1, false};
+    out.at = at(p1, std::max(mouth() - clear, 0.f), top() - clear);
     const Vec radial = at(p1, 1, 0);
     out.normal = {-radial.x, -radial.y, 0};
     return out;
   }
-  out.at = into_cone(p1, clear, out.normal), out.touched = true;
-  if (spout) {
+  out.at = into_cone(p1, clear, out.normal);
+  if (in_bore(b0, bore)) {
     Vec normal;
     const Vec other = into_bore(p1, b1, clear, normal);
-    const Bore b0 = bore_at(p0);
-    if (norm(other - p1) < norm(out.at - p1) && in_bore(b0, bore)) out.at = other, out.normal = normal;
+    if (norm(other - p1) < norm(out.at - p1)) out.at = other, out.normal = normal;
   }
   return out;
 }
 
+// Liquid from the open that comes into the spout: through its tip, or from above where it is a trough.
+Step Vessel::into_spout(const Bore& b0, Vec p1, const Bore& b1, float clear) const {
+  if (b1.away <= bore - clear) return {p1, true};
+  Step out{p1, true, true};
+  if (b0.t >= length)  // it met the edge of the tip
+    out.at = p1 + along * (length - b1.t + 1e-4f), out.normal = along, out.inside = false;
+  else
+    out.at = into_bore(p1, b1, clear, out.normal);
+  return out;
+}
+
 Step Vessel::outside(Vec p0, Vec p1, float clear) const {
+  if (holds(p0, 0)) return contained(p0, p1, clear);  // another vessel let it go in here
   Step out{p1, false};
   const float roof = lid ? top() + wall : top();
   if (spout) {
-    const Bore b1 = bore_at(p1);
+    const Bore b0 = bore_at(p0), b1 = bore_at(p1);
     if (b1.t > 0 && in_bore(b1, bore + wall)) {
-      const Bore b0 = bore_at(p0);
       const bool front = b0.t >= length, above = !lid && p0.z > b0.foot.z;
-      if ((front || above) && b1.away < bore) return contained(p0, p1, clear);
+      if ((front || above) && b1.away < bore) return into_spout(b0, p1, b1, clear);
       if (!front && !above && flat(p1) > radius(p1.z) + wall) {
         out.normal = unit(p1 - b1.foot, {0, 0, -1}), out.touched = true;
         out.at = b1.foot + out.normal * (bore + wall + clear);
@@ -98,8 +101,8 @@ Step Vessel::outside(Vec p0, Vec p1, float clear) const {
   if (p0.z >= roof && p1.z < roof) {
     const Vec c = crossing(p0, p1, roof);
     if (!lid && flat(c) < mouth()) {
-      Step in = contained({c.x, c.y, top() - 1e-5f}, p1, clear);
-      in.inside = true;
+      Step in{p1, true};
+      if (!in_body(p1) || !holds(p1, clear)) in.at = into_cone(p1, clear, in.normal), in.touched = true;
       return in;
     }
     if (flat(c) < mouth() + wall) {

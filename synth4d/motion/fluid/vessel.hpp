@@ -72,8 +72,8 @@ class Vessel {
   }
 
   struct Bore {
-    float t;     // metres along the axis from the throat
-    float away;  // from the axis
+    float t = 0;     // metres along the axis from the throat
+    float away = 0;  // from the axis
     Vec foot;
   };
   Bore bore_at(Vec p) const {
@@ -83,6 +83,10 @@ class Vessel {
   }
 
   bool in_bore(const Bore& b, float radius) const { return spout && b.t <= length && b.away < radius; }
+
+  bool in_body(Vec p) const {
+    return p.z > low() && p.z < top() && p.x * p.x + p.y * p.y < radius(p.z) * radius(p.z);
+  }
 
   // The part of space in which liquid counts as contained, shrunk by `clear`.
   bool holds(Vec p, float clear) const {
@@ -99,6 +103,7 @@ class Vessel {
  private:
   float narrow = 0, wide = 0, reach = 0;
 
+  Step into_spout(const Bore& b0, Vec p1, const Bore& b1, float clear) const;
   Vec into_cone(Vec p, float clear, Vec& normal) const;
   Vec into_bore(Vec p, const Bore& b, float clear, Vec& normal) const;
 };
