@@ -57,6 +57,7 @@ class _Run:
         self.still_since: dict[int, float] = {}
         self.levels = {c: v for c, v in zip(stage.world.controls, stage.world.start_levels, strict=True)}
         self.vessels = tuple(i for i, b in enumerate(stage.world.bodies) if b.vessel)
+        self.vessel_rows = self.sim.rows([stage.world.bodies[i].name for i in self.vessels])
         self.ways: list[tuple[float, F64]] = []
         for body in stage.world.bodies:
             if body.joint:
@@ -107,8 +108,7 @@ class _Run:
 
     def _follow_vessels(self) -> None:
         if self.vessels and self.stage.world.liquid is not None:
-            bodies = self.stage.world.bodies
-            self.ways.append((self.sim.time, self.sim.poses([bodies[i].name for i in self.vessels])))
+            self.ways.append((self.sim.time, self.sim.poses_at(self.vessel_rows)))
 
     def _track(self) -> liquid.Track:
         self._follow_vessels()

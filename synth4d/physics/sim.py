@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synth4d.types import F64
 
@@ -54,8 +55,16 @@ class Sim:
         return np.concatenate([self.data.xpos[i], self.data.xquat[i]])
 
     def poses(self, bodies: Iterable[str]) -> F64:
-        i = [self._body[b] for b in bodies]
-        return np.concatenate([self.data.xpos[i], self.data.xquat[i]], axis=1)
+        return self.poses_at(self.rows(bodies))
+
+    def rows(self, bodies: Iterable[str]) -> NDArray[np.int64]:
+        """What `poses_at` takes for these bodies."""
+        return np.array([self._body[b] for b in bodies], np.int64)
+
+    def poses_at(self, rows: NDArray[np.int64]) -> F64:
+        out = np.empty((len(rows), 7))
+        out[:, :3], out[:, 3:] = self.data.xpos[rows], self.data.xquat[rows]
+        return out
 
     def joint(self, name: str) -> float:
         return float(self.data.qpos[self.model.jnt_qposadr[self._joint[name]]])

@@ -105,7 +105,8 @@ def loft(rings: ArrayLike) -> Mesh:
     r = np.round(np.asarray(rings, float), 6)
     sharp = _sharp_rings(r)
     vertices: list[F64] = []
-    faces: list[I32] = []
+    lowers: list[I32] = []
+    uppers: list[I32] = []
     count = 0
 
     def add(ring: F64) -> I32:
@@ -118,17 +119,18 @@ def loft(rings: ArrayLike) -> Mesh:
 
     upper = add(r[0])
     for i in range(len(r) - 1):
-        lower = add(r[i]) if sharp[i] else upper
+        lowers.append(add(r[i]) if sharp[i] else upper)
         upper = add(r[i + 1])
-        faces.append(_strip(lower, upper))
-    return Mesh(np.concatenate(vertices), np.concatenate(faces))
+        uppers.append(upper)
+    return Mesh(np.concatenate(vertices), _strips(np.array(lowers), np.array(uppers)))
 
 
-def _strip(lower: I32, upper: I32) -> I32:
-    a, b, c, d = lower, np.roll(lower, -1), np.roll(upper, -1), upper
-    triangles = np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], 1).reshape(-1, 3)
-    same = (triangles == np.roll(triangles, 1, axis=1)).any(1)
-    return np.asarray(triangles[~same], np.int32)
+def _strips(lower: I32, upper: I32) -> I32:
+    """Triangles between rings (R,N) and the next (R,N); none that has a corner twice."""
+    a, b, c, d = lower, np.roll(lower, -1, 1), np.roll(upper, -1, 1), upper
+    x, y, z = np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], 2).reshape(-1, 3).T
+    sound = (x != y) & (y != z) & (z != x)
+    return np.stack([x[sound], y[sound], z[sound]], 1).astype(np.int32)
 
 
 def _sharp_rings(rings: F64) -> list[bool]:
