@@ -141,6 +141,56 @@ np.savez(sys.argv[2], **out)
     assert np.abs(ahead - 2 / SCALE).min(axis=1).max() < 0.05
 
 
+def test_the_script_runs_on_its_own(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real script in a process, with a torch and a nerfstudio that have just the names that it asks for."""
+    packages = tmp_path / "packages"
+    for name, content in {
+        "torch": """
+import contextlib
+import numpy as np
+load, float32, no_grad = None, "f4", contextlib.nullcontext
+class Tensor:
+    def __init__(self, values): self.values = np.asarray(values)
+    def __getitem__(self, at): return Tensor(self.values[at])
+    def cpu(self): return self
+    def numpy(self): return self.values
+def tensor(values, dtype): return Tensor(values)
+""",
+        "nerfstudio/__init__": "",
+        "nerfstudio/cameras/__init__": "",
+        "nerfstudio/cameras/cameras": """
+class CameraType: PERSPECTIVE = 1
+class Cameras:
+    def __init__(self, pose, fx, fy, cx, cy, width, height, camera_type): self.size = (height, width)
+    def to(self, device): return self
+""",
+        "nerfstudio/utils/__init__": "",
+        "nerfstudio/utils/eval_utils": """
+import types, numpy as np, torch
+class Model:
+    device = "cpu"
+    gauss_params = None
+    def get_outputs_for_camera(self, camera):
+        rgb, depth = np.full((*camera.size, 3), 0.5), np.full((*camera.size, 1), 2.0)
+        return {"rgb": torch.Tensor(rgb), "depth": torch.Tensor(depth), "name": "not a picture"}
+def eval_setup(path, test_mode, update_config_callback):
+    part = types.SimpleNamespace
+    config = part(pipeline=part(datamanager=part(dataparser=part())))
+    assert str(update_config_callback(config).relative_model_dir).endswith("run/nerfstudio_models")
+    return config, part(model=Model()), None, 0
+""",
+    }.items():
+        path = packages / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    monkeypatch.setenv("PYTHONPATH", str(packages))
+    cameras = ring(1)
+    splats = read_splats(run, write_cameras(tmp_path / "data", cameras), trust=True)
+    ahead = splats.gaussians.means[:, None] - cameras.T_world_cam[None, :, :3, 3]
+    depths = np.einsum("nmk,mk->nm", ahead, cameras.T_world_cam[:, :3, 2])
+    assert np.abs(depths - 2 / SCALE).min(axis=1).max() < 0.05
+
+
 def test_what_nerfstudio_says_last_is_what_is_said(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = write_cameras(tmp_path / "data", ring(1))
     for code, reason in [

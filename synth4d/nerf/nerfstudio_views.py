@@ -48,6 +48,7 @@ def draw(request: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    sys.path.pop(0)  # this folder, whose nerfstudio.py is another
     import numpy
 
     numpy.savez(sys.argv[2], **draw(json.loads(Path(sys.argv[1]).read_text())))
