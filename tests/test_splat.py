@@ -200,7 +200,7 @@ def test_what_cannot_be_seen_leaves_nothing(where):
     assert not any(getattr(p, f.name).any() for f in fields(Picture))
 
 
-@pytest.mark.parametrize("width,height", [(1, 1), (15, 17), (16, 16), (33, 5), (4100, 3)])
+@pytest.mark.parametrize("width,height", [(1, 1), (15, 17), (16, 16), (33, 5), (16384, 3)])
 def test_any_size(width, height):
     g, K = one(scale=0.3), intrinsics(width, height, 1.0)
     agrees(picture(g, K, width=width, height=height), reference.render(g, K, FRONT, width, height))
@@ -231,6 +231,8 @@ def test_what_is_left_out_changes_no_bit(seed):
     g = random_scene(rng, 1500, (least, least * np.exp(rng.uniform(0, 9))))
     if seed % 2:
         g = replace(g, means=(g.means * np.exp(rng.uniform(-8, 10, (1500, 1)))).astype(np.float32))
+    else:  # in tight bunches, so that what holds a bunch is small
+        g = replace(g, means=g.means[np.arange(1500) // 50] + 0.02 * g.means)
     width, height = (int(side) for side in rng.integers(1, (500, 200)))
     K = np.diag([*rng.uniform(20, 900, 2), 1.0])
     K[:2, 2] = rng.uniform(-0.5, 1.5, 2) * (width, height)
@@ -310,6 +312,16 @@ def test_what_moves_far_is_still_seen():
     assert equal(r.render(ROOM_K, ROOM_POSES[0], 150, 100), fresh)
 
 
+def test_what_was_behind_the_camera_comes_before_it():
+    g = random_scene(np.random.Generator(np.random.Philox(14)), 200)
+    behind = replace(g, means=g.means * np.float32(0.1) - np.array([0, 0, 3], np.float32))
+    r = Rasteriser()
+    r.load(behind)
+    assert not r.render(ROOM_K, FRONT, 150, 100).alpha.any()
+    r.update(np.arange(200), g.means, g.quats_wxyz)
+    assert equal(r.render(ROOM_K, FRONT, 150, 100), picture(g, ROOM_K, FRONT, 150, 100))
+
+
 def test_a_turned_world_seen_by_a_turned_camera_is_the_same_picture():
     g = random_scene(np.random.Generator(np.random.Philox(8)), 200)
     T = look_at([1, 2, 3], [0, 0.5, 0])
@@ -351,6 +363,7 @@ def test_bad_gaussians_are_refused(change, says):
 
 
 K = intrinsics(8, 8, 1.0)
+AFAR = np.array([[1.0, 0, 0, 2e6], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
 
 
 @pytest.mark.parametrize(
@@ -359,6 +372,8 @@ K = intrinsics(8, 8, 1.0)
         ((K[:2], FRONT, 8, 8), "K: need"),
         ((K * NAN, FRONT, 8, 8), "K: need"),
         ((-K, FRONT, 8, 8), "K: need"),
+        ((np.diag([1e7, 1e7, 1]), FRONT, 8, 8), "K: need focal lengths"),
+        ((K, AFAR, 8, 8), "the camera is at"),
         ((K, FRONT[:3], 8, 8), "T_world_cam: need"),
         ((K, FRONT * 2, 8, 8), "rotation"),
         ((K, np.diag([1.0, 1, -1, 1]), 8, 8), "rotation"),

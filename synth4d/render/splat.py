@@ -24,6 +24,8 @@ LARGEST_M = 1e4
 """A standard deviation is at most this."""
 STRONGEST = 1e4
 """Colours and harmonics are at most this, either way."""
+MAX_FOCAL = 1e6
+"""A focal length is at most this, in pixels, and at least its inverse."""
 _COEFFICIENTS = (0, 3, 8, 15)
 
 BUILDS: tuple[str, ...] = tuple(_kernel.builds())
@@ -175,6 +177,8 @@ def pinhole(K: ArrayLike) -> tuple[float, float, float, float]:
         raise RenderError(f"K: need a finite (3,3) matrix, got shape {K.shape}")
     if K[0, 0] <= 0 or K[1, 1] <= 0 or K[0, 1] != 0 or K[1, 0] != 0 or tuple(K[2]) != (0, 0, 1):
         raise RenderError(f"K: need [[fx,0,cx],[0,fy,cy],[0,0,1]] with fx, fy > 0, got {K.tolist()}")
+    if max(K[0, 0], K[1, 1]) > MAX_FOCAL or min(K[0, 0], K[1, 1]) < 1 / MAX_FOCAL or np.abs(K).max() > MAX_FOCAL:
+        raise RenderError(f"K: need focal lengths and centre of at most {MAX_FOCAL:g} pixels, got {K.tolist()}")
     return float(K[0, 0]), float(K[1, 1]), float(K[0, 2]), float(K[1, 2])
 
 
@@ -183,6 +187,8 @@ def pose(T_world_cam: ArrayLike) -> NDArray[np.float64]:
     T = np.asarray(T_world_cam, float)
     if T.shape != (4, 4) or not np.isfinite(T).all():
         raise RenderError(f"T_world_cam: need a finite (4,4) matrix, got shape {T.shape}")
+    if np.abs(T[:3, 3]).max() > FARTHEST_M:
+        raise RenderError(f"T_world_cam: the camera is at {T[:3, 3].tolist()}; need metres within {FARTHEST_M:g}")
     R = T[:3, :3]
     if np.abs((R[:, :, None] * R[:, None, :]).sum(0) - np.eye(3)).max() > 1e-4 or np.linalg.det(R) < 0:
         raise RenderError("T_world_cam: the upper left 3x3 must be a rotation; remove scale and mirroring")
