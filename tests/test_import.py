@@ -138,7 +138,7 @@ def test_without_open3d_one_line_says_what_to_install(
     monkeypatch.setitem(sys.modules, "open3d", None)
     assert run(["import", str(room), "--out", str(tmp_path / "x"), "--axes", "RDF", "--units", "cm", "--propose"]) == 2
     text = said(capsys)
-    assert "pip install open3d" in text and "libgomp1" in text and text.count("\n") == 1
+    assert "pip install synth4d[import]" in text and "libgomp1" in text and text.count("\n") == 1
 
 
 def cloud(n: int = 4000, seed: int = 0) -> Gaussians:

@@ -32,13 +32,13 @@ class Import:
     propose: bool = False
     """Look for floor, walls and things in Gaussians, and write their boxes for a person to name (needs open3d)."""
     cameras: Annotated[Path | None, arg(metavar="FILE")] = None
-    """A camera set (transforms.json): new cameras stay among its."""
+    """A camera set (transforms.json): new cameras stay among its; a NeRF run is seen from them."""
     fps: Annotated[float, arg(metavar="F")] = 8.0
     """Frames a second of a moving capture."""
     on_bad: Literal["refuse", "drop"] = "refuse"
     """Gaussians that are not finite, or absurd."""
     trust: bool = False
-    """Let nerfstudio run the code that a run of an unknown method names."""
+    """Let nerfstudio draw a run of whatever method, and so run the code that the run names."""
 
     def __call__(self) -> int:
         from synth4d.scene.adopt import Options, adopt

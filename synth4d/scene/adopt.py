@@ -47,23 +47,22 @@ def adopt(path: Path, out: Path, options: Options) -> tuple[Path, list[str]]:
         raise ConfigError(f"{out}/scene.yaml is there already; give another --out, or remove it")
     if path.suffix.lower() in (*MESHES, *MJCF, ".urdf") or (path / "mobility.urdf").is_file():
         return _model(path / "mobility.urdf" if path.is_dir() else path, out, options)
-    found, motion, remarks = _splats(path, options)
-    return _capture(path, out, found, motion, remarks, options)
+    return _capture(path, out, *_splats(path, options), options)
 
 
 # ---- Captures ------------------------------------------------------------------------------------
 
 
-def _splats(path: Path, options: Options) -> tuple[Splats, splats.Motion | None, list[str]]:
+def _splats(path: Path, options: Options) -> tuple[Splats, splats.Motion | None]:
     """The Gaussians of a file or folder, moving or not."""
     if path.is_dir():
         if (path / "config.yml").is_file():
-            return _run(path, options)
+            return nerfstudio.read_splats(path, options.cameras, trust=options.trust), None
         if (path / "params.npz").is_file():
             path = path / "params.npz"
         elif any(path.glob("transforms*.json")):
             raise SceneError(
-                f"{path}: cameras alone show no shapes; import Gaussians or a nerfstudio run, with --cameras {path}"
+                f"{path}: cameras alone show no shapes: train a NeRF or splats on them, and import those with --cameras"
             )
         elif not any(p.suffix.lower() == ".ply" for p in path.iterdir()):
             raise SceneError(
@@ -71,17 +70,12 @@ def _splats(path: Path, options: Options) -> tuple[Splats, splats.Motion | None,
             )
     if path.is_dir() or path.suffix.lower() == ".npz":
         motion = splats.read_motion(path, options.fps)
-        return motion.splats, motion, []
-    return splats.read(path, on_bad=options.on_bad), None, []
-
-
-def _run(path: Path, options: Options) -> tuple[Splats, None, list[str]]:
-    found = nerfstudio.read_splats(path, options.cameras, trust=options.trust)
-    return found, None, []
+        return motion.splats, motion
+    return splats.read(path, on_bad=options.on_bad), None
 
 
 def _capture(
-    path: Path, out: Path, found: Splats, motion: splats.Motion | None, remarks: list[str], options: Options
+    path: Path, out: Path, found: Splats, motion: splats.Motion | None, options: Options
 ) -> tuple[Path, list[str]]:
     n = found.notes
     asset = AssetSpec.model_validate(
@@ -90,7 +84,7 @@ def _capture(
     own = n.axes or {"y": "y-up", "z": "z-up"}.get((n.vertical_axis or "").strip().lower())
     at = placement(asset, own, "--axes")
     g = splats.transform(found.gaussians, at.upright, at.scale)
-    said = [f"{n.format}: {len(g.means):,} Gaussians, SH degree {n.sh_degree}", *remarks, *n.remarks]
+    said = [f"{n.format}: {len(g.means):,} Gaussians, SH degree {n.sh_degree}", *n.remarks]
     if n.dropped:
         said.append(f"{n.dropped} bad Gaussians are left out")
     e = guess.extent(g)

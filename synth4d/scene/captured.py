@@ -102,7 +102,8 @@ def take(g: Gaussians, rows: I64) -> Gaussians:
     """Some of the Gaussians."""
     return Gaussians(
         g.means[rows], g.quats_wxyz[rows], g.scales[rows], g.opacities[rows], g.colours[rows], g.ids[rows],
-        None if g.sh is None else g.sh[rows], g.antialiased,
+        None if g.sh is None else g.sh[rows],
+        g.antialiased if isinstance(g.antialiased, bool) else g.antialiased[rows],
     )  # fmt: skip
 
 
