@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
 from PIL import Image
-from render_world import box, mug, sphere
+from render_world import Room, box, lathe, mug, sphere
 
+from synth4d.bench import cast
 from synth4d.errors import RenderError
-from synth4d.geometry import rotmat
+from synth4d.geometry import intrinsics, look_at, rotmat
 from synth4d.render import _author, author, surface, texture
 from synth4d.render.bind import dominant, frames, quaternions
+from synth4d.render.clip import pictures
+from synth4d.render.splat import Rasteriser
 from synth4d.render.tone import display, encode, linear
-from synth4d.types import Body, Material, Name, Surface
+from synth4d.types import Body, CameraPath, Material, Name, Surface
 
 BASE = (0.55, 0.35, 0.25)
+ROD = [(0.0, -0.15), (0.02, -0.15), (0.02, 0.15), (0.0, 0.15)]
 
 
 def faces_of(mesh: tuple[np.ndarray, np.ndarray], smooth: bool = False) -> surface.Triangles:
@@ -82,7 +87,7 @@ def covered(mesh: tuple[np.ndarray, np.ndarray], spacing: float) -> tuple[surfac
     points = _author.cover(
         t.corners, t.flat, t.body, t.source, none, np.zeros(len(t)), lines, outlines.widths, outlines.beyond,
         outlines.across, outlines.bend, eyes_at(np.array([[0.3, 0.2, 2.0]])), [1.0], author.CHUNK, author.CELLS,
-        (spacing, spacing), 1.0, 0.0, 0.0,
+        (spacing, spacing), 1.0, 0.0,
     )  # fmt: skip
     return t, points
 
@@ -98,7 +103,7 @@ def eyes_at(places: np.ndarray, spread: float = 50.0) -> _author.Eyes:
 @pytest.mark.parametrize("cells", [16, 54])
 def test_a_lattice_covers_every_triangle_once_and_evenly(mesh: tuple[np.ndarray, np.ndarray], cells: int) -> None:
     step = author.CHUNK / cells
-    t, (triangle, share, means, grain) = covered(mesh, step)
+    t, (triangle, share, means, grain, _) = covered(mesh, step)
     assert share.min() >= 0 and np.allclose(share.sum(1), 1, atol=1e-5) and np.allclose(grain, step)
     # Projected along the dominant axis, each point stands for one cell of the grid.
     area = np.linalg.norm(np.cross(t.corners[:, 1] - t.corners[:, 0], t.corners[:, 2] - t.corners[:, 0]), axis=1) / 2
@@ -195,3 +200,42 @@ def test_tone_keeps_matt_colours_and_never_clips_hard() -> None:
     assert np.allclose(shown, srgb[light < 0.6], atol=0.004)
     bright = display(np.array([0.5, 1.0, 2.0, 4.0], np.float32))
     assert (np.diff(bright) > 0).all() and bright[-1] < 1
+
+
+@pytest.mark.parametrize("opacity", [0.3, 0.6, 0.8])
+def test_a_pane_of_glass_lets_through_what_it_says(opacity: float) -> None:
+    room = Room()
+    pane = Material((0.4, 0.6, 0.7), opacity=opacity)
+    room.add("pane", "prop", [(box((0.5, 0.004, 0.5)), pane, False)], (0, 0, 0))
+    camera = CameraPath(96, 96, intrinsics(96, 96, 0.4), look_at((0, -1, 0), (0, 0, 0))[None], 8.0)
+    for scale in (1.0, 3.0):
+        path = replace(camera, T_world_cam=look_at((0, -scale, 0), (0, 0, 0))[None])
+        picture = next(pictures(room.world(), room.timeline(1), path, Rasteriser()))
+        assert picture.alpha[40:56, 40:56].mean() == pytest.approx(opacity, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("mesh", "smooth"),
+    [
+        (box((0.3, 0.2, 0.16)), False),
+        (sphere(0.12), True),
+        (lathe([(0, -0.15), (0.02, -0.15), (0.02, 0.15), (0, 0.15)]), True),
+    ],
+    ids=["box", "sphere", "rod"],
+)
+@pytest.mark.parametrize("distance", [0.8, 1.6])
+def test_silhouettes_stay_where_they_are(mesh: tuple[np.ndarray, np.ndarray], smooth: bool, distance: float) -> None:
+    """The area of a thing's ids is that of ray casts to half a pixel along its outline."""
+    room = Room()
+    room.add("wall", "structure", [(box((4, 0.02, 3)), Material((0.8, 0.8, 0.8)), False)], (0, 1.2, 0), tagged=False)
+    room.add("thing", "prop", [(mesh, Material((0.8, 0.2, 0.1)), smooth)], (0, 0, 0), turn=0.3)
+    eyes = [look_at((distance * np.sin(a), -distance * np.cos(a), 0.3), (0, 0, 0)) for a in (-0.03, 0.0, 0.03)]
+    camera = CameraPath(192, 144, intrinsics(192, 144, 0.7), np.stack(eyes), 8.0)
+    world, timeline = room.world(), room.timeline(3)
+    for frame, picture in enumerate(pictures(world, timeline, camera, Rasteriser())):
+        wanted = cast.frame(world, timeline, camera, frame)[1] == 2
+        seen = picture.ids == 2
+        outline = (wanted[1:] != wanted[:-1]).sum() + (wanted[:, 1:] != wanted[:, :-1]).sum()
+        assert abs(int(seen.sum()) - int(wanted.sum())) < 0.5 * outline
+        assert (seen != wanted).sum() < 0.55 * outline
+        assert picture.alpha.min() > 0.9

@@ -71,7 +71,6 @@ def cover(
     levels: list[int],
     bounds: tuple[float, float],
     slant: float,
-    silhouette: float,
     joint: float,
-) -> tuple[I32, F32, F32, F32]:
-    """Row of the triangle (N,), barycentric (N,3), means (N,3) and metres between neighbours (N,)."""
+) -> tuple[I32, F32, F32, F32, F32]:
+    """Row of the triangle (N,), barycentric (N,3), means (N,3), metres between neighbours and metres a pixel (N,)."""

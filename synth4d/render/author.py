@@ -46,10 +46,8 @@ _BORDER_PX = 5.0
 """Lines this close to a triangle, in pixels, may move its Gaussians."""
 _BEYOND_PX, _BEYOND_M, _DEEP = 1.4, 0.002, 2.5
 """A surface goes on beyond an edge if something is met that far from it, no deeper than _DEEP times as far."""
-SILHOUETTE = 0.45
-"""Sine of an eye's height over a round surface from which no point is part of a silhouette."""
-_EDGE_PX = 1.5
-"""Half height in pixels below which a flat strip counts as seen edge-on."""
+_EDGE_PX = 2.5
+"""How far inside its outline, in pixels at the nearest distance, a surface may need to be sunk."""
 _ROOM = 0.6
 """Share of a wall's thickness, or of a radius, that Gaussians may be sunk by."""
 _COVER_M, _LIFT_M = 0.006, 0.0003
@@ -66,7 +64,7 @@ def author(world: World, sight: Sight, horizon: Horizon) -> Authored:
     points = Points(*_author.cover(
         sheet.corners, sheet.flat, sheet.body, sheet.source, _joined(sheet, outlines, pixel, sight, solids),
         _room(sheet, outlines, pixel, sight, solids), outlines.lines, outlines.widths, outlines.beyond, outlines.across,
-        outlines.bend, sight.eyes, spacing, CHUNK, CELLS, SPACING_M, SLANT, SILHOUETTE, JOINT,
+        outlines.bend, sight.eyes, spacing, CHUNK, CELLS, SPACING_M, SLANT, JOINT,
     ))  # fmt: skip
     return bind(sheet, outlines, skins, _bare(points, sheet, solids))
 
@@ -132,9 +130,11 @@ def _room(sheet: Triangles, outlines: Outlines, pixel: F64, sight: Sight, solids
     bend, strip = outlines.bend[sheet.source], outlines.widths.min(1, initial=np.inf)[sheet.source]
     middle = sheet.corners.mean(1)
     height = sight.eyes.facing(middle, sheet.flat, sheet.body)[:, 1]
-    rows = np.flatnonzero(
-        np.where(np.isfinite(bend), height < SILHOUETTE, height * np.minimum(strip, 1) < 2 * _EDGE_PX * pixel)
+    level = np.clip(height, 0, 1)
+    inside = np.where(
+        np.isfinite(bend), np.minimum(bend, 1e3) * (1 - np.sqrt(1 - level * level)), height * np.minimum(strip, 1) / 2
     )
+    rows = np.flatnonzero(inside < _EDGE_PX * pixel)
     flat = sheet.flat[rows]
     thick = solids.distances(middle[rows] - _LIFT_M * flat, -flat, sheet.body[rows], _BORDER_PX * pixel[rows])
     room = np.zeros(len(sheet))

@@ -73,6 +73,8 @@ class Points:
     """(N,3) body frame"""
     grain: F32
     """(N,) metres between neighbours"""
+    pixel: F32
+    """(N,) metres a pixel where it is seen, on average"""
 
     def take(self, rows: I64) -> Points:
         return Points(*(getattr(self, f.name)[rows] for f in fields(self)))
@@ -90,7 +92,7 @@ def bind(sheet: Triangles, outlines: Outlines, skins: list[Skin], points: Points
         points.means,
         quaternions(axes).astype(np.float32)[row],
         shape[row] * points.grain[:, None],
-        (OPACITY * opacity)[small.skin][row],
+        _opacities(opacity[small.skin][row], points),
         np.empty((len(row), 3), np.float32),
         row,
         points.share,
@@ -107,6 +109,18 @@ def bind(sheet: Triangles, outlines: Outlines, skins: list[Skin], points: Points
         else:
             at = texture.Place(points.means[rows], axis[mine], s.low, s.high, s.material.texture_size_m, grain)
             out.albedo[rows] = texture.albedo(s.material, at)
+    return out
+
+
+def _opacities(layer: F32, points: Points) -> F32:
+    """(N,) opacities of Gaussians that together make a layer as opaque as wanted (N,): the optical thickness of a
+    lattice, 2π σ² ω a cell with the pixel filter's 0.3 pixels², less what a Gaussian saturates by itself."""
+    out = np.full(len(layer), OPACITY, np.float32)
+    rows = np.flatnonzero(layer < OPACITY)
+    if len(rows):
+        pixels = (points.pixel[rows] / points.grain[rows]).astype(np.float64)
+        thin = -np.log1p(-layer[rows].astype(np.float64)) / (2 * np.pi * (SIGMA * SIGMA + 0.3 * pixels * pixels))
+        out[rows] = np.round(np.minimum(thin / (1 + 0.4 * thin), OPACITY), 4)
     return out
 
 

@@ -178,10 +178,11 @@ struct Coverer {
     const double room = sheet.room[p.triangle];
     if (room == 0) return 0;
     const Views &seen = views[sheet.body[p.triangle]];
-    if (outlines.bend[sheet.source[p.triangle]] == INF)
-      return std::min(mean_need(seen, p, normal), room);
-    const double worst = std::max(seen.facing(p.center, normal)[1], 0.0);
-    return std::clamp(LIMB * p.mean * (1 - worst / grain.silhouette), 0.0, room);
+    const double bend = outlines.bend[sheet.source[p.triangle]];
+    if (bend == INF) return std::min(mean_need(seen, p, normal), room);
+    const double sine = std::clamp(seen.facing(p.center, normal)[1], 0.0, 1.0), cosine = std::sqrt(1 - sine * sine);
+    const double over = LIMB * p.mean - bend * (1 - cosine);  // less how far the point lies inside the outline
+    return std::clamp(over / std::max(cosine, 0.3), 0.0, room);
   }
 
   // Of the eyes that see a flat strip; one that passes through its plane counts for little.
@@ -237,6 +238,7 @@ struct Coverer {
         for (double b : {b0, b1, b2}) out.share.push_back((float)b);
         for (double a : at) out.means.push_back((float)a);
         out.grain.push_back((float)step);
+        out.pixel.push_back((float)p.mean);
       }
   }
 };

@@ -36,7 +36,6 @@ struct Grain {
   std::vector<int64_t> levels;  // cells a chunk side, ascending
   double low, high;             // metres between points
   double slant;                 // cosine below which spacing grows no further
-  double silhouette;            // sine of an eye's height from which a round surface shows no silhouette
   double joint;                 // inset in cells at creases whose both sides are in sight
 };
 
@@ -45,6 +44,7 @@ struct Points {
   std::vector<float> share;       // (N,3) barycentric
   std::vector<float> means;       // (N,3)
   std::vector<float> grain;       // (N,) metres between neighbours
+  std::vector<float> pixel;       // (N,) metres a pixel where it is seen, on average
 };
 
 Points cover(const Sheet &sheet, const Outlines &outlines, const std::vector<Views> &views,

@@ -136,12 +136,12 @@ NB_MODULE(_author, m) {
                     In<double, nb::shape<-1, LINES, 4>> lines, In<double, nb::shape<-1, LINES>> widths,
                     In<double, nb::shape<-1, LINES>> beyond, In<double, nb::shape<-1, LINES, 3>> across, List bend,
                     const Eyes &eyes, std::vector<double> spacing_px, double chunk, std::vector<int64_t> levels,
-                    std::pair<double, double> bounds, double slant, double silhouette, double joint) {
+                    std::pair<double, double> bounds, double slant, double joint) {
     const Sheet sheet{corners.data(), flat.data(), body.data(), source.data(), joined.data(), room.data(), (int64_t)corners.shape(0)};
     const Outlines outlines{lines.data(), widths.data(), beyond.data(), across.data(), bend.data()};
     Points p = cover(sheet, outlines, eyes.all(), spacing_px, eyes.focal,
-                     Grain{chunk, levels, bounds.first, bounds.second, slant, silhouette, joint});
+                     Grain{chunk, levels, bounds.first, bounds.second, slant, joint});
     return std::make_tuple(owned(std::move(p.triangle)), owned(std::move(p.share), {3}), owned(std::move(p.means), {3}),
-                           owned(std::move(p.grain)));
+                           owned(std::move(p.grain)), owned(std::move(p.pixel)));
   });
 }
