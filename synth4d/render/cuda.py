@@ -33,8 +33,9 @@ _DEGREE = {0: 0, 3: 1, 8: 2, 15: 3}
 _WHOLE, _HALF = 0.25, 2e-4
 """Transmittances to begin lists with: 1e-4 is reached after a fall to 4e-4 (an alpha is at most 0.999, so one half is
 passed before) and to one half."""
-VIEWS = 8
-"""Cameras a call at most: from there on a call's overhead is small beside its work."""
+VIEWS, PIXELS = 8, 2**23
+"""Cameras and pixels a call at most: from there on a call's overhead is small beside its work, and gsplat counts the
+Gaussians listed for all pixels, a hundred or so each, in 32 bits."""
 
 Tensor = Any
 
@@ -98,7 +99,7 @@ class Device:
         fx, fy, cx, cy = pinhole(camera.K)
         self.K, self.width, self.height = (fx, fy, cx, cy), camera.width, camera.height
         self.gsplat, self.device = gsplat, device
-        self._batch = VIEWS
+        self._batch = max(1, min(VIEWS, PIXELS // (camera.width * camera.height)))
         self._views: list[F64] = []
         self._drawn: list[Pictures] = []
 
