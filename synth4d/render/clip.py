@@ -15,7 +15,7 @@ from synth4d.render.hidden import Horizon
 from synth4d.render.light import Light, Lit, lit_mesh, still_triangles
 from synth4d.render.liquid import Liquid
 from synth4d.render.shade import Meter, Shade
-from synth4d.render.splat import Picture, Rasteriser
+from synth4d.render.splat import Picture, Rasteriser, Target
 from synth4d.render.view import Sight
 from synth4d.types import F32, U8, U16, CameraPath, Clip, Gaussians, Timeline, World
 
@@ -87,7 +87,7 @@ class Stage:
         authored = Gaussians(means, quats, scales, opacities, self._colours(frame), ids)
         return self.captured.beside(authored, frame) if self.captured.rows else authored
 
-    def advance(self, rasteriser: Rasteriser, frame: int) -> None:
+    def advance(self, rasteriser: Target, frame: int) -> None:
         """Move what moved since the frame before, and recolour if the light changed."""
         poses, levels = self.timeline.poses, self.timeline.levels
         for body in self.moving:
