@@ -115,16 +115,18 @@ def _outline(ids: NDArray[np.uint16]) -> Bools:
 def _edges(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> tuple[F64, Bools, Bools, Bools, Bools]:
     """slope, border, cut, met as in Points, and whether the depth agrees with a neighbour of the same object."""
     H, W = clip.ids.shape[1:]
-    own = clip.ids[frame, y, x]
+    here = (frame * H + y) * W + x
+    ids, depths = clip.ids.ravel(), clip.depth_z_m.ravel()
+    own = ids[here]
     before = np.maximum(0.02, 4 * pixel_m(clip, depth))
     slope, border, cut, met = np.zeros(len(x)), *np.zeros((3, len(x)), bool)
     nearest, tilt = np.full(len(x), np.inf), np.zeros(len(x))
     for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-        nx, ny = x + dx, y + dy
-        outside = (nx < 0) | (nx >= W) | (ny < 0) | (ny >= H)
-        nx, ny = np.clip(nx, 0, W - 1), np.clip(ny, 0, H - 1)
-        other = clip.ids[frame, ny, nx] != own
-        z = clip.depth_z_m[frame, ny, nx].astype(float)
+        along, end = (x, W) if dx else (y, H)
+        outside = along == (end - 1 if dx + dy > 0 else 0)
+        beside = np.where(outside, here, here + dx + dy * W)
+        other = ids[beside] != own
+        z = depths[beside].astype(float)
         step = np.abs(z - depth)
         border |= other | outside
         cut |= outside | (other & (z > 0) & (z < depth - before))

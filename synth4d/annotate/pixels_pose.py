@@ -111,7 +111,7 @@ def _centre(points: Points, eye: F64, size: F64, heading: float) -> F64 | None:
 def _middle(along: F64, points: Points, known: float, facing: float) -> float | None:
     """Where the middle of an extent of `known` length is. `facing` = cosine between this axis and the way
     to the camera: its sign says which end is the near one."""
-    low, high = (float(v) for v in np.percentile(along, [TRIM, 100 - TRIM]))
+    low, high = (float(v) for v in _ends(along))
     unseen = known - (high - low)
     if unseen <= max(0.004, 0.03 * known):
         return (low + high) / 2
@@ -148,6 +148,16 @@ def _is_face(along: F64, points: Points, low: float, high: float) -> bool:
     return bool((inner >= high - FACE_M).sum() >= max(FEW, 0.2 * len(inner), 2 * even * len(inner)))
 
 
+def _ends(along: F64) -> tuple[F64, F64]:
+    """Percentiles TRIM and 100 − TRIM of the last axis; numpy's own takes three times as long."""
+    last = along.shape[-1] - 1
+    first, part = divmod(last * TRIM / 100, 1)
+    i, j = int(first), min(int(first) + 1, last)
+    p = np.partition(along, sorted({i, j, last - j, last - i}), axis=-1)
+    low, high = p[..., i] * (1 - part) + p[..., j] * part, p[..., last - i] * (1 - part) + p[..., last - j] * part
+    return low, high
+
+
 def _heading(plan: F64, size: F64) -> float:
     """Heading in [0, π) at which the points' extents fit the known ones best with the least area."""
     plan = plan[:: max(1, len(plan) // 300)]
@@ -167,6 +177,6 @@ def _shares(plan: F64, size: F64, headings: F64) -> F64:
     c, s = np.cos(headings)[:, None], np.sin(headings)[:, None]
     out = np.empty((2, len(headings)))
     for k, along in enumerate((plan[:, 0] * c + plan[:, 1] * s, plan[:, 1] * c - plan[:, 0] * s)):
-        low, high = np.percentile(along, [TRIM, 100 - TRIM], axis=1)
+        low, high = _ends(along)
         out[k] = (high - low) / size[k]
     return out
