@@ -38,7 +38,7 @@ class Brought:
     captures: dict[str, Capture] = field(default_factory=dict)
     tracks: dict[str, Track] = field(default_factory=dict)
     upright: Gaussians | None = None
-    """All of a capture, in the asset's upright frame."""
+    """All of a capture, in the asset's upright frame, without harmonics."""
 
 
 def bring(spec: SceneSpec, index: int, document: Document) -> Brought:

@@ -26,7 +26,7 @@ from synth4d.physics import Geom, Hinge, RawBody
 from synth4d.scene.annotation import BoxSpec, ThingSpec
 from synth4d.scene.annotation import load as load_annotation
 from synth4d.scene.capture import Capture
-from synth4d.scene.placement import Placement, pose
+from synth4d.scene.placement import Placement, pose, product
 from synth4d.scene.spec import BodySpec, JointSpec, PlaceSpec
 from synth4d.types import F64, Gaussians, Track, Vec3
 from synth4d.yamlfile import Document
@@ -53,7 +53,7 @@ class Captured:
     """What an asset of Gaussians adds to a scene."""
 
     upright: Gaussians
-    """All of them, in the asset's upright frame."""
+    """All of them, in the asset's upright frame, without harmonics."""
     bodies: list[RawBody] = field(default_factory=list)
     named: dict[str, BodySpec] = field(default_factory=dict)
     places: dict[str, PlaceSpec] = field(default_factory=dict)
@@ -66,7 +66,8 @@ def share_out(
     found: splats.Splats, annotation: Path | None, moved: splats.Tracks | None, at: Placement, rest: str
 ) -> Captured:
     """A capture in its place; `rest` names the body of what belongs to no named thing. Raises SceneError."""
-    upright = splats.transform(found.gaussians, at.upright, at.scale)
+    raw = found.gaussians
+    upright = splats.transform(replace(raw, sh=None), at.upright, at.scale)
     out, place = Captured(upright), pose(at.place)
     things: dict[str, ThingSpec] = {}
     owner = np.full(len(upright.means), -1)
@@ -84,13 +85,15 @@ def share_out(
         out.bodies.append(_body(name, thing, things, place, led is not None))
         if thing.name is not None:
             rows = np.flatnonzero(owner == order.index(name))
-            mine = splats.transform(take(upright, rows), pose_matrix(invert_pose(thing.foot)), 1.0)
+            to_body = product(pose_matrix(invert_pose(thing.foot)), at.upright)
+            mine = splats.transform(take(raw, rows), to_body, at.scale)
             out.captures[name] = Capture(mine, thing.size, out.bodies[-1].collision)
             out.named[name] = _named(name, thing)
             if thing.place:
                 out.places[f"on_{name}"] = PlaceSpec(on=name)
     nobody = np.flatnonzero(np.isin(owner, [-1, *(k for k, n in enumerate(order) if things[n].name is None)]))
-    walls = splats.transform(take(upright, nobody), at.place, 1.0) if len(nobody) else None
+    to_scene = product(at.place, at.upright)
+    walls = splats.transform(take(raw, nobody), to_scene, at.scale) if len(nobody) else None
     solid = tuple(
         replace(g, pose=compose(b.pose, g.pose)) for b in out.bodies if things[b.name].name is None for g in b.collision
     )

@@ -97,11 +97,12 @@ def transform(gaussians: Gaussians, T: ArrayLike, scale: float = 1.0) -> Gaussia
     where T is not rigid or the scale not positive.
     """
     move = similarity(T, scale)
+    still = bool((move.R == np.eye(3)).all())
     # An ellipsoid is its own mirror image through its centre, so its axes need the turn only.
     return replace(
         gaussians,
         means=move.points(gaussians.means).astype(np.float32),
         quats_wxyz=quat_mul(move.turn, gaussians.quats_wxyz).astype(np.float32),
         scales=gaussians.scales * np.float32(scale),
-        sh=None if gaussians.sh is None else harmonics.rotate(gaussians.sh, move.R),
+        sh=gaussians.sh if gaussians.sh is None or still else harmonics.rotate(gaussians.sh, move.R),
     )
