@@ -80,7 +80,7 @@ def _open3d() -> Any:
     except (ImportError, OSError) as problem:
         said = " ".join(str(problem).split())[:120]
         raise SceneError(
-            f"--propose needs open3d ({said}): pip install synth4d[import]; it needs the system's libgl1 libgomp1 libusb-1.0-0"
+            f"--propose needs open3d ({said}): pip install synth4d[import]; apt install libgl1 libgomp1 libusb-1.0-0"
         ) from None
     return open3d
 

@@ -97,7 +97,7 @@ def transform(gaussians: Gaussians, T: ArrayLike, scale: float = 1.0) -> Gaussia
     where T is not rigid or the scale not positive.
     """
     move = similarity(T, scale)
-    still = bool((move.R == np.eye(3)).all())
+    still = bool((np.eye(3) == move.R).all())
     # An ellipsoid is its own mirror image through its centre, so its axes need the turn only.
     return replace(
         gaussians,
