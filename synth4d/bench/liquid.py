@@ -19,7 +19,7 @@ PARTICLES = 220
 STEPS = 160
 SAMPLES = 33
 """Points at which each step of each particle is looked at: less than a millimetre apart."""
-POUR_PARTICLES, POUR_STEPS = 1700, 920
+POUR_PARTICLES, POUR_STEPS = 1500, 920
 """As a pour of a clip of six seconds has."""
 
 IN, WALL, OUT, BORE = range(4)

@@ -28,6 +28,8 @@ CALM_S = 0.25
 
 POURED, SPILLED = 0.15, 0.2
 """A pour fills at least this share of its target, and of what leaves the source at most that goes elsewhere."""
+LOST = 0.04
+"""A vessel from which nobody pours loses no more than this share of what it held: else it was spilled."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +117,15 @@ def _worked(stage: Stage, planned: list[Planned], p: Planned, move: Servo) -> No
     short = abs(stage.sim.joint(part.joint.name) - move.end) / abs(part.joint.open - part.joint.closed)
     if not again and short > SHORT:
         raise CannotHappen(f"{part.name} is blocked: {short:.0%} short")
+
+
+def kept(stage: Stage, planned: list[Planned], flow: Flow) -> None:
+    """Raises CannotHappen when liquid was spilled from a vessel that is not poured from."""
+    pouring = {p.object for p in planned if p.kind == "pour"}
+    for i, body in enumerate(stage.world.bodies):
+        before, lost = flow.counts[0, i], flow.counts[0, i] - flow.counts[:, i].min()
+        if body.vessel is not None and body.id not in pouring and lost > max(LOST * before, 2):
+            raise CannotHappen(f"{body.name} spilled {lost / before:.0%} of what was in it")
 
 
 def poured(stage: Stage, p: Planned, flow: Flow) -> Poured:

@@ -21,7 +21,7 @@ from synth4d.types import F32, F64, U16, World
 I32 = NDArray[np.int32]
 Bool = NDArray[np.bool_]
 
-PARTICLES = 1700
+PARTICLES = 1500
 """Of the liquid that may move; what stands still all the time is cut into pieces of the same size."""
 SPACING_M = (0.0045, 0.012)
 STEP_S = 0.005

@@ -77,6 +77,7 @@ class _Run:
         poses, joints, levels, support, inside = (np.array(c) for c in zip(*rows, strict=True))
         check.parts(self.stage, self.planned, times, joints)
         flow = liquid.flow(world, times, poses, self._track())
+        check.kept(self.stage, self.planned, flow)
         pours = {k: check.poured(self.stage, p, flow) for k, p in enumerate(self.planned) if p.kind == "pour"}
         return Timeline(
             times_s=times, poses=poses, joints=joints, levels=levels, fill=flow.fill,

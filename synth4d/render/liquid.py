@@ -35,7 +35,7 @@ CALM_M_S, ROUGH_M_S = 0.03, 0.15
 """Below the one mean speed a surface is drawn level, above the other as rough as its particles are."""
 RESTING_M_S = 0.25
 """What is slower than this in the open lies on something."""
-STREAM, PUDDLE = (1.25, 0.36, 0.36), (0.8, 0.8, 0.16)
+STREAM, PUDDLE = (1.25, 0.42, 0.42), (0.8, 0.8, 0.16)
 """Standard deviations of a stream's and a puddle's Gaussians in spacings: along the velocity, and upwards last."""
 F0 = 0.02
 """Reflectance of water at normal incidence (Schlick's approximation, refractive index 1.33)."""
