@@ -26,10 +26,7 @@ def draw(world: World, timeline: Timeline, camera: CameraPath, threads: int = 1)
 
 def at_frame(timeline: Timeline, camera: CameraPath, frame: int) -> tuple[Timeline, CameraPath]:
     """The rest of a clip from a frame on, cut to that one frame."""
-    one = slice(frame, frame + 1)
-    tracks = ("times_s", "poses", "joints", "levels", "fill", "support", "inside", "particles")
-    cut = replace(timeline, **{name: getattr(timeline, name)[one] for name in tracks})
-    return cut, replace(camera, T_world_cam=camera.T_world_cam[one])
+    return timeline.take([frame]), replace(camera, T_world_cam=camera.T_world_cam[frame : frame + 1])
 
 
 @cache

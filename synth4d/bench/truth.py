@@ -163,9 +163,7 @@ def _shots(count: int) -> Iterator[Filmed]:
 
 def thin(timeline: Timeline, camera: CameraPath, frames: list[int]) -> tuple[Timeline, CameraPath]:
     """Some frames of a clip as a clip of their own."""
-    tracks = ("times_s", "poses", "joints", "levels", "fill", "support", "inside", "particles")
-    short = replace(timeline, **{name: getattr(timeline, name)[frames] for name in tracks})
-    return short, replace(camera, T_world_cam=camera.T_world_cam[frames])
+    return timeline.take(frames), replace(camera, T_world_cam=camera.T_world_cam[frames])
 
 
 def row(value: float, unit: str, against: str) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -20,10 +19,6 @@ HELD_VIEWS = 2
 """Views of each held-out orbit."""
 ASPECT = 3 / 4
 """Orbits are drawn for pictures of 4:3, as shots are; the views are square, so they see more."""
-MOVING = (
-    "poses", "joints", "levels", "fill", "support", "inside", "particles", "particle_velocity", "particle_vessel",
-)  # fmt: skip
-"""Members of a Timeline that have a row a frame."""
 
 
 def views(scene_path: str, settings: Nerf, seed: int) -> tuple[Clip, Clip]:
@@ -62,6 +57,4 @@ def views(scene_path: str, settings: Nerf, seed: int) -> tuple[Clip, Clip]:
 
 def _repeated(timeline: Timeline, frames: int) -> Timeline:
     """A timeline that stays at its first frame."""
-    known = {name: rows for name in MOVING if (rows := getattr(timeline, name)) is not None}
-    still: dict[str, Any] = {name: np.repeat(rows[:1], frames, axis=0) for name, rows in known.items()}
-    return replace(timeline, times_s=np.arange(frames) / 4.0, **still)
+    return replace(timeline.take([0] * frames), times_s=np.arange(frames) / 4.0)

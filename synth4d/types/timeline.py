@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from synth4d.types.arrays import F32, F64, U16
@@ -56,3 +56,12 @@ class Timeline:
     """(T,P,3) m/s; None = all at rest."""
     particle_vessel: U16 | None = None
     """(T,P) id of the vessel each particle is in, 0 = in the open; None = all in the open."""
+
+    def take(self, frames: list[int]) -> Timeline:
+        """Some frames, in any order and also repeated, as a timeline of their own."""
+        tracks = (
+            "times_s", "poses", "joints", "levels", "fill", "support", "inside", "particles", "particle_velocity",
+            "particle_vessel",
+        )  # fmt: skip
+        taken = {name: values[frames] for name in tracks if (values := getattr(self, name)) is not None}
+        return replace(self, **taken)
