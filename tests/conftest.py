@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import clips
@@ -13,6 +14,8 @@ from runs import check_whole, here
 from synth4d import config, run
 from synth4d.run import plan
 
+# Before any test imports torch: its threads must not spin while others work (nerf/studio.py).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 PIPELINES = Path(__file__).parents[1] / "pipelines"
 TINY = ("shots=3", "questions=12", "mix={dynamic: 1, twin: 1, control: 1, static: 0}")
 

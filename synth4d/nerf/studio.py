@@ -40,7 +40,7 @@ except ImportError as error:
         "pip install --no-deps nerfstudio==1.1.5, or use --set static_renderer=splat"
     ) from None
 
-__all__ = ["Loop", "Networks", "read_out", "settled", "torch", "trunc_exp"]
+__all__ = ["Loop", "Networks", "read_out", "restore", "settled", "torch", "trunc_exp"]
 THREADS = 2
 """Of a fit, on any machine: sums in other orders give other weights."""
 NEAR_M = 0.05
@@ -68,7 +68,7 @@ class Encode(torch.autograd.Function):  # type: ignore[misc]
         return None, total, None
 
 
-class Networks(torch.nn.Module):  # type: ignore[misc]
+class Networks(torch.nn.Module):
     """The NerfactoField of a fit and its proposal fields."""
 
     def __init__(self, settings: Nerf, aabb: F32, classes: int) -> None:
@@ -141,6 +141,40 @@ def read_out(networks: Networks, settings: Nerf, ids: U16, far: float, backgroun
         T_world_model=np.eye(4),
         scale=1.0,
     )
+
+
+def restore(made: field.Field) -> Networks:
+    """The networks of a fit that was read out by `read_out`."""
+    base, res = made.base, made.base.grid.resolutions
+    settings = Nerf(
+        levels=base.grid.levels, features=4 if base.grid.table.shape[1] == 4 else 2,
+        log2_size=base.grid.size.bit_length() - 1, max_res=int(res[-1]), hidden=len(base.mlp.weights[0]),
+    )  # fmt: skip
+    networks = Networks(settings, made.aabb, len(made.ids))
+    fitted = networks.field
+    assert made.semantics is not None
+    hidden = fitted.mlp_semantics.layers[-1]
+    with torch.no_grad():
+        _write(fitted.mlp_base.model[0], fitted.mlp_base.model[1].layers, base)
+        for network, proposal in zip(networks.proposals, made.proposals, strict=True):
+            _write(network.mlp_base[0], network.mlp_base[1].layers, proposal)
+        _write_mlp(fitted.mlp_head.layers, made.colour)
+        _write_mlp([*fitted.mlp_semantics.layers[:-1], fitted.field_head_semantics.net], made.semantics)
+        hidden.weight.copy_(torch.eye(len(hidden.weight)))
+        hidden.bias.zero_()
+    return networks
+
+
+def _write(encoding: Any, layers: Any, density: field.Density) -> None:
+    encoding.hash_table.copy_(torch.from_numpy(density.grid.table))
+    encoding.scalings = torch.from_numpy(density.grid.resolutions)
+    _write_mlp(layers, density.mlp)
+
+
+def _write_mlp(layers: Any, mlp: field.Mlp) -> None:
+    for layer, weight, bias in zip(layers, mlp.weights, mlp.biases, strict=True):
+        layer.weight.copy_(torch.from_numpy(weight))
+        layer.bias.copy_(torch.from_numpy(bias))
 
 
 def _joined(mlp: Any, head: Any) -> Any:

@@ -33,6 +33,9 @@ GEOMETRY, CENTRE, IDS = 0.01, 0.01, 0.02
 """Weights of the likelihood, of the mean distance's error in windows, and of the ids' cross-entropy, beside the
 squared error of colours in 0..1."""
 PROPOSAL_RAYS, PROPOSAL_EVERY = 512, 2
+ENOUGH = 2.0
+"""Optical depth of a surface at which a proposal has learned it: an opaque one would hide the field's own surface
+where the two differ by a few millimetres."""
 MARGIN_M = 0.1
 """Of the box around all that is seen."""
 CHECK, PATIENCE, GAIN_DB = 250, 4, 0.05
@@ -128,7 +131,7 @@ class _Fit:
         centre = ((share * at[:, BEFORE:]).sum(1) - ends).abs() / half
         error = (seen - colours).square().mean(1) + CENTRE * centre
         error = error + IDS * torch.nn.functional.cross_entropy(logits, classes, reduction="none")
-        return (torch.where(hit, error, 0) + GEOMETRY * _surprise(optical, hit, BEFORE)).mean()
+        return (torch.where(hit, error, 0) + GEOMETRY * _surprise(optical[:, :BEFORE], optical[:, BEFORE:], hit)).mean()
 
     def _proposal_loss(self, origins: Any, directions: Any, ends: Any, *, half: float) -> Any:
         """The first proposal is asked as it will be, evenly along the ray; the second along the window."""
@@ -139,9 +142,9 @@ class _Fit:
         optical = self._proposed(0, origins, directions, edges)
         reach = (edges[:, 1:] > ends[:, None] - half) & (edges[:, :-1] < ends[:, None] + half) & hit[:, None]
         before = (edges[:, 1:] <= ends[:, None] - half) | ~hit[:, None]
-        loss = _likelihood(torch.where(before, optical, 0).sum(1), torch.where(reach, optical, 0).sum(1), hit)
+        first = _surprise(torch.where(before, optical, 0), torch.where(reach, optical, 0), hit, ENOUGH)
         optical = self._proposed(1, origins, directions, self._edges(ends, half))
-        return GEOMETRY * (loss + _surprise(optical, hit, BEFORE)).mean()
+        return GEOMETRY * (first + _surprise(optical[:, :BEFORE], optical[:, BEFORE:], hit, ENOUGH)).mean()
 
     def _proposed(self, which: int, origins: Any, directions: Any, edges: Any) -> Any:
         """(R,B) optical depth of bins as a proposal network has it."""
@@ -206,14 +209,11 @@ def _weights(optical: Any) -> Any:
     return torch.cat([torch.ones_like(left[:, :1]), left[:, :-1]], 1) - left
 
 
-def _surprise(optical: Any, hit: Any, before: int) -> Any:
-    return _likelihood(optical[:, :before].sum(1), optical[:, before:].sum(1), hit)
-
-
-def _likelihood(before: Any, within: Any, hit: Any) -> Any:
-    """(R,) −log of the share of light that ends in the window, or, where the ray meets nothing, that ends nowhere."""
-    ends = torch.where(hit, torch.log1p(-torch.exp(-within) + 1e-6), 0)
-    return before.clamp(max=10) - ends
+def _surprise(before: Any, within: Any, hit: Any, enough: float = math.inf) -> Any:
+    """(R,) −log of the share of light that ends in the window, or, where the ray meets nothing, that ends nowhere;
+    of the optical depths (R,…) of bins before and within the window, the latter up to `enough`."""
+    ends = torch.where(hit, torch.log1p(-torch.exp(-within.sum(1).clamp(max=enough)) + 1e-6), 0)
+    return before.sum(1).clamp(max=10) - ends
 
 
 # ---- Rays ----------------------------------------------------------------------------------------

@@ -1,0 +1,198 @@
+"""Fitting a radiance field: the compiled passes, equal fits, the cache, and what a fit shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synth4d.config import Nerf
+from synth4d.errors import RenderError, SceneError, SynthError
+from synth4d.nerf import _grid, field
+from synth4d.types import CameraPath, Clip
+
+TINY = Nerf(views=16, size=64, steps=400, rays=512, levels=4, log2_size=14, max_res=128, floor_db=5)
+
+
+@pytest.fixture(scope="module")
+def torch() -> object:
+    pytest.importorskip("nerfstudio", reason="nerfstudio is not installed")
+    return pytest.importorskip("torch", reason="torch is not installed")
+
+
+# ---- The hash encoding's passes ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("levels", "features"), [(1, 2), (5, 2), (3, 4)])
+def test_passes_are_those_of_nerfstudio(torch, levels: int, features: int) -> None:  # type: ignore[no-untyped-def]
+    from nerfstudio.field_components.encodings import HashEncoding
+
+    torch.manual_seed(levels)
+    theirs = HashEncoding(levels, 4, 100, 8, features, hash_init_scale=1.0, implementation="torch")
+    points = torch.cat([torch.rand(200, 3), torch.tensor([[0.0, 0.5, 1.0]])])  # whole numbers: floor is ceil
+    value = theirs(points)
+    slope = torch.randn_like(value)
+    value.backward(slope)
+    for threads in (1, 2, 7):
+        out = np.zeros(value.shape, np.float32)
+        total = np.zeros(theirs.hash_table.shape, np.float32)
+        table, resolutions = theirs.hash_table.detach().numpy(), theirs.scalings.numpy()
+        _grid.forward(points.numpy(), table, resolutions, out, threads)
+        _grid.backward(points.numpy(), slope.numpy(), resolutions, total, threads)
+        np.testing.assert_allclose(out, value.detach().numpy(), atol=1e-6)
+        np.testing.assert_allclose(total, theirs.hash_table.grad.numpy(), atol=2e-5)
+
+
+def test_slopes_do_not_depend_on_the_number_of_threads() -> None:
+    dice = np.random.default_rng(0)
+    points, slope = dice.random((999, 3), np.float32), dice.standard_normal((999, 10)).astype(np.float32)
+    resolutions = np.array([4, 7, 12, 21, 40], np.float32)
+    totals = []
+    for threads in (1, 2, 3, 5, 16):
+        totals.append(np.zeros((5 * 64, 2), np.float32))
+        _grid.backward(points, slope, resolutions, totals[-1], threads)
+    assert totals[0].any() and all((t == totals[0]).all() for t in totals)
+
+
+# ---- A field in a file ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fitted(torch) -> field.Field:  # type: ignore[no-untyped-def]
+    learned, held = box_views(12), box_views(4, turn=0.4)
+    from synth4d.nerf import train
+
+    return train.train(learned, held, TINY, (0.1, 0.2, 0.3), 3, "cpu", lambda step, psnr: None)
+
+
+def box_views(count: int, turn: float = 0.0, side: int = 64) -> Clip:
+    """A sphere of id 7, red above and blue below, within a white box room of id 0, in closed form; an orbit."""
+    from synth4d.geometry import intrinsics, look_at
+
+    K = intrinsics(side, side, np.radians(70))
+    angles = turn + 2 * np.pi * np.arange(count) / count
+    T = np.stack([look_at(np.array([1.6 * np.cos(a), 1.6 * np.sin(a), 0.5]), np.zeros(3)) for a in angles])
+    v, u = np.mgrid[:side, :side] + 0.5
+    cam = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones_like(u)], -1)
+    way = np.einsum("nij,hwj->nhwi", T[:, :3, :3], cam)  # length to depth 1
+    eye = T[:, None, None, :3, 3]
+    wall = np.where(way > 0, 2 - eye, -2 - eye) / way
+    b, c = (way * eye).sum(-1), (eye**2).sum(-1) - 0.5**2
+    root = b * b - (way**2).sum(-1) * c
+    ball = np.where(root > 0, (-b - np.sqrt(np.maximum(root, 0))) / (way**2).sum(-1), np.inf)
+    depth = np.minimum(wall.min(-1), ball)
+    top = (eye + way * depth[..., None])[..., 2] > 0
+    hit = ball < wall.min(-1)
+    rgb = np.where(hit[..., None], np.where(top[..., None], [220, 30, 30], [30, 30, 220]), 230).astype(np.uint8)
+    return Clip(rgb, depth.astype(np.float32), np.where(hit, 7, 0).astype(np.uint16), CameraPath(side, side, K, T, 4.0))
+
+
+def test_a_fit_shows_what_it_was_shown(fitted: field.Field) -> None:
+    from synth4d.nerf.march import Marcher
+    from synth4d.render.nerf import draw
+
+    held = box_views(4, turn=0.4)
+    seen = draw(Marcher(fitted), held.camera)
+    error = np.mean((seen.rgb / 255.0 - held.rgb / 255.0) ** 2)
+    assert -10 * np.log10(error) > 18
+    assert np.median(np.abs(seen.depth_z_m - held.depth_z_m)) < 0.02
+    assert np.mean(seen.ids == held.ids) > 0.97
+
+
+def test_our_pictures_are_those_of_the_nerfstudio_loop(fitted: field.Field) -> None:
+    from synth4d.nerf import studio
+    from synth4d.nerf.march import Marcher
+    from synth4d.nerf.train import ray_directions
+
+    held = box_views(2, turn=0.4, side=24)
+    way, _ = ray_directions(held)
+    eyes = np.broadcast_to(held.camera.T_world_cam[:, None, None, :3, 3], way.shape).reshape(-1, 3)
+    rgb, depth, alpha, ids = studio.Loop(studio.restore(fitted), fitted).rays(eyes, way.reshape(-1, 3))
+    ours = Marcher(fitted, pruned=False).rays(eyes, way.reshape(-1, 3).astype(np.float64))
+    assert np.quantile(np.abs(ours.rgb - rgb), 0.99) < 2e-3
+    assert np.quantile(np.abs(ours.alpha - alpha), 0.99) < 2e-3
+    assert np.mean(ours.ids == ids) > 0.99
+    assert np.median(np.abs(ours.median_m - depth)[alpha > 0.5]) < 0.02  # theirs is the middle of a sample
+
+
+def test_two_fits_are_equal_and_files_round_trip(torch, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    from synth4d.nerf import train
+
+    short, views = TINY.model_copy(update={"steps": 30}), (box_views(6), box_views(2, turn=0.4))
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        torch.manual_seed(ord(name))  # the caller's dice are neither used nor changed
+        torch.set_num_threads(1 if name == "a" else 2)
+        made = train.train(*views, short, (0.1, 0.2, 0.3), seed, "cpu", lambda step, psnr: None)
+        field.save(made, tmp_path / name, note=1)
+    a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
+    assert a == b != c
+    back, about = field.read(tmp_path / "c")
+    assert about == {"note": 1} and (back.samples, back.near, back.far) == (made.samples, made.near, made.far)
+    np.testing.assert_array_equal(back.base.grid.table, made.base.grid.table)
+
+
+def test_a_fit_that_is_not_finite_is_an_error(torch, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    from synth4d.nerf import train
+
+    monkeypatch.setattr(train, "RATE", 1e30)
+    with pytest.raises((RenderError, SceneError), match="finite"):
+        train.train(box_views(4), box_views(4), TINY, (0, 0, 0), 3, "cpu", lambda step, psnr: None)
+
+
+@pytest.mark.parametrize("hurt", ["cut", "text", "pickle", "nan", "shape"])
+def test_a_file_that_is_no_field_is_refused(fitted: field.Field, tmp_path: Path, hurt: str) -> None:
+    path = tmp_path / "field.npz"
+    field.save(fitted, path)
+    arrays = dict(np.load(path))
+    if hurt == "cut":
+        path.write_bytes(path.read_bytes()[:-1000])
+    elif hurt == "text":
+        path.write_text("no field")
+    else:
+        table = arrays["base/table"]
+        arrays["base/table"] = {
+            "pickle": np.array([object()]), "nan": table * np.float32(np.nan), "shape": table[:-1],
+        }[hurt]  # fmt: skip
+        np.savez(path, **arrays)
+    with pytest.raises(SceneError, match=r"field\.npz"):
+        field.load(path)
+
+
+# ---- The fit of a scene --------------------------------------------------------------------------
+
+
+def test_fit_command_keeps_checks_and_mends(torch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
+    from synth4d import cli
+
+    settings = ["nerf.rays=256", "nerf.levels=4", "nerf.log2_size=12", "nerf.max_res=128", "nerf.floor_db=5"]
+    command = ["fit", "toy", "--nerf", "--steps", "40", "--views", "8", "--size", "48", "--cache", str(tmp_path)]
+    command += ["--set", *settings]
+    assert cli.run(command) == 0
+    (path,) = tmp_path.glob("*.npz")
+    first, record = path.read_bytes(), json.loads(path.with_suffix(".json").read_bytes())
+    assert record["steps"] == 40 and record["psnr_db"] > 5 and record["depth_m"] < 1
+    assert "fitted before" not in capsys.readouterr().err
+    assert cli.run(command) == 0
+    assert "fitted before" in capsys.readouterr().err
+    path.write_bytes(first[:-1] + bytes([first[-1] ^ 1]))  # a flipped bit is found, and the fit is made anew, equal
+    assert cli.run(command) == 0
+    assert "fitted before" not in capsys.readouterr().err and path.read_bytes() == first
+    assert cli.run([*command, "nerf.floor_db=59"]) == 1
+    assert "did not converge" in (said := capsys.readouterr().err) and f"{record['psnr_db']:.1f} dB" in said
+    assert cli.run([*command[:3], "--force", *command[3:], "nerf.floor_db=59"]) == 0
+
+
+def test_wrong_use_of_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    from synth4d import cli
+
+    assert cli.run(["fit", "toy"]) == 2 and "--nerf" in capsys.readouterr().err
+    assert cli.run(["fit", "toy", "--nerf", "--steps", "0"]) == 2 and "nerf.steps" in capsys.readouterr().err
+
+
+def test_a_room_without_field_or_with_events_is_refused(fitted: field.Field) -> None:
+    from synth4d.render import nerf
+
+    with pytest.raises(SynthError, match="synth4d fit"):
+        nerf.render(None, None, box_views(1).camera, rng=np.random.default_rng(0))  # type: ignore[arg-type]
