@@ -106,6 +106,8 @@ void Marcher::add_network(int levels, int features, size_t entries, const float 
                           const std::vector<Weights> &layers, float density_scale, int samples) {
   if (field_.rounds == MAX_ROUNDS) throw std::invalid_argument("more than " + std::to_string(MAX_ROUNDS - 1) + " proposal networks");
   if (samples < 1 || samples > MAX_SAMPLES) throw std::invalid_argument("samples a ray must be 1 to " + std::to_string(MAX_SAMPLES));
+  if (features != 1 && features != 2 && features != 4 && features != 8)
+    throw std::invalid_argument("a level has " + std::to_string(features) + " features, not 1, 2, 4 or 8");
   if (levels * features > MAX_WIDTH) throw std::invalid_argument("an encoding is wider than " + std::to_string(MAX_WIDTH));
   Network &net = field_.round[field_.rounds++];
   net.levels = levels, net.features = features, net.mask = (uint32_t)entries - 1;

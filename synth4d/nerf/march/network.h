@@ -44,9 +44,11 @@ static inline float *through(const Mlp &mlp, Activations &a) {
 
 // Features of LANES positions: at each level the eight corners of the cell, hashed as in Müller et al. 2022
 // (every level hashed, none dense, as nerfstudio's torch encoding does) and interpolated.
+template <int N>
 static inline void encode(const Network &net, F x, F y, F z, float *out) {
   const U mask = set(net.mask);
-  for (int level = 0; level < net.levels; level++) {
+  const float *table = net.table;
+  for (int level = 0; level < net.levels; level++, table += ((size_t)net.mask + 1) * N) {
     const F scale = set(net.scalings[level]);
     const F sx = x * scale, sy = y * scale, sz = z * scale;
     const U ix = whole(sx), iy = whole(sy), iz = whole(sz);
@@ -55,30 +57,25 @@ static inline void encode(const Network &net, F x, F y, F z, float *out) {
     const U hy0 = iy * 2654435761u, hy1 = hy0 + 2654435761u, hz0 = iz * 805459861u, hz1 = hz0 + 805459861u;
     const U yz[4] = {hy0 ^ hz0, hy1 ^ hz0, hy0 ^ hz1, hy1 ^ hz1};
     const F wyz[4] = {gy * gz, fy * gz, gy * fz, fy * fz};
-    const float *table = net.table + (size_t)level * ((size_t)net.mask + 1) * (size_t)net.features;
-    if (net.features == 2) {
-      Pairs sum = {set(0.0f), set(0.0f)};
-      for (int k = 0; k < 4; k++) {
-        const Pairs a = gather_pairs(table, (ix ^ yz[k]) & mask), wa = twice(gx * wyz[k]);
-        const Pairs b = gather_pairs(table, ((ix + 1u) ^ yz[k]) & mask), wb = twice(fx * wyz[k]);
-        sum.low = fma(wa.low, a.low, sum.low), sum.high = fma(wa.high, a.high, sum.high);
-        sum.low = fma(wb.low, b.low, sum.low), sum.high = fma(wb.high, b.high, sum.high);
-      }
-      const Pairs features = apart(sum);
-      store(out, features.low), store(out + TILE, features.high);
-    } else {
-      for (int f = 0; f < net.features; f++) {
-        F sum = set(0.0f);
-        for (int k = 0; k < 4; k++) {
-          const U a = ((ix ^ yz[k]) & mask) * (uint32_t)net.features + (uint32_t)f;
-          const U b = (((ix + 1u) ^ yz[k]) & mask) * (uint32_t)net.features + (uint32_t)f;
-          sum = fma(gx * wyz[k], (F)gather((const uint32_t *)table, a), sum);
-          sum = fma(fx * wyz[k], (F)gather((const uint32_t *)table, b), sum);
-        }
-        store(out + f * TILE, sum);
-      }
+    Rows<N> sum;
+    for (int k = 0; k < N; k++) sum.part[k] = set(0.0f);
+    for (int corner = 0; corner < 8; corner++) {
+      const U hash = (ix + (uint32_t)(corner & 1)) ^ yz[corner >> 1];
+      const Rows<N> row = look_up<N>(table, hash & mask), weight = repeated<N>((corner & 1 ? fx : gx) * wyz[corner >> 1]);
+      for (int k = 0; k < N; k++) sum.part[k] = fma(weight.part[k], row.part[k], sum.part[k]);
     }
-    out += net.features * TILE;
+    F features[N];
+    apart<N>(sum.part, features);
+    for (int k = 0; k < N; k++, out += TILE) store(out, features[k]);
+  }
+}
+
+static inline void encode(const Network &net, F x, F y, F z, float *out) {
+  switch (net.features) {
+    case 1: return encode<1>(net, x, y, z, out);
+    case 2: return encode<2>(net, x, y, z, out);
+    case 4: return encode<4>(net, x, y, z, out);
+    default: return encode<8>(net, x, y, z, out);
   }
 }
 

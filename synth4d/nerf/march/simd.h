@@ -48,42 +48,86 @@ static inline U gather(const uint32_t *p, U i) {
 }
 #endif
 
-// A pair of features for every lane, kept interleaved (f0 f1 f0 f1 …) in two vectors while corners are summed.
-struct Pairs {
-  F low, high;
+// N features of every lane, kept interleaved as they lie in memory while the corners of a cell are summed.
+template <int N>
+struct Rows {
+  F part[N];
 };
 
-#if defined(__AVX512F__)
-static inline Pairs gather_pairs(const float *table, U i) {
-  const __m256i low = _mm512_castsi512_si256((__m512i)i), high = _mm512_extracti64x4_epi64((__m512i)i, 1);
-  return {(F)_mm512_castpd_ps(_mm512_i32gather_pd(low, table, 8)), (F)_mm512_castpd_ps(_mm512_i32gather_pd(high, table, 8))};
-}
-static inline Pairs twice(F a) {
-  const __m512i low = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
-  return {(F)_mm512_permutexvar_ps(low, (__m512)a), (F)_mm512_permutexvar_ps(_mm512_add_epi32(low, _mm512_set1_epi32(8)), (__m512)a)};
-}
-static inline Pairs apart(Pairs p) {
-  const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-  const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
-  return {(F)_mm512_permutex2var_ps((__m512)p.low, even, (__m512)p.high), (F)_mm512_permutex2var_ps((__m512)p.low, odd, (__m512)p.high)};
-}
-#else
-static inline Pairs gather_pairs(const float *table, U i) {
-  Pairs out;
-  for (int k = 0; k < LANES / 2; k++) {
-    const float *a = table + 2 * (size_t)i[k], *b = table + 2 * (size_t)i[k + LANES / 2];
-    out.low[2 * k] = a[0], out.low[2 * k + 1] = a[1], out.high[2 * k] = b[0], out.high[2 * k + 1] = b[1];
+// Lane numbers of N vectors when every lane is repeated N times.
+template <int N>
+struct Repeats {
+  int32_t lane[N][LANES];
+  constexpr Repeats() : lane() {
+    for (int k = 0; k < N * LANES; k++) lane[k / LANES][k % LANES] = k / N;
+  }
+};
+
+template <int N>
+static inline Rows<N> repeated(F a) {
+  static constexpr Repeats<N> at;
+  Rows<N> out;
+  for (int k = 0; k < N; k++) {
+    I lanes;
+    __builtin_memcpy(&lanes, at.lane[k], sizeof lanes);
+    out.part[k] = __builtin_shuffle(a, lanes);
   }
   return out;
 }
-static inline Pairs twice(F a) {
-  return {__builtin_shuffle(a, I{0, 0, 1, 1, 2, 2, 3, 3}), __builtin_shuffle(a, I{4, 4, 5, 5, 6, 6, 7, 7})};
+
+// N vectors that hold N features in turn → one vector a feature, by taking every second number again and again.
+template <int N>
+static inline void apart(const F *mixed, F *features, int step = 1) {
+  if constexpr (N == 1) {
+    features[0] = mixed[0];
+  } else {
+    I even, odd;
+    for (int k = 0; k < LANES; k++) even[k] = 2 * k, odd[k] = 2 * k + 1;
+    F halves[2][N / 2];
+    for (int k = 0; k < N / 2; k++) {
+      halves[0][k] = __builtin_shuffle(mixed[2 * k], mixed[2 * k + 1], even);
+      halves[1][k] = __builtin_shuffle(mixed[2 * k], mixed[2 * k + 1], odd);
+    }
+    apart<N / 2>(halves[0], features, 2 * step), apart<N / 2>(halves[1], features + step, 2 * step);
+  }
 }
-static inline Pairs apart(Pairs p) {
-  return {__builtin_shuffle(p.low, p.high, I{0, 2, 4, 6, 8, 10, 12, 14}),
-          __builtin_shuffle(p.low, p.high, I{1, 3, 5, 7, 9, 11, 13, 15})};
-}
+
+// Rows i[lane] of a table of N columns.
+template <int N>
+static inline Rows<N> look_up(const float *table, U i) {
+  Rows<N> out;
+#if defined(__AVX512F__)
+  if constexpr (N == 2) {
+    const __m256i low = _mm512_castsi512_si256((__m512i)i), high = _mm512_extracti64x4_epi64((__m512i)i, 1);
+    out.part[0] = (F)_mm512_castpd_ps(_mm512_i32gather_pd(low, table, 8));
+    out.part[1] = (F)_mm512_castpd_ps(_mm512_i32gather_pd(high, table, 8));
+    return out;
+  }
 #endif
+  alignas(64) uint32_t at[LANES];
+  __builtin_memcpy(at, &i, sizeof at);
+#if defined(__AVX512F__)
+  if constexpr (N == 4) {
+    for (int k = 0; k < 4; k++) {
+      const uint32_t *four = at + 4 * k;
+      __m512 row = _mm512_castps128_ps512(_mm_loadu_ps(table + 4 * (size_t)four[0]));
+      row = _mm512_insertf32x4(row, _mm_loadu_ps(table + 4 * (size_t)four[1]), 1);
+      row = _mm512_insertf32x4(row, _mm_loadu_ps(table + 4 * (size_t)four[2]), 2);
+      out.part[k] = (F)_mm512_insertf32x4(row, _mm_loadu_ps(table + 4 * (size_t)four[3]), 3);
+    }
+    return out;
+  }
+#elif defined(__AVX2__)
+  if constexpr (N == 4) {
+    for (int k = 0; k < 4; k++)
+      out.part[k] = (F)_mm256_loadu2_m128(table + 4 * (size_t)at[2 * k + 1], table + 4 * (size_t)at[2 * k]);
+    return out;
+  }
+#endif
+  for (int lane = 0; lane < LANES; lane++)
+    __builtin_memcpy((float *)out.part + N * lane, table + N * (size_t)at[lane], N * sizeof(float));
+  return out;
+}
 
 // e^x within 2 ulp, from e^-87 to e^88: 2^n · e^r with |r| ≤ ln 2 / 2, and the minimax polynomial of Cephes' expf.
 static inline F exponential(F x) {
