@@ -131,7 +131,7 @@ def test_nothing_passes_a_wall(seed: int) -> None:
 @pytest.mark.parametrize("share", [0.35, 0.8])
 def test_settled_liquid_stands_as_high_as_its_volume(v: Vessel, share: float) -> None:
     assert abs(bench.level_error(v, share, 900)) < 0.05
-    x, d = bench.settled(v, share, 400)
+    x, _ = bench.settled(v, share, 400)
     assert (np.hypot(x[:, 0], x[:, 1]) < vessels.radius(v, x[:, 2])).all() and x[:, 2].min() > v.bottom_z
 
 
@@ -196,7 +196,7 @@ def test_a_tube_under_a_lid_pours_too() -> None:
 
 
 def test_what_is_too_much_runs_over_and_lies_on_the_table_or_the_floor() -> None:
-    world, _, flow, a, b = poured(JUG, replace(MUG, top_z=0.05), 0.7, 1.8, given=0.3)
+    _, _, flow, _, b = poured(JUG, replace(MUG, top_z=0.05), 0.7, 1.8, given=0.3)
     assert flow.fill[:, b].max() > 0.9 and flow.fill[-1, b] <= 1.0
     spilled = flow.particles[-1][flow.vessel[-1] == 0]
     assert len(spilled) > 0.1 * flow.particles.shape[1]

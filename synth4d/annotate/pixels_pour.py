@@ -18,6 +18,8 @@ DRY = 0.12
 """A vessel is empty when its inside is seen this low, as a share of its height."""
 FILLED = 0.1
 """A vessel whose level rises by this share was poured into."""
+OFF_M = 0.012
+"""A vessel whose lowest visible points are this far above the foot of another one is held over it."""
 STREAM_M = 0.12
 """Liquid above a vessel and so near its axis is falling into it."""
 
@@ -79,13 +81,14 @@ def pourings(target: Track, filling: Filling, vessels: list[Track]) -> list[Chan
 
 
 def _held_over(vessel: Track, target: Track, first: int, last: int) -> bool:
-    """Whether in most frames that show both, all of a vessel is above the middle of another, and near it."""
+    """Whether in most frames that show both, a vessel is off what the other stands on, and near it."""
     over = []
     for t in range(first, last + 1):
         points = vessel.points.within(t, t).world
         if len(points) >= 8 and np.isfinite(target.box[t, 0]):
             away = float(np.hypot(*(points[:, :2].mean(axis=0) - target.box[t, :2])))
-            over.append(float(np.percentile(points[:, 2], 3)) > target.box[t, 2] and away < 0.35)
+            foot = target.box[t, 2] - target.thing.size[2] / 2
+            over.append(float(np.percentile(points[:, 2], 3)) > foot + OFF_M and away < 0.35)
     return len(over) > 0 and sum(over) > len(over) / 2
 
 
