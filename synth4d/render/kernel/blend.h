@@ -1,6 +1,6 @@
 // A tile, front to back: splats in batches of 64, pixels in 4×4 blocks, so that a block's colour, transmittance and
-// depth stay in registers over a batch. Prototyped 16×1 rows and entry-major blocks were 1.2× and more slower: half of
-// their lanes and most of their loads and stores were wasted.
+// depth stay in registers over a batch. Prototyped 16×1 rows and entry-major blocks were 1.2× and more slower: half
+// of their lanes and most of their loads and stores were wasted.
 
 constexpr int SIDE = 4;                          // pixels of a block
 constexpr int BLOCKS = TILE * TILE / (SIDE * SIDE);
@@ -71,7 +71,8 @@ inline void touch(Outlines &k, int strip, float x0, float first) {
   constexpr float SLACK = 0.01f;  // pixels, for rounding
   for (int e = 0; e < BATCH; e++) {
     const float x = k.x[e] - x0, top = first + 0.5f - k.y[e], bottom = top + (float)(SIDE - 1);
-    const float down = clamp(k.lean[e], top, bottom), up = clamp(-k.lean[e], top, bottom), nearest = clamp(0.0f, top, bottom);
+    const float down = clamp(k.lean[e], top, bottom), up = clamp(-k.lean[e], top, bottom);
+    const float nearest = clamp(0.0f, top, bottom);
     const float left = x + k.slope[e] * up - __builtin_sqrtf(larger(k.wide[e] - up * up * k.narrow[e], 0.0f));
     const float right = x + k.slope[e] * down + __builtin_sqrtf(larger(k.wide[e] - down * down * k.narrow[e], 0.0f));
     const int end = (int)clamp(1.0f + (right - 0.5f + SLACK) * 0.25f, 0.0f, 4.0f);
@@ -93,7 +94,8 @@ bool blend(const Splat *splats, const uint32_t *entries, int count, int left, in
   for (int strip = 0; strip < TILE / SIDE; strip++) touch(k, strip, (float)left, (float)(top + SIDE * strip));
   const uint64_t all = count < BATCH ? (1ull << count) - 1 : ~0ull;
   alignas(64) float lane_x[LANES], lane_y[LANES];
-  for (int l = 0; l < LANES; l++) lane_x[l] = (float)(left + l % SIDE) + 0.5f, lane_y[l] = (float)(top + l / SIDE) + 0.5f;
+  for (int l = 0; l < LANES; l++)
+    lane_x[l] = (float)(left + l % SIDE) + 0.5f, lane_y[l] = (float)(top + l / SIDE) + 0.5f;
   bool more = false;
   for (int block = 0; block < BLOCKS; block++) {
     if (!tile.live[block]) continue;
@@ -104,7 +106,8 @@ bool blend(const Splat *splats, const uint32_t *entries, int count, int left, in
         const int o = block * SIDE * SIDE + half * LANES;
         const uint32_t lanes = tile.live[block] >> half * LANES;
         const F py = add(load(lane_y), set((float)(block / SIDE * SIDE + half * (LANES / SIDE))));
-        if (lanes & ((1u << LANES) - 1)) live |= pack(blend_pixels(batch, entries, bits, px, py, unpack(lanes), o, tile)) << half * LANES;
+        if (!(lanes & ((1u << LANES) - 1))) continue;
+        live |= pack(blend_pixels(batch, entries, bits, px, py, unpack(lanes), o, tile)) << half * LANES;
       }
       tile.live[block] = (uint16_t)live;
     }

@@ -1,9 +1,9 @@
-// Blocks to candidates: which blocks a region may see, where, and from which depth on. Everything here is on the safe
-// side of what `project` computes, so leaving blocks out changes no bit of the picture.
+// Blocks to candidates: which blocks a region may see, where, and from which depth on. Everything here is on the
+// safe side of what `project` computes, so leaving blocks out changes no bit of the picture.
 
 constexpr float OUTLINE = 3.34f;       // standard deviations at which an opaque splat falls to 1/255, rounded up
 constexpr float ROOT_LOW_PASS = 0.548f;
-constexpr float ROUNDING = 4e-6f;      // of the size of what was added up; 2⁻²⁴ an operation, of which there are ten
+constexpr float ROUNDING = 4e-6f;      // of the size of what was added up: ten operations, each 2⁻²⁴
 
 // Value of n·p + offset where it is largest over a block, with `reach` for each unit of standard deviation.
 struct Plane {
@@ -70,8 +70,9 @@ size_t cull(const Bounds &bounds, size_t count, const View &view, const Region &
       for (int axis = 0; axis < 2; axis++) {
         const float *m = view.m + 4 * axis, focal = axis ? view.fy : view.fx, centre = axis ? view.cy : view.cx;
         const float at = m[0] * cx[i] + m[1] * cy[i] + m[2] * cz[i] + m[3];
-        const float size = magnitude(m[0]) * hx[i] + magnitude(m[1]) * hy[i] + magnitude(m[2]) * hz[i] +
-                           ROUNDING * (magnitude(m[0] * cx[i]) + magnitude(m[1] * cy[i]) + magnitude(m[2] * cz[i]) + magnitude(m[3]));
+        const float sum = magnitude(m[0] * cx[i]) + magnitude(m[1] * cy[i]) + magnitude(m[2] * cz[i]) + magnitude(m[3]);
+        const float size =
+            magnitude(m[0]) * hx[i] + magnitude(m[1]) * hy[i] + magnitude(m[2]) * hz[i] + ROUNDING * sum;
         const float beyond = (axis ? reach_y : reach_x) * sigma[i] / near + EDGE, a = at - size, b = at + size;
         low[axis] = focal * (a / (a > 0.0f ? far : near)) + centre - beyond;
         high[axis] = focal * (b / (b > 0.0f ? near : far)) + centre + beyond;

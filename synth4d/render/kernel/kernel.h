@@ -1,5 +1,5 @@
 // The nouns of the splat kernel, shared by every build of the stages. No standard containers here or in
-// stages.cpp: an inline function of theirs compiled for AVX-512 could be the copy the linker keeps for all.
+// stages.cpp, and inline functions are static: one compiled for AVX-512 could be the copy the linker keeps for all.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -87,10 +87,10 @@ struct Image {
 };
 
 // Bits [first,last] of a row of tiles.
-inline uint32_t across(int first, int last) { return (2u << last) - (1u << first); }
+static inline uint32_t across(int first, int last) { return (2u << last) - (1u << first); }
 
 // Whether a tile of a rectangle, ends included, still takes light.
-inline bool is_open(const Region &region, int left, int right, int top, int bottom) {
+static inline bool is_open(const Region &region, int left, int right, int top, int bottom) {
   uint32_t open = 0;
   for (int r = top; r <= bottom; r++) open |= region.open[r];
   return open & across(left, right);

@@ -26,7 +26,7 @@ size_t Painter::order_candidates(const Stages &stages, const Bounds &bounds, siz
   return count;
 }
 
-// Candidates [begin,end) of the order become waiting splats, but for blocks that have nothing but done tiles before them.
+// Candidates [begin,end) of the order become waiting splats, but for blocks with nothing but done tiles before them.
 void Painter::project(const Stages &stages, const Model &model, const View &view, const Region &region, size_t begin,
                       size_t end) {
   Splat *splats = splats_.grow(splat_count_ + (end - begin) * BLOCK, splat_count_);

@@ -53,7 +53,8 @@ void project_block(const Model &g, const View &view, const Region &region, size_
     const float czu = m[8] * s0 + m[9] * s1 + m[10] * s2, czv = m[8] * t0 + m[9] * t1 + m[10] * t2;
     const float suu = cuu - LOW_PASS + SLOPE_PASS, svv = cvv - LOW_PASS + SLOPE_PASS;
     const float islope = 1.0f / (suu * svv - cuv * cuv);
-    const float czz = m[8] * (xx[i] * m[8] + xy[i] * m[9] + xz[i] * m[10]) + m[9] * (xy[i] * m[8] + yy[i] * m[9] + yz[i] * m[10]) +
+    const float czz = m[8] * (xx[i] * m[8] + xy[i] * m[9] + xz[i] * m[10]) +
+                      m[9] * (xy[i] * m[8] + yy[i] * m[9] + yz[i] * m[10]) +
                       m[10] * (xz[i] * m[8] + yz[i] * m[9] + zz[i] * m[10]);
     float strength = opacity[i];
     if (FILTERED) {  // by the share of its area that a splat had before the low-pass (Yu et al. 2024, Mip-Splatting)
@@ -91,7 +92,8 @@ void shade_block(const Model &g, const View &view, size_t begin, int count, Bloc
     Y[3][i] = 1.09254843f * x * y, Y[4][i] = -1.09254843f * y * z, Y[5][i] = 0.315391565f * (2.0f * zz - xx - yy);
     Y[6][i] = -1.09254843f * x * z, Y[7][i] = 0.546274215f * (xx - yy);
     Y[8][i] = -0.590043589f * y * (3.0f * xx - yy), Y[9][i] = 2.89061144f * x * y * z;
-    Y[10][i] = -0.457045799f * y * (4.0f * zz - xx - yy), Y[11][i] = 0.373176333f * z * (2.0f * zz - 3.0f * xx - 3.0f * yy);
+    Y[10][i] = -0.457045799f * y * (4.0f * zz - xx - yy);
+    Y[11][i] = 0.373176333f * z * (2.0f * zz - 3.0f * xx - 3.0f * yy);
     Y[12][i] = -0.457045799f * x * (4.0f * zz - xx - yy), Y[13][i] = 1.44530572f * z * (xx - yy);
     Y[14][i] = -0.590043589f * x * (xx - 3.0f * yy);
   }
@@ -119,9 +121,10 @@ int project(const Model &g, const View &view, const Region &region, size_t block
     float rgb[3] = {g.rgb[0][slot], g.rgb[1][slot], g.rgb[2][slot]};
     if (g.sh_count)
       for (int c = 0; c < 3; c++) rgb[c] = larger(rgb[c] + k.rgb[c][i], 0.0f);
-    out[written++] = Splat{k.x[i], k.y[i], k.a[i], k.b[i], k.c[i], k.log2_opacity[i], k.z[i], k.zx[i], k.zy[i], k.z_span[i],
-                           {rgb[0], rgb[1], rgb[2]}, g.row[slot], g.id[slot], 0,
-                           (uint8_t)k.x0[i], (uint8_t)k.x1[i], (uint8_t)k.y0[i], (uint8_t)k.y1[i]};
+    out[written++] = Splat{
+        k.x[i], k.y[i], k.a[i], k.b[i], k.c[i], k.log2_opacity[i], k.z[i], k.zx[i], k.zy[i], k.z_span[i],
+        {rgb[0], rgb[1], rgb[2]}, g.row[slot], g.id[slot], 0,
+        (uint8_t)k.x0[i], (uint8_t)k.x1[i], (uint8_t)k.y0[i], (uint8_t)k.y1[i]};
   }
   return written;
 }

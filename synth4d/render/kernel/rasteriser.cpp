@@ -197,12 +197,14 @@ void Rasteriser::render(const View &view, const Image &image) {
   const Model model{count_, {mean_[0].data(), mean_[1].data(), mean_[2].data()},
                     {cov_[0].data(), cov_[1].data(), cov_[2].data(), cov_[3].data(), cov_[4].data(), cov_[5].data()},
                     log2_opacity_.data(), filtered_.empty() ? nullptr : filtered_.data(),
-                    {rgb_[0].data(), rgb_[1].data(), rgb_[2].data()}, id_.data(), row_of_.data(), sh_count_, sh_.data()};
+                    {rgb_[0].data(), rgb_[1].data(), rgb_[2].data()}, id_.data(), row_of_.data(),
+                    sh_count_, sh_.data()};
   const Bounds bounds{{centre_[0].data(), centre_[1].data(), centre_[2].data()},
                       {half_[0].data(), half_[1].data(), half_[2].data()}, sigma_.data()};
   auto regions = [](int pixels, int side) { return (pixels + side - 1) / side; };
   int side = REGION;  // smaller where threads would be left without one
-  while (side > 2 * TILE && regions(view.width, side) * regions(view.height, side) < 4 * threads_ && threads_ > 1) side /= 2;
+  while (threads_ > 1 && side > 2 * TILE && regions(view.width, side) * regions(view.height, side) < 4 * threads_)
+    side /= 2;
   const int columns = regions(view.width, side), count = columns * regions(view.height, side);
   painters_.resize((size_t)threads_);
   std::atomic<int> next{0};
