@@ -86,10 +86,18 @@ def covered(mesh: tuple[np.ndarray, np.ndarray], spacing: float) -> tuple[surfac
     lines = np.full_like(outlines.lines, np.nan)
     points = _author.cover(
         t.corners, t.flat, t.body, t.source, none, np.zeros(len(t)), lines, outlines.widths, outlines.beyond,
-        outlines.across, outlines.bend, eyes_at(np.array([[0.3, 0.2, 2.0]])), [1.0], author.CHUNK, author.CELLS,
-        (spacing, spacing), 1.0, 0.0,
+        outlines.across, outlines.bend, eyes_at(np.array([[0.3, 0.2, 2.0]])), far(), np.ones(1, np.uint8),
+        np.eye(3)[None], np.zeros((1, 3)), [1.0], author.CHUNK, author.CELLS, (spacing, spacing), 1.0, 0.0,
     )  # fmt: skip
     return t, points
+
+
+def far() -> _author.Depths:
+    """Nothing hides anything."""
+    levels = np.full((1, 4, 2, 2), np.inf, np.float32)
+    camera = np.eye(4)[None].copy()
+    camera[0, 2, 3] = -50.0
+    return _author.Depths(camera, levels, np.eye(3), [1.0, 3.0, 7.0], 0.02)
 
 
 def eyes_at(places: np.ndarray, spread: float = 50.0) -> _author.Eyes:
@@ -138,8 +146,7 @@ def test_refining_keeps_area_and_bounds_edges() -> None:
     t, outlines, _ = surface.gather((body_of(box((1.0, 0.02, 0.3))),))
     place = np.array([[0.0, 0.0, 3.0]])
     above = np.flatnonzero(t.flat[:, 2] > 0.5)
-    levels = np.full((1, 4, 2, 2), np.inf, np.float32)
-    depths = _author.Depths(np.eye(4)[None], levels, np.eye(3), [1.0, 3.0, 7.0], 0.02)
+    depths = far()
     still, no = np.ones(1, np.uint8), np.zeros(1, np.uint8)
     none = np.zeros(0, np.int64)
     limits = (0.4, 9.0, 0.07, 0.07, 0.1, 0.05, 0.03)

@@ -9,6 +9,7 @@ namespace {
 constexpr int PLANES[3][2] = {{1, 2}, {2, 0}, {0, 1}};
 // Place of the first point in cells; a little off the middle, and so off the diagonals of symmetric faces.
 constexpr double SHIFT = 0.5 + 1.7e-4;
+constexpr int64_t BLOCK = 6;  // cells a side that are looked for at once
 constexpr double NEAR_M = 0.1;  // depth that stands for a camera within the bounds of what it looks at
 
 // How far the half-opaque contour of a border row of Gaussians lies beyond the row, in cells, where a pixel is
@@ -52,7 +53,8 @@ struct Piece {  // of a triangle within one column of chunks
 struct Coverer {
   const Sheet &sheet;
   const Outlines &outlines;
-  const std::vector<Views> &views;
+  const std::vector<BodyView> &bodies;
+  const Horizon &horizon;
   const std::vector<double> &spacing_px;
   double focal;
   const Grain &grain;
@@ -64,7 +66,7 @@ struct Coverer {
   void cut(int32_t t) {
     const double *c = sheet.corners + 9 * t;
     const Vec n = vec(sheet.flat + 3 * t);
-    const Views &seen = views[sheet.body[t]];
+    const Views &seen = bodies[sheet.body[t]].views;
     const Lattice L(c, n);
     double low[2], high[2];
     const int axes[2] = {L.u, L.v};
@@ -123,12 +125,13 @@ struct Coverer {
   }
 
   struct Border {  // a line, and how far points keep from it
-    double n[3], offset, inset;
+    Vec n;
+    double offset, inset;
   };
 
   // The hard lines that a piece's points may be too close to.
   int borders(const Piece &p, double step, Border *found) const {
-    const Views &seen = views[sheet.body[p.triangle]];
+    const Views &seen = bodies[sheet.body[p.triangle]].views;
     const int64_t row = (int64_t)sheet.source[p.triangle] * LINES;
     int number = 0;
     for (int k = 0; k < LINES; k++) {
@@ -150,7 +153,7 @@ struct Coverer {
       }
       inset = std::min(inset, outlines.widths[row + k] / 2);
       if (away > p.radius + inset) continue;
-      found[number++] = {{inward[0], inward[1], inward[2]}, line[3], inset};
+      found[number++] = {inward, line[3], inset};
     }
     return number;
   }
@@ -177,7 +180,7 @@ struct Coverer {
   double depth(const Piece &p, const Vec &normal) const {
     const double room = sheet.room[p.triangle];
     if (room == 0) return 0;
-    const Views &seen = views[sheet.body[p.triangle]];
+    const Views &seen = bodies[sheet.body[p.triangle]].views;
     const double bend = outlines.bend[sheet.source[p.triangle]];
     if (bend == INF) return std::min(mean_need(seen, p, normal), room);
     const double sine = std::clamp(seen.facing(p.center, normal)[1], 0.0, 1.0), cosine = std::sqrt(1 - sine * sine);
@@ -214,40 +217,56 @@ struct Coverer {
       origin[k] = start + SHIFT * step;
     }
     Border lines[LINES];
-    int number = -1;
+    const int number = borders(p, step, lines);
     const double sink = depth(p, n);
-    for (int64_t i = first[0]; i <= last[0]; i++)
-      for (int64_t j = first[1]; j <= last[1]; j++) {
-        const double x = origin[0] + i * step, y = origin[1] + j * step;
-        const double b1 = L.weights[0][0] * x + L.weights[0][1] * y + L.weights[0][2];
-        const double b2 = L.weights[1][0] * x + L.weights[1][1] * y + L.weights[1][2];
-        const double b0 = 1 - b1 - b2;
-        if (b0 < 0 || b1 < 0 || b2 < 0) continue;
-        if (number < 0) number = borders(p, step, lines);
-        Vec at;
-        at[L.u] = x, at[L.v] = y;
-        at[L.axis] = c[L.axis] + L.slope_u * (x - c[L.u]) + L.slope_v * (y - c[L.v]);
-        for (int k = 0; k < number; k++) {
-          const Border &line = lines[k];
-          const double short_of = line.inset - (line.n[0] * at[0] + line.n[1] * at[1] + line.n[2] * at[2] - line.offset);
-          if (short_of > 0)
-            for (int d = 0; d < 3; d++) at[d] += short_of * line.n[d];
-        }
-        for (int d = 0; d < 3; d++) at[d] -= sink * n[d];
-        out.triangle.push_back(p.triangle);
-        for (double b : {b0, b1, b2}) out.share.push_back((float)b);
-        for (double a : at) out.means.push_back((float)a);
-        out.grain.push_back((float)step);
-        out.pixel.push_back((float)p.mean);
+    auto on_plane = [&](double x, double y) {
+      Vec at;
+      at[L.u] = x, at[L.v] = y;
+      at[L.axis] = c[L.axis] + L.slope_u * (x - c[L.u]) + L.slope_v * (y - c[L.v]);
+      return at;
+    };
+    const double radius = step * BLOCK * std::sqrt((1 + L.slope_u * L.slope_u + L.slope_v * L.slope_v) / 2) + 2 * step;
+    for (int64_t a = first[0]; a <= last[0]; a += BLOCK)
+      for (int64_t b = first[1]; b <= last[1]; b += BLOCK) {
+        const Vec middle = on_plane(origin[0] + (a + (BLOCK - 1) / 2.0) * step, origin[1] + (b + (BLOCK - 1) / 2.0) * step);
+        if (hidden(p, middle, radius)) continue;
+        for (int64_t i = a; i <= std::min(a + BLOCK - 1, last[0]); i++)
+          for (int64_t j = b; j <= std::min(b + BLOCK - 1, last[1]); j++) {
+            const double x = origin[0] + i * step, y = origin[1] + j * step;
+            const double b1 = L.weights[0][0] * x + L.weights[0][1] * y + L.weights[0][2];
+            const double b2 = L.weights[1][0] * x + L.weights[1][1] * y + L.weights[1][2];
+            const double b0 = 1 - b1 - b2;
+            if (b0 < 0 || b1 < 0 || b2 < 0) continue;
+            add(p, {b0, b1, b2}, on_plane(x, y), sink, n, step, lines, number);
+          }
       }
+  }
+
+  bool hidden(const Piece &p, const Vec &middle, double radius) const {
+    const BodyView &body = bodies[sheet.body[p.triangle]];
+    return body.views.reach(middle, radius).nearest == INF || (body.still && !horizon.sees(body.placed(middle), radius));
+  }
+
+  void add(const Piece &p, const Vec &share, Vec at, double sink, const Vec &normal, double step, const Border *lines,
+           int number) {
+    for (int k = 0; k < number; k++) {
+      const double short_of = lines[k].inset - (dot(lines[k].n, at) - lines[k].offset);
+      if (short_of > 0) at = at + short_of * lines[k].n;
+    }
+    at = at - sink * normal;
+    out.triangle.push_back(p.triangle);
+    for (double b : share) out.share.push_back((float)b);
+    for (double a : at) out.means.push_back((float)a);
+    out.grain.push_back((float)step);
+    out.pixel.push_back((float)p.mean);
   }
 };
 
 }  // namespace
 
-Points cover(const Sheet &sheet, const Outlines &outlines, const std::vector<Views> &views,
+Points cover(const Sheet &sheet, const Outlines &outlines, const std::vector<BodyView> &bodies, const Horizon &horizon,
              const std::vector<double> &spacing_px, double focal, const Grain &grain) {
-  Coverer coverer{sheet, outlines, views, spacing_px, focal, grain, {}, {}, {}, {}};
+  Coverer coverer{sheet, outlines, bodies, horizon, spacing_px, focal, grain, {}, {}, {}, {}};
   for (int64_t t = 0; t < sheet.count; t++) coverer.cut((int32_t)t);
   for (const Piece &piece : coverer.pieces) coverer.fill(piece);
   return std::move(coverer.out);

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "views.h"
+#include "refine.h"
 
 namespace synth4d {
 
@@ -47,7 +47,7 @@ struct Points {
   std::vector<float> pixel;       // (N,) metres a pixel where it is seen, on average
 };
 
-Points cover(const Sheet &sheet, const Outlines &outlines, const std::vector<Views> &views,
+Points cover(const Sheet &sheet, const Outlines &outlines, const std::vector<BodyView> &bodies, const Horizon &horizon,
              const std::vector<double> &spacing_px, double focal, const Grain &grain);
 
 }  // namespace synth4d

@@ -46,12 +46,6 @@ struct Eyes {
     const int64_t a = begin.data()[body];
     return {eyes.data() + 3 * a, axes.data() + 9 * a, shift.data() + a, turn.data() + a, begin.data()[body + 1] - a, spread};
   }
-
-  std::vector<Views> all() const {
-    std::vector<Views> out;
-    for (size_t b = 0; b + 1 < begin.shape(0); b++) out.push_back(of((int64_t)b));
-    return out;
-  }
 };
 
 // A horizon and the arrays it looks into.
@@ -60,6 +54,17 @@ struct Depths {
   In<float, nb::ndim<4>> levels;
   Horizon horizon;
 };
+
+using Flags = In<uint8_t, nb::ndim<1>>;
+
+std::vector<BodyView> bodies_of(const Eyes &eyes, const Flags &still, const Flags &contact, const Rows33 &rotation,
+                                const Rows3 &place) {
+  std::vector<BodyView> out;
+  for (size_t b = 0; b < still.shape(0); b++)
+    out.push_back({eyes.of((int64_t)b), still.data()[b] != 0, contact.data()[b] != 0, rotation.data() + 9 * b,
+                   place.data() + 3 * b});
+  return out;
+}
 
 }  // namespace
 
@@ -105,13 +110,10 @@ NB_MODULE(_author, m) {
       });
 
   m.def("refine", [](Rows33 corners, Rows33 normals, Rows3 flat, List slack, In<int32_t, nb::ndim<1>> body, const Eyes &eyes,
-                     const Depths &depths, In<uint8_t, nb::ndim<1>> still, In<uint8_t, nb::ndim<1>> contact,
+                     const Depths &depths, Flags still, Flags contact,
                      Rows33 rotation, Rows3 place, In<int64_t, nb::ndim<1>> near, In<int64_t, nb::ndim<1>> nearer,
                      std::tuple<double, double, double, double, double, double, double> l) {
-    std::vector<BodyView> bodies;
-    for (size_t b = 0; b < still.shape(0); b++)
-      bodies.push_back({eyes.of((int64_t)b), still.data()[b] != 0, contact.data()[b] != 0, rotation.data() + 9 * b,
-                        place.data() + 3 * b});
+    const std::vector<BodyView> bodies = bodies_of(eyes, still, contact, rotation, place);
     const auto [coarse, px, low, high, nearest, edge, cell] = l;
     const Mesh mesh{corners.data(), normals.data(), flat.data(), slack.data(), body.data(), (int64_t)corners.shape(0)};
     Cut cut = refine(mesh, bodies, depths.horizon, eyes.focal, Limits{coarse, px, low, high, nearest, edge, cell},
@@ -135,11 +137,12 @@ NB_MODULE(_author, m) {
                     In<uint8_t, nb::shape<-1, LINES>> joined, List room,
                     In<double, nb::shape<-1, LINES, 4>> lines, In<double, nb::shape<-1, LINES>> widths,
                     In<double, nb::shape<-1, LINES>> beyond, In<double, nb::shape<-1, LINES, 3>> across, List bend,
-                    const Eyes &eyes, std::vector<double> spacing_px, double chunk, std::vector<int64_t> levels,
+                    const Eyes &eyes, const Depths &depths, Flags still, Rows33 rotation, Rows3 place,
+                    std::vector<double> spacing_px, double chunk, std::vector<int64_t> levels,
                     std::pair<double, double> bounds, double slant, double joint) {
     const Sheet sheet{corners.data(), flat.data(), body.data(), source.data(), joined.data(), room.data(), (int64_t)corners.shape(0)};
     const Outlines outlines{lines.data(), widths.data(), beyond.data(), across.data(), bend.data()};
-    Points p = cover(sheet, outlines, eyes.all(), spacing_px, eyes.focal,
+    Points p = cover(sheet, outlines, bodies_of(eyes, still, still, rotation, place), depths.horizon, spacing_px, eyes.focal,
                      Grain{chunk, levels, bounds.first, bounds.second, slant, joint});
     return std::make_tuple(owned(std::move(p.triangle)), owned(std::move(p.share), {3}), owned(std::move(p.means), {3}),
                            owned(std::move(p.grain)), owned(std::move(p.pixel)));

@@ -74,12 +74,6 @@ struct Refiner {
             Piece{{at, p.at[b], p.at[c]}, {share, p.share[b], p.share[c]}}};
   }
 
-  Vec placed(const Vec &p) const {
-    const double *R = body->rotation, *t = body->place;
-    return {R[0] * p[0] + R[1] * p[1] + R[2] * p[2] + t[0], R[3] * p[0] + R[4] * p[1] + R[5] * p[2] + t[1],
-            R[6] * p[0] + R[7] * p[1] + R[8] * p[2] + t[2]};
-  }
-
   // Cut to a limit; each step is a stage: 0 coarse, 1 by distance, 2 and 3 next to props.
   void run(const Piece &p, int stage, double limit, double pixel) {
     const Vec center = middle(p);
@@ -97,7 +91,7 @@ struct Refiner {
     if (stage == 0) {
       pixel = std::max(nearest - r, limits.near) / focal;
       run(p, 1, std::clamp(limits.light_px * pixel, limits.light_low, limits.light_high), pixel);
-    } else if (stage == 1 && body->still && !horizon.sees(placed(center), r)) {
+    } else if (stage == 1 && body->still && !horizon.sees(body->placed(center), r)) {
       return;
     } else if (stage < 3) {
       run(p, stage + 1, touches(center, stage - 1) ? limits.contact * (stage == 1 ? 2 : 1) : INF, pixel);
@@ -109,7 +103,7 @@ struct Refiner {
   bool touches(const Vec &center, int which) const {
     if (!body->contact) return false;
     const int64_t *keys = contact[which], *end = keys + contact_count[which];
-    return std::binary_search(keys, end, cell_key(placed(center), limits.cell));
+    return std::binary_search(keys, end, cell_key(body->placed(center), limits.cell));
   }
 
   void emit(const Piece &p, double pixel) {

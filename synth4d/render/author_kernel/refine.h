@@ -30,6 +30,12 @@ struct BodyView {
   bool contact;           // small shadows may fall on it
   const double *rotation;  // (3,3)
   const double *place;     // (3,)
+
+  Vec placed(const Vec &p) const {
+    const double *R = rotation, *t = place;
+    return {R[0] * p[0] + R[1] * p[1] + R[2] * p[2] + t[0], R[3] * p[0] + R[4] * p[1] + R[5] * p[2] + t[1],
+            R[6] * p[0] + R[7] * p[1] + R[8] * p[2] + t[2]};
+  }
 };
 
 struct Cut {
