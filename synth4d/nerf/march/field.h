@@ -44,7 +44,8 @@ struct Field {
   Network round[MAX_ROUNDS];
   int geometry;                   // outputs of the field's MLP after its density
   Mlp colour, semantics;          // of directions and geometry; of geometry, without the last linear layer
-  Layer classes;                  // that last layer, asked once a ray, being linear; out = 0: no classes
+  Layer classes;                  // that last layer, asked once a ray, being linear; its bias is the weight of a
+                                  // last input, the ray's opacity. out = 0: no classes
   bool contracted, piecewise;     // space beyond ±1 drawn in; samples even in distance, or half of them in disparity
   float low[3], inverse_size[3];  // of the box that becomes [0,1]³
   float near, far;
@@ -68,7 +69,7 @@ struct Scratch {
   float *bins, *edges, *weights;  // (RAYS, most samples + 1)
   float *x, *y, *z;               // (RAYS, most samples) in [0,1]³
   uint16_t *live;                 // (RAYS, most samples) which samples are asked
-  float *hidden;                  // (RAYS, width of the classes' input)
+  float *hidden;                  // (RAYS, inputs of the classes), in tiles of rays
   size_t stride;
 };
 

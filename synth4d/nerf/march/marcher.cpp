@@ -122,7 +122,16 @@ void Marcher::set_heads(const std::vector<Weights> &colour, const std::vector<We
   field_.colour = pack(colour, colour.size());
   if (semantics.empty()) return;
   field_.semantics = pack(semantics, semantics.size() - 1);
-  field_.classes = pack(semantics.back());
+  const Weights &last = semantics.back();
+  const size_t in = (size_t)last.in, out = (size_t)last.out;
+  if (in >= (size_t)MAX_WIDTH || out > (size_t)MAX_WIDTH)
+    throw std::invalid_argument("classes are wider than " + std::to_string(MAX_WIDTH));
+  std::vector<float> w(out * (in + 1)), none(out, 0.0f);
+  for (size_t j = 0; j < out; j++) {
+    std::copy(last.w + j * in, last.w + (j + 1) * in, w.begin() + (std::ptrdiff_t)(j * (in + 1)));
+    w[j * (in + 1) + in] = last.b[j];
+  }
+  field_.classes = pack({last.out, last.in + 1, w.data(), none.data()});
 }
 
 void Marcher::set_occupied(int round, int cells, const uint32_t *words) {
@@ -140,7 +149,7 @@ void Marcher::march(const Rays &rays, size_t count, int threads, const Picture &
   for (int k = 0; k < field_.rounds; k++) most = std::max(most, (size_t)field_.round[k].samples);
   const size_t stride = (most + 1 + 31) / 32 * 32 + 32, each = stride * RAYS;
   share(count, RAYS, threads, [&](int, auto take) {
-    std::vector<float> floats(6 * each + (size_t)RAYS * (size_t)(field_.classes.in + 1), 0.0f);
+    std::vector<float> floats(6 * each + (size_t)RAYS * (size_t)field_.classes.in, 0.0f);
     std::vector<uint16_t> live(each);
     float *at = floats.data();
     const Scratch s{at, at + each, at + 2 * each, at + 3 * each, at + 4 * each, at + 5 * each, live.data(), at + 6 * each, stride};

@@ -76,10 +76,13 @@ static int place(const Field &f, const Network &net, const float *o, const float
   return count;
 }
 
+// Where a ray's first number lies among those of all rays, [tile][number][TILE].
+static inline int place_of(int ray, int numbers) { return ray / TILE * numbers * TILE + ray % TILE; }
+
 // Colours and, where there is `hidden`, classes of those samples of a wave that weigh something, added to their rays.
 static void shade(const Field &f, const Wave &wave, const float (*basis)[DIRECTIONS], Sums *sums, float *hidden,
                   Activations &a) {
-  const int rows = 1 + f.geometry, width = f.classes.in;
+  const int rows = 1 + f.geometry, width = f.classes.in - 1;
   uint16_t chosen[BATCH];
   int count = 0;
   for (int i = 0; i < wave.count; i++)
@@ -107,8 +110,8 @@ static void shade(const Field &f, const Wave &wave, const float (*basis)[DIRECTI
     const float *h = through(f.semantics, a);
     for (int i = 0; i < n; i++) {
       const int s = chosen[first + i];
-      float *to = hidden + wave.ray[s] * width;
-      for (int k = 0; k < width; k++) to[k] += wave.weight[s] * h[k * TILE + i];
+      float *to = hidden + place_of(wave.ray[s], f.classes.in);
+      for (int k = 0; k < width; k++) to[k * TILE] += wave.weight[s] * h[k * TILE + i];
     }
   }
 }
@@ -155,7 +158,7 @@ static void ask_rays(const Field &f, int round, int count, const int *asked, con
   }
 }
 
-static void finish(const Field &f, const Sums &sum, const float *hidden, size_t ray, const Picture &out) {
+static void finish(const Field &f, const Sums &sum, size_t ray, const Picture &out) {
   for (int k = 0; k < 3; k++) {
     const float c = f.last_sample_behind ? sum.rgb[k] : sum.rgb[k] + f.background[k] * (1.0f - sum.alpha);
     out.rgb[3 * ray + (size_t)k] = smaller_of(larger_of(c, 0.0f), 1.0f);
@@ -163,13 +166,23 @@ static void finish(const Field &f, const Sums &sum, const float *hidden, size_t 
   out.alpha[ray] = sum.alpha;
   out.median[ray] = sum.median;
   out.expected[ray] = sum.moment / (sum.alpha + 1e-10f);
-  if (!f.classes.out) return;
-  float best = -3.4e38f;
-  for (int c = 0; c < f.classes.out; c++) {
-    const float *w = f.classes.w + (size_t)(c / BLOCK * BLOCK) * (size_t)f.classes.in + c % BLOCK;
-    float logit = f.classes.b[c] * sum.alpha;
-    for (int i = 0; i < f.classes.in; i++) logit = __builtin_fmaf(w[i * BLOCK], hidden[i], logit);
-    if (logit > best) best = logit, out.classes[ray] = (uint16_t)c;
+}
+
+// The class of the largest logit of each ray, the first of equals.
+static void classify(const Field &f, int count, const Sums *sums, float *hidden, Activations &a, uint16_t *classes) {
+  for (int first = 0; first < count; first += TILE) {
+    float *h = hidden + place_of(first, f.classes.in);
+    for (int i = 0; i < TILE && first + i < count; i++) h[(f.classes.in - 1) * TILE + i] = sums[first + i].alpha;
+    linear(f.classes, -3.4e38f, h, a.y);
+    for (int half = 0; half < TILE; half += LANES) {
+      F best = load(a.y + half);
+      U chosen = set(0u);
+      for (int c = 1; c < f.classes.out; c++) {
+        const F logit = load(a.y + c * TILE + half);
+        chosen = logit > best ? set((uint32_t)c) : chosen, best = larger(logit, best);
+      }
+      for (int i = 0; i < LANES && first + half + i < count; i++) classes[first + half + i] = (uint16_t)chosen[i];
+    }
   }
 }
 
@@ -215,7 +228,7 @@ static void march(const Field &f, const Rays &rays, size_t begin, int count, con
   float basis[RAYS][DIRECTIONS];
   Sums sums[RAYS] = {};
   for (int r = 0; r < count; r++) harmonics(rays.directions + 3 * (begin + (size_t)r), basis[r]);
-  __builtin_memset(s.hidden, 0, (size_t)(count * f.classes.in) * sizeof(float));
+  __builtin_memset(s.hidden, 0, (size_t)(RAYS * f.classes.in) * sizeof(float));
   ask_rays(f, f.rounds - 1, count, asked, s, wave, a, [&](const float *) {
     for (int i = 0; i < wave.count; i++) {
       Sums &sum = sums[wave.ray[i]];
@@ -227,5 +240,6 @@ static void march(const Field &f, const Rays &rays, size_t begin, int count, con
     shade(f, wave, basis, sums, f.classes.out ? s.hidden : nullptr, a);
   });
   if (f.last_sample_behind) look_behind(f, count, s, basis, sums, wave, a);
-  for (int r = 0; r < count; r++) finish(f, sums[r], s.hidden + r * f.classes.in, begin + (size_t)r, out);
+  if (f.classes.out) classify(f, count, sums, s.hidden, a, out.classes + begin);
+  for (int r = 0; r < count; r++) finish(f, sums[r], begin + (size_t)r, out);
 }

@@ -80,6 +80,7 @@ void heads(const Field &f, const float *geometry, const float *directions, size_
     if (!C) continue;
     fill(a.x);
     float *hidden = through(f.semantics, a), *rows = hidden == a.x ? a.y : a.x;
+    for (int i = 0; i < TILE; i++) hidden[(f.classes.in - 1) * TILE + i] = 1.0f;
     linear(f.classes, -3.4e38f, hidden, rows);
     for (size_t i = 0; i < n; i++)
       for (size_t k = 0; k < C; k++) logits[(first + i) * C + k] = rows[k * TILE + i];
