@@ -3,6 +3,8 @@
 namespace fluid {
 namespace {
 
+constexpr float kSlide = 3e-4f;  // m in a step
+
 float flat(Vec p) { return std::sqrt(p.x * p.x + p.y * p.y); }
 
 // The point at radius `r` and height `z` in the half-plane of p.
@@ -106,7 +108,9 @@ Step Vessel::outside(Vec p0, Vec p1, float clear) const {
       return in;
     }
     if (flat(c) < mouth() + wall) {
-      out.at = {c.x, c.y, roof + clear}, out.touched = true;
+      // Rims are round: what lands on one slides off, to the nearer side.
+      const float slide = lid || flat(c) > mouth() + wall / 2 ? kSlide : -kSlide;
+      out.at = at(c, flat(c) + slide, roof + clear), out.touched = true;
       return out;
     }
   }
