@@ -29,3 +29,14 @@ class RenderError(SynthError):
 
 class ShardError(SynthError):
     """Bytes on disk that are not what their manifest says, or could not be written."""
+
+
+class ModelError(SynthError):
+    """A language model's server, key, or reply store that can't be used."""
+
+
+class TryLater(ModelError):
+    """A run that ended early and is resumed by the same command: its budget is spent, or the server is away."""
+
+    exit_code = 75
+    """EX_TEMPFAIL of sysexits.h."""
