@@ -16,11 +16,12 @@ from synth4d.errors import RenderError, SceneError
 from synth4d.geometry import apply_pose, intrinsics, look_at
 from synth4d.physics import read_model
 from synth4d.rays import RayScene
-from synth4d.render import clip, image
+from synth4d.render import clip, image, texture
 from synth4d.render.splat import Rasteriser
-from synth4d.render.tone import linear
-from synth4d.scene import assets, meshing
+from synth4d.render.tone import encode, linear
+from synth4d.scene import assets, furnish, meshing, patterns
 from synth4d.types import Body, CameraPath, Image, Material, Surface
+from synth4d.vocabulary import COLOURS
 
 SIZE = (192, 144)
 FLAG = np.array([[220, 40, 30], [40, 160, 60], [50, 70, 200], [230, 200, 60], [240, 240, 235], [30, 30, 34]], np.uint8)
@@ -202,3 +203,26 @@ def test_a_picture_too_large_to_unpack_is_refused_by_its_header(tmp_path: Path) 
         model.write_text(f'<mujoco><asset><texture type="2d" name="t" file="{name}"/></asset></mujoco>')
         with pytest.raises(SceneError, match=said):
             assets.check_model(model, tmp_path, "assets")
+
+
+def test_seeds_vary_patterns_and_keep_every_colour_s_name() -> None:
+    """Over seeds a body of each colour is painted by patterns in colours whose mean has that name."""
+    lengths = np.full(4000, 0.003, np.float32)
+    points = np.random.default_rng(1).uniform(-0.1, 0.1, (4000, 3)).astype(np.float32)
+    looks = set()
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        for name, (_, srgb) in COLOURS.items():
+            room = Room()
+            pattern = ("wood", "marble", "speckle", "weave")[seed % 4]
+            room.prop("thing_1", box((0.2, 0.2, 0.2)), name, (0, 0, 0), texture=pattern, size=0.1)
+            (surface,) = patterns.varied(room.bodies[0], rng).surfaces
+            m = surface.material
+            at = texture.Place(
+                points, np.zeros(4000, int), points.min(0), points.max(0), m.texture_size_m, lengths, m.texture_phase
+            )
+            shown = encode(texture.albedo(replace(m, srgb=furnish.jitter(srgb, rng)), at).astype(float).mean(0))
+            nearest = min(COLOURS, key=lambda k: float(np.abs(np.array(COLOURS[k][1]) - shown).max()))
+            assert nearest == name
+            looks.add((m.texture_size_m, m.texture_phase))
+    assert len(looks) == 12 * len(COLOURS)

@@ -107,8 +107,9 @@ def bind(sheet: Triangles, outlines: Outlines, skins: list[Skin], points: Points
             uv = mix(small.share[used], s.uv[face[used]].astype(np.float64))
             out.albedo[rows] = image.albedo(s.material, uv, small.corners[used], of, points.share[rows], grain)
         else:
-            at = texture.Place(points.means[rows], axis[mine], s.low, s.high, s.material.texture_size_m, grain)
-            out.albedo[rows] = texture.albedo(s.material, at)
+            m = s.material
+            at = texture.Place(points.means[rows], axis[mine], s.low, s.high, m.texture_size_m, grain, m.texture_phase)
+            out.albedo[rows] = texture.albedo(m, at)
     return out
 
 

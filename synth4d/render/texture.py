@@ -37,11 +37,15 @@ def albedo(material: Material, at: Place) -> F32:
 
 class Place:
     """Where the points of a surface are: N points in the body's frame, the axis each is projected along, the
-    surface's bounds, the length of a repeat, and the grain (N,): how far apart points are."""
+    surface's bounds, the length of a repeat, the grain (N,): how far apart points are, and the pattern's shift in
+    repeats."""
 
-    def __init__(self, points: F32, axis: I64, low: F64, high: F64, size: float, grain: F32) -> None:
+    def __init__(
+        self, points: F32, axis: I64, low: F64, high: F64, size: float, grain: F32, phase: float = 0.0
+    ) -> None:
+        self.shifted = points + np.float32(phase * size)
         self.points, self.axis, self.low, self.high, self.size, self.grain = points, axis, low, high, size, grain
-        plane = np.take_along_axis(points, _PLANES[axis], 1) / np.float32(size)
+        plane = np.take_along_axis(self.shifted, _PLANES[axis], 1) / np.float32(size)
         self.u, self.v = plane[:, 0], plane[:, 1]
 
     def within(self) -> F32:
@@ -116,19 +120,19 @@ def _stripes(base: F32, at: Place) -> F32:
 
 def _checker(base: F32, at: Place) -> F32:
     """Cells in space, so that they meet at edges."""
-    x, y, z = (at.wave(at.points[:, k] / np.float32(at.size) + np.float32(0.25), at.size) for k in range(3))
+    x, y, z = (at.wave(at.shifted[:, k] / np.float32(at.size) + np.float32(0.25), at.size) for k in range(3))
     product: F32 = x * y * z
     return _scaled(base, 1 + np.float32(0.14) * product)
 
 
 def _speckle(base: F32, at: Place) -> F32:
-    fleck = (_cells(at.points, at.size / 40) < 0.12).astype(np.float32)
+    fleck = (_cells(at.shifted, at.size / 40) < 0.12).astype(np.float32)
     return _scaled(base, np.float32(1.048) - np.float32(0.398) * fleck)
 
 
 def _peel(base: F32, at: Place) -> F32:
-    mottle: F32 = np.float32(0.06) * _solid(at.points, at.size / 4)
-    mottle += np.float32(0.05) * _solid(at.points, at.size / 24)
+    mottle: F32 = np.float32(0.06) * _solid(at.shifted, at.size / 4)
+    mottle += np.float32(0.05) * _solid(at.shifted, at.size / 24)
     return _scaled(base, 1 + mottle)
 
 

@@ -11,7 +11,7 @@ from synth4d import seeds
 from synth4d.errors import CannotHappen
 from synth4d.geometry import apply_pose, rotate
 from synth4d.physics import RawBody, Sim, write_model
-from synth4d.scene import furnish, meshing
+from synth4d.scene import furnish, meshing, patterns
 from synth4d.scene.capture import Capture
 from synth4d.scene.load import Scene, Template
 from synth4d.scene.spec import VesselSpec
@@ -100,7 +100,8 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
         *furniture,
         *(furnish.raw_body(p, settled[p.body.name]) for p in props),
     ]
-    bodies = (structure, *walls, *fixtures, *(p.body for p in props))
+    grain = seeds.rng(run_seed, scene.name, layout, "patterns")
+    bodies = tuple(patterns.varied(b, grain) for b in (structure, *walls, *fixtures, *(p.body for p in props)))
     given = {n: b.vessel.fill for n, b in scene.spec.bodies.items() if b.vessel}
     levels_of = tuple(furnish.fill(b, given.get(b.name), rng) if b.vessel else float("nan") for b in bodies)
     liquid = furnish.liquid(1 + max(b.id for b in bodies), rng) if any(f > 0 for f in levels_of) else None

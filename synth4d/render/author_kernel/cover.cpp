@@ -225,7 +225,7 @@ struct Coverer {
       at[L.axis] = c[L.axis] + L.slope_u * (x - c[L.u]) + L.slope_v * (y - c[L.v]);
       return at;
     };
-    const double radius = step * BLOCK * std::sqrt((1 + L.slope_u * L.slope_u + L.slope_v * L.slope_v) / 2) + 2 * step;
+    const double radius = step * BLOCK * std::sqrt((1 + L.slope_u * L.slope_u + L.slope_v * L.slope_v) / 2) + 2 * (step + p.mean);
     for (int64_t a = first[0]; a <= last[0]; a += BLOCK)
       for (int64_t b = first[1]; b <= last[1]; b += BLOCK) {
         const Vec middle = on_plane(origin[0] + (a + (BLOCK - 1) / 2.0) * step, origin[1] + (b + (BLOCK - 1) / 2.0) * step);
