@@ -41,8 +41,6 @@ class Material:
     speckle, peel, label …) or `file:/absolute/path.png` of a checked image."""
     texture_size_m: float = 0.5
     """Length of one repeat of the texture."""
-    texture_phase: float = 0.0
-    """Repeats by which a pattern is shifted along each axis."""
     gloss: float = 0.0
     """0 = matt, 1 = mirror-like: strength of the view-independent sheen added from lamps."""
     opacity: float = 1.0
@@ -52,6 +50,8 @@ class Material:
     """Name of the control (World.controls) that scales `emission`; None = always emits."""
     image: Image | None = None
     """Colours of a surface that has a `uv`; `texture` is then left aside."""
+    texture_phase: float = 0.0
+    """Repeats by which a pattern is shifted along each axis."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
