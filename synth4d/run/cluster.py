@@ -69,7 +69,7 @@ class Here:
 
 
 class Cluster:
-    """Jobs as Ray tasks of one CPU each."""
+    """Jobs as Ray tasks of one CPU each; those that draw on a GPU share all there are."""
 
     _ray: Any = None
 
@@ -83,6 +83,9 @@ class Cluster:
             raise
         self.width = 2 * workers
         self._task = self._ray.remote(num_cpus=1, max_retries=0)(perform)
+        # Ray hides every GPU from a task that does not ask for one.
+        gpus = float(self._ray.cluster_resources().get("GPU", 0))
+        self._drawn_on_gpu = self._task.options(num_gpus=min(1.0, int(1e4 * gpus / workers) / 1e4))
 
     def _start(self, workers: int, address: str | None) -> int:
         """Start or join a cluster; how many CPUs it has for us."""
@@ -107,7 +110,8 @@ class Cluster:
         return max(1, workers)
 
     def submit(self, job: Job) -> None:
-        self._running[self._task.remote(job)] = job
+        task = self._drawn_on_gpu if job.shot.renderer == "splat-cuda" else self._task
+        self._running[task.remote(job)] = job
 
     def next(self, seconds: float) -> Result | None:
         if not self._running:
