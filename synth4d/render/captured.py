@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.geometry import pose_matrix
+from synth4d.render.contact import Contact
 from synth4d.splats import transform
 from synth4d.types import F32, F64, Gaussians, Timeline, World
 
@@ -23,6 +25,7 @@ class Captured:
         """Which rows are a body's."""
         self.moving = [i for i in self._own if moves[i]]
         self._still = {i: self.body(i, 0) for i in self._own if not moves[i]}
+        self._contact = Contact(world, timeline)
 
     def body(self, i: int, frame: int) -> Gaussians:
         """The Gaussians of World.bodies[i] at a frame."""
@@ -30,16 +33,26 @@ class Captured:
 
     def beside(self, authored: Gaussians, frame: int) -> Gaussians:
         """The authored Gaussians, then all captured ones, at a frame."""
-        return join([authored, *(self._still.get(i) or self.body(i, frame) for i in self._own)])
+        own = join([self._still.get(i) or self.body(i, frame) for i in self._own])
+        moving = [np.arange(self.rows[i].start, self.rows[i].stop) for i in self.moving]
+        self._contact.take(own, np.concatenate([np.zeros(0, np.int64), *moving]))
+        return join([authored, replace(own, colours=own.colours * self._contact.kept(frame)[:, None])])
 
-    def colours(self, authored: F32) -> F32:
+    def colours(self, authored: F32, frame: int) -> F32:
         """(N,3) colours of the authored ones, then those of the captured."""
-        return np.concatenate([authored, *(g.colours for g in self._own.values())]) if self._own else authored
+        if not self._own:
+            return authored
+        own = np.concatenate([g.colours for g in self._own.values()])
+        return np.concatenate([authored, own * self._contact.kept(frame)[:, None]])
 
-    def changed(self, frame: int) -> list[int]:
-        """Bodies that moved since the frame before."""
+    def moved(self, frame: int) -> Iterator[tuple[slice, Gaussians]]:
+        """Rows of the bodies that moved since the frame before, and their Gaussians."""
         poses: F64 = self._timeline.poses
-        return [i for i in self.moving if np.any(poses[frame, i] != poses[frame - 1, i])]
+        for i in self.moving:
+            if np.any(poses[frame, i] != poses[frame - 1, i]):
+                g = self.body(i, frame)
+                self._contact.move(self.rows[i], g)
+                yield self.rows[i], g
 
 
 def join(parts: list[Gaussians]) -> Gaussians:

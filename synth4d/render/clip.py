@@ -17,7 +17,7 @@ from synth4d.render.liquid import Liquid
 from synth4d.render.shade import Meter, Shade
 from synth4d.render.splat import Picture, Rasteriser, Target
 from synth4d.render.view import Sight
-from synth4d.types import F32, U8, U16, CameraPath, Clip, Gaussians, Timeline, World
+from synth4d.types import F32, CameraPath, Clip, Gaussians, Timeline, World
 
 BACKGROUND = (0.16, 0.17, 0.19)
 """sRGB behind everything."""
@@ -95,16 +95,15 @@ class Stage:
                 rows = np.arange(self.rows[body].start, self.rows[body].stop)
                 rasteriser.update(rows, *self._posed(frame, body))
         if self.liquid.count:  # it may flow, and what is not in sight waits behind the camera, which moves
-            rows = len(self.authored.skin) + np.arange(self.liquid.count)
-            rasteriser.update(rows, *self.liquid.at(frame))
-        for body in self.captured.changed(frame):
-            g, rows = self.captured.body(body, frame), self.captured.rows[body]
-            first = len(self.authored.skin) + self.liquid.count
-            rasteriser.update(first + np.arange(rows.start, rows.stop), g.means, g.quats_wxyz, g.sh)
+            liquid = len(self.authored.skin) + np.arange(self.liquid.count)
+            rasteriser.update(liquid, *self.liquid.at(frame))
+        first = len(self.authored.skin) + self.liquid.count
+        for own, g in self.captured.moved(frame):
+            rasteriser.update(first + np.arange(own.start, own.stop), g.means, g.quats_wxyz, g.sh)
         if np.any(levels[frame] != levels[frame - 1]) or self.light.at(frame) is not self.lit:
             self.painted = None
         if self.liquid.count or self.painted is None:
-            rasteriser.recolour(self.captured.colours(self._colours(frame)))
+            rasteriser.recolour(self.captured.colours(self._colours(frame), frame))
 
     def _posed(self, frame: int, body: int) -> tuple[F32, F32]:
         """World means and quaternions of a body's Gaussians."""
