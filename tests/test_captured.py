@@ -18,9 +18,10 @@ from synth4d.motion.camera import film
 from synth4d.motion.simulate import simulate
 from synth4d.physics import Sim
 from synth4d.render.clip import render
+from synth4d.render.contact import SKY, Contact
 from synth4d.scene.build import build
 from synth4d.scene.load import load
-from synth4d.types import CameraPath, Clip, Shot, Timeline, World
+from synth4d.types import CameraPath, Clip, Gaussians, Shot, Timeline, World
 
 RNG = np.random.default_rng(0)
 EYE = look_at((0.4, -1.3, 1.3), (0, 0.4, 0.55))
@@ -275,3 +276,29 @@ def test_a_link_out_of_the_folder_is_refused(home: Path, tmp_path: Path) -> None
     (folder / "room.ply").symlink_to(tmp_path / "elsewhere.ply")
     with pytest.raises(SynthError, match="outside"):
         load(folder / "scene.yaml")
+
+
+# ---- Contact -------------------------------------------------------------------------------------
+
+
+def test_a_prop_takes_light_from_what_is_captured_beneath_it(home: Path) -> None:
+    """A sphere of radius r that stands on a plane hides r² h / D³ of the sky at a point of it; far off, nothing."""
+    world = build(load(capture(home, "RDF", "cm", False).scene), shot("static"))
+    prop = next(b for b in world.bodies if b.name in world.free)
+    ball = replace(prop, box_center=(0.0, 0.0, 0.05), box_size=(0.1, 0.1, 0.1))
+    index = [b.name for b in world.bodies].index(prop.name)
+    one = still(world)
+    poses = one.poses.copy()
+    poses[0, index] = (5.0, 5.0, 2.0, 1, 0, 0, 0)
+    bodies = tuple(ball if b is prop else b for b in world.bodies if b.name not in world.free or b is prop)
+    kept = [i for i, b in enumerate(world.bodies) if b.name not in world.free or b is prop]
+    contact = Contact(replace(world, bodies=bodies), replace(one, poses=poses[:, kept]))
+    at = np.array([[5.08, 5, 2], [5.15, 5, 2], [5.5, 5, 2], [0, 0, 0]], np.float32)
+    flat = np.tile(np.array([[0.01, 0.01, 0.001]], np.float32), (4, 1))
+    quats = np.tile(np.array([[1, 0, 0, 0]], np.float32), (4, 1))
+    colours, ids = np.full((4, 3), 0.5, np.float32), np.zeros(4, np.uint16)
+    contact.take(Gaussians(at, quats, flat, np.ones(4, np.float32), colours, ids), np.zeros(0, np.int64))
+    far = np.sqrt(np.array([0.08, 0.15]) ** 2 + 0.05**2)
+    hidden = 0.05**2 * 0.05 / far**3
+    assert np.allclose(contact.kept(0)[:2], 1 - SKY * hidden, atol=1e-5)
+    assert contact.kept(0)[2] > 0.99 and contact.kept(0)[3] == 1
