@@ -1,4 +1,4 @@
-#include "fluid.hpp"
+#include "fluid.h"
 
 namespace fluid {
 namespace {
@@ -7,16 +7,14 @@ constexpr float kGravity = 9.81f;
 constexpr float kReach = 1.9f;       // kernel radius in spacings: about 28 neighbours
 constexpr int kIterations = 2;
 constexpr float kStep = 0.55f;       // of a Jacobi step: whole ones overshoot, and settled liquid would seethe
-constexpr float kBelow = 0.97f;
+constexpr float kBelow = 0.97f;      // share of a vessel's particles that liquid at rest would carry
 constexpr float kFastest = 4.0f;     // m/s; nothing in a kitchen falls faster before it lands
 constexpr float kRelax = 0.02f;      // of the square of the constraint's gradient: keeps lone particles still
 constexpr float kRestCount = 0.95f;  // the kernel sum of settled particles whose volume is spacing³
 constexpr float kSteep = 7.3f;       // the spiky gradient's size, to be the kernel's own at one spacing
 constexpr int kSlices = 64;
-constexpr int kCells = 64;           // most cells of a side of the search grid; what lies beyond shares the last
-constexpr float kMargin = 0.08f;     // m
 
-// Volume of the kernel 315/64π (1-q²)³ beyond a plane at distance u (in kernel radii), by the midpoint rule over shells.
+// Volume of the kernel 315/64π (1-q²)³ beyond a plane at distance u, in kernel radii: the midpoint rule over shells.
 double cap(double u) {
   double sum = 0;
   constexpr int n = 2000;
@@ -36,7 +34,8 @@ float look_up(const std::vector<float>& table, float u) {
 
 }  // namespace
 
-Fluid::Fluid(float spacing, float viscosity) : d(spacing), h(kReach * spacing), clear(0.2f * spacing), viscosity(viscosity) {
+Fluid::Fluid(float spacing, float viscosity)
+    : d(spacing), h(kReach * spacing), clear(0.2f * spacing), viscosity(viscosity) {
   peak = static_cast<float>(315.0 / 64 / 3.14159265358979323846 / (kReach * kReach * kReach) / kRestCount);
   steep = -kSteep * peak / h;
   for (int k = 0; k <= kSlices; ++k) {
@@ -70,66 +69,6 @@ void Fluid::step(const std::vector<Pose>& next, float dt, float calm) {
   smooth();
   x = p;
   poses = next;
-}
-
-// ---- Who is near whom ------------------------------------------------------------------------------
-
-// Pairs within the kernel's reach, each once. Particles with a wall between them are none: one is in a vessel, and not
-// both are at its openings.
-void Fluid::pair_up() {
-  const int n = static_cast<int>(p.size());
-  Vec low{1e9f, 1e9f, 1e9f}, high{-1e9f, -1e9f, -1e9f};
-  bool any = false;
-  for (int i = 0; i < n; ++i) any = any || owner[i] != kFree;
-  for (int i = 0; i < n; ++i) {  // the grid spans what is contained, and a hand's breadth of what is not
-    if (any && owner[i] == kFree) continue;
-    low = {std::min(low.x, p[i].x), std::min(low.y, p[i].y), std::min(low.z, p[i].z)};
-    high = {std::max(high.x, p[i].x), std::max(high.y, p[i].y), std::max(high.z, p[i].z)};
-  }
-  low = low - Vec{kMargin, kMargin, kMargin};
-  auto cells = [&](float a, float b) { return std::clamp(static_cast<int>((b + kMargin - a) / h) + 1, 1, kCells); };
-  const int nx = cells(low.x, high.x), ny = cells(low.y, high.y), nz = cells(low.z, high.z);
-  auto slot = [&](float a, float from, int count) {
-    return static_cast<int>(std::clamp((a - from) / h, 0.f, static_cast<float>(count - 1)));
-  };
-  cell.resize(n), order.resize(n), sorted.resize(n), row.assign(n + 1, 0);
-  first.assign(nx * ny * nz + 2, 0);
-  for (int i = 0; i < n; ++i) {
-    cell[i] = (slot(p[i].z, low.z, nz) * ny + slot(p[i].y, low.y, ny)) * nx + slot(p[i].x, low.x, nx);
-    ++first[cell[i] + 2];  // counted two ahead: while they are sorted in, `first` moves on to where each cell begins
-  }
-  for (size_t k = 1; k < first.size(); ++k) first[k] += first[k - 1];
-  for (int i = 0; i < n; ++i) order[first[cell[i] + 1]++] = i;
-  for (int k = 0; k < n; ++k) {
-    const int i = order[k];
-    sorted[k] = {p[i], i, owner[i], owner[i] == kFree ? 0u : 1u << owner[i], open[i]};
-  }
-  const float h2 = h * h;
-  size_t count = 0;
-  for (int k = 0; k < n; ++k) {
-    const int i = order[k], c = cell[i], cx = c % nx, cy = c / nx % ny, cz = c / (nx * ny);
-    const Seen a = sorted[k];
-    row[k] = static_cast<int>(count);
-    auto scan = [&](int begin, int end) {
-      if (to.size() < count + static_cast<size_t>(std::max(end - begin, 0))) to.resize(2 * (count + 1000) + (end - begin));
-      for (int m = begin; m < end; ++m) {  // without a branch: which ones are near can't be foreseen
-        const Seen& b = sorted[m];
-        const Vec e = b.at - a.at;
-        to[count] = b.index;
-        count += (dot(e, e) < h2) & ((a.owner == b.owner) | (((a.inside | b.inside) & ~(a.open & b.open)) == 0));
-      }
-    };
-    const int right = cx + 1 < nx ? 1 : 0, left = cx > 0 ? 1 : 0;
-    scan(k + 1, first[c + 1 + right]);
-    for (int s = 0; s < 4; ++s) {
-      const int y = cy + (s == 0 ? 1 : s - 2), z = cz + (s == 0 ? 0 : 1);
-      if (y < 0 || y >= ny || z >= nz) continue;
-      const int b = (z * ny + y) * nx + cx;
-      scan(first[b - left], first[b + 1 + right]);
-    }
-  }
-  row[n] = static_cast<int>(count);
-  grad.resize(count);
 }
 
 // ---- Walls -----------------------------------------------------------------------------------------
@@ -166,21 +105,6 @@ void Fluid::find_planes(const std::vector<Pose>& next) {
     const bool low = !w.lid || q.z - w.low() < w.top() - q.z;
     plane[i][1] = {low ? at.z : at.z * -1.f, low ? q.z - w.low() : w.top() - q.z};
   }
-}
-
-void Fluid::find_openings(const std::vector<Pose>& next) {
-  open.assign(p.size(), 0);
-  for (size_t i = 0; i < p.size(); ++i)
-    for (size_t k = 0; k < vessels.size(); ++k) {
-      const Vessel& w = vessels[k];
-      const Vec q = next[k].in(p[i]);
-      bool here = !w.lid && q.z > w.top() - d;
-      if (!here && w.spout && dot(q, q) < w.bound() * w.bound() * 4) {
-        const Vessel::Bore b = w.bore_at(q);
-        here = b.t > w.length - 2 * d && b.away < 2 * w.bore;
-      }
-      if (here) open[i] |= 1u << k;
-    }
 }
 
 void Fluid::collide(const std::vector<Pose>& next) {
@@ -221,9 +145,9 @@ void Fluid::collide(const std::vector<Pose>& next) {
 
 // ---- Pressure and viscosity ------------------------------------------------------------------------
 
-// What liquid at rest would press upwards with (m/s²): all of gravity below the level that `kBelow` of a vessel's particles
-// lie under, nothing above it; more where the vessel is lifted, none where it falls. Without this head start one Jacobi
-// iteration a step carries the weight of no more than a few layers, and deep liquid is squeezed.
+// What liquid at rest would press upwards with (m/s²): all of gravity below the level that `kBelow` of a vessel's
+// particles lie under, nothing above it; more where the vessel is lifted, none where it falls. Without this head start
+// one Jacobi iteration carries the weight of no more than a few layers, and deep liquid is squeezed.
 void Fluid::buoy(const std::vector<Pose>& next, float dt) {
   const size_t n = x.size();
   lift.assign(n, 0);

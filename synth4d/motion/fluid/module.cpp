@@ -2,7 +2,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include "fluid.hpp"
+#include "fluid.h"
 
 namespace nb = nanobind;
 using nb::c_contig;

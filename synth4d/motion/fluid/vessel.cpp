@@ -1,4 +1,4 @@
-#include "vessel.hpp"
+#include "vessel.h"
 
 namespace fluid {
 namespace {

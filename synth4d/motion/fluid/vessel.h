@@ -1,11 +1,11 @@
-// A vessel as a solid of revolution about +z: an inside given by radii at heights, walls of one thickness, a mouth that is
-// open or lidded, and perhaps a spout: a straight bore from inside to its tip (under a lid a tube, else an open trough).
+// A vessel as a solid of revolution about +z: an inside given by radii at heights, walls of one thickness, a mouth that
+// is open or lidded, and perhaps a spout: a straight bore from inside to its tip, under a lid a tube, else a trough.
 #pragma once
 
 #include <algorithm>
 #include <vector>
 
-#include "vec.hpp"
+#include "vec.h"
 
 namespace fluid {
 
@@ -35,7 +35,8 @@ class Vessel {
     length = norm(tip - throat);
     narrow = *std::min_element(r.begin(), r.end());
     wide = *std::max_element(r.begin(), r.end());
-    reach = std::max(norm(tip) * (spout ? 1.f : 0.f) + bore, std::sqrt(wide * wide + std::max(top() * top(), low() * low()))) + wall;
+    const float tall = std::max(top() * top(), low() * low());
+    reach = std::max(spout ? norm(tip) + bore : 0.f, std::sqrt(wide * wide + tall)) + wall;
   }
   float low() const { return z.front(); }
   float top() const { return z.back(); }

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "vessel.hpp"
+#include "vessel.h"
 
 namespace fluid {
 
