@@ -159,7 +159,7 @@ def _bare(points: Points, sheet: Triangles, solids: Solids) -> Points:
     rows = np.flatnonzero(under[points.triangle])
     first = unit(np.cross(sheet.flat, np.eye(3)[np.argmin(np.abs(sheet.flat), 1)]))
     second = np.cross(sheet.flat, first)
-    for a, b in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)):
+    for a, b in ((1.0, 0.0), (-0.5, 0.866), (-0.5, -0.866)):
         mine = points.triangle[rows]
         aside = a * first[mine] + b * second[mine]
         where = points.means[rows] + lift[mine] + _MARGIN * points.grain[rows, None] * aside

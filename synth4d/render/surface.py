@@ -242,7 +242,7 @@ def _hard_lines(corners: F64, flat: F64, twin: I64, twin_edge: I64) -> tuple[F64
     """(F,9,4) the hard lines of a triangle and of its coplanar neighbours, where the triangle lies inside, and
     (F,9,3) the normals of the faces across them."""
     along = np.roll(corners, -1, 1) - corners
-    inward = unit(np.cross(flat[:, None], along))
+    inward = unit(np.stack([_cross(flat, along[:, k]) for k in range(3)], 1))
     offset = np.sum(inward * corners, 2)
     facing = np.sum(flat[:, None] * flat[twin], 2)
     opposite = np.take_along_axis(corners[twin], ((twin_edge + 2) % 3)[..., None, None], 2)[:, :, 0]
