@@ -114,8 +114,8 @@ def _held(v: Vessel, head: float) -> F64:
 
 def head(v: Vessel, flow: float) -> float:
     """How high (m) liquid stands over the lip when it runs over it at `flow` m³/s: the broad-crested weir,
-    Q = 1.7 b h^1.5, at half its coefficient and over half the spout's width or a quarter of the rim's: as particles of
+    Q = 1.7 b h^1.5, over half the spout's width or a quarter of the rim's, and at half that in a tube: as particles of
     4 to 9 mm were seen to flow."""
     b = bore(v, 0.0)
-    width = b.radius if b else 0.5 * v.top_radius
-    return float(min((max(flow, 0.0) / (0.85 * width)) ** (2 / 3), 0.05))
+    width = (b.radius if b else 0.5 * v.top_radius) * (0.5 if v.lid else 1.0)
+    return float(min((max(flow, 0.0) / (1.7 * width)) ** (2 / 3), 0.05))

@@ -85,7 +85,7 @@ def poured(source: Vessel, target: Vessel, fill: float, goal: float, given: floa
     last, head = fill - volume / vessels.capacity(source), vessels.head(source, volume / 1.6)
     run = [vessels.lean(source, fill + (last - fill) * u, head * min(1, 5 * u)) for u in np.linspace(0, 1, 20)]
     start = vessels.lean(source, fill) - 0.35
-    leans = np.concatenate([np.linspace(start, run[0], 8), run, np.full(6, run[-1]), np.linspace(run[-1], start, 10)])
+    leans = np.concatenate([np.linspace(start, run[0], 8), run, np.linspace(run[-1], start, 16)])
     way = tip(source, lip, np.concatenate([leans, np.full(8, start)]))
     a = k.vessel(source, tuple(way[0, :3]), fill)
     k.room.poses[a] = way[0]
