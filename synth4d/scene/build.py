@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -11,8 +10,7 @@ from synth4d import seeds
 from synth4d.errors import CannotHappen
 from synth4d.geometry import apply_pose, rotate
 from synth4d.physics import RawBody, Sim, write_model
-from synth4d.scene import furnish, meshing, patterns
-from synth4d.scene.capture import Capture
+from synth4d.scene import capture, furnish, meshing, patterns
 from synth4d.scene.load import Scene, Template
 from synth4d.scene.spec import VesselSpec
 from synth4d.types import (
@@ -20,16 +18,13 @@ from synth4d.types import (
     Body,
     CameraRules,
     Cavity,
-    Gaussians,
     Joint,
     Lamp,
-    Material,
     Name,
     Place,
     Shot,
     Surface,
     Switch,
-    Track,
     Vec3,
     Vessel,
     World,
@@ -38,14 +33,12 @@ from synth4d.types import (
 MAX_TILT = np.radians(12.0)
 SETTLE_STEPS = 500
 ROUNDS = 4
-WATCHED_S = 6.0
-"""So much of a moving capture should be left when a clip of it begins."""
 HEADROOM_M = 0.45
 """Free height assumed above a region whose box the scene does not give."""
 OFF = 2.0
 """Chance that an always-on lamp is off in a layout, per unit of `light.vary`."""
 MIREDS = 600.0
-"""Shift of the lamps' colour temperature in 10⁶/K per unit of `light.vary`: 90 at 0.15, from 4000 K to 2940 or 6250 K."""
+"""Shift of the lamps' colour temperature in 10⁶/K a unit of `light.vary`: 90 at 0.15, 4000 K to 2940 or 6250 K."""
 WIEN = 1e-6 * 1.4388e-2 * (1 / 550e-9 - 1 / np.array([610e-9, 550e-9, 465e-9]))
 """What a mired more does to red, green and blue beside green, as an exponent: Wien's law, c₂ = 1.4388 cm K."""
 
@@ -69,7 +62,7 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
     drawn = seeds.rng(run_seed, scene.name, layout, "light")
     lamps, ambient, controls, levels = _light(scene, rng, drawn)
     joints |= _switch_joints(scene, fixtures, dict(zip(controls, levels, strict=True)))
-    tracks, furniture = _started(scene, seeds.rng(run_seed, scene.name, layout, "tracks"))
+    tracks, furniture = capture.started(scene.bodies, scene.tracks, seeds.rng(run_seed, scene.name, layout, "tracks"))
     chosen = furnish.choose(scene, rng, len(fixtures) + 1)
     for _ in range(ROUNDS):
         spots = furnish.spots(scene, chosen, places, fixtures, joints, rng)
@@ -94,7 +87,7 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
         (0, 0, 0),
         (1, 1, 1),
     )
-    walls = _walls(scene)
+    walls = capture.walls(scene.captures, {t.name for t in scene.templates})
     raws = [
         *(shapeless(b.name) for b in (structure, *walls)),
         *furniture,
@@ -127,20 +120,6 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
     )  # fmt: skip
 
 
-def _started(scene: Scene, rng: np.random.Generator) -> tuple[tuple[Track, ...], list[RawBody]]:
-    """Tracks from some moment of the capture on, one for all, and the scene's bodies as they are then."""
-    if not scene.tracks:
-        return (), list(scene.bodies)
-    start = float(rng.uniform(0, max(0.0, max(t.times_s[-1] for t in scene.tracks.values()) - WATCHED_S)))
-    first = {n: max(0, int(np.searchsorted(t.times_s, start, side="right")) - 1) for n, t in scene.tracks.items()}
-    tracks = tuple(
-        replace(t, times_s=t.times_s[first[n] :] - t.times_s[first[n]], poses=t.poses[first[n] :])
-        for n, t in scene.tracks.items()
-    )
-    begin = {t.body: t.poses[0] for t in tracks}
-    return tracks, [replace(b, pose=begin.get(b.name, b.pose)) for b in scene.bodies]
-
-
 def shapeless(name: str) -> RawBody:
     """A body that only has a name and stays at the world's origin."""
     return RawBody(name, "", np.array([0.0, 0, 0, 1, 0, 0, 0]), None, (), ())
@@ -154,11 +133,10 @@ def _fixture(scene: Scene, t: Template, id: int, paint: dict[str, Vec3]) -> Body
         meshing.surface(g, meshing.material(g, specs, paint, scene.folder, glow, switched)) for g in t.geoms
     )
     low, high = _bounds(surfaces)
-    capture = scene.captures.get(t.name)
-    if capture is not None:
-        half = np.array(capture.size) / 2
-        low, high = np.array([-half[0], -half[1], 0.0]), np.array([half[0], half[1], capture.size[2]])
-        surfaces = _proxies(capture)
+    taken = scene.captures.get(t.name)
+    if taken is not None:
+        x, y, z = taken.size
+        low, high, surfaces = np.array([-x / 2, -y / 2, 0.0]), np.array([x / 2, y / 2, z]), taken.surfaces()
     joint = None
     if spec.joint:
         raw = next(r for r in scene.bodies if r.name == t.name)
@@ -177,32 +155,8 @@ def _fixture(scene: Scene, t: Template, id: int, paint: dict[str, Vec3]) -> Body
         t.name, id, spec.category or t.name, Name(n.en, n.zh, n.measure, n.plural), spec.role, surfaces,
         vec3((low + high) / 2), vec3(np.maximum(high - low, 1e-3)), colour=spec.colour,
         part_of=ids[spec.part_of] if spec.part_of else None, joint=joint, vessel=vessel, cavity=cavity, control=glow,
-        captured=_gaussians(capture, id),
+        captured=taken.owned(id) if taken else None,
     )  # fmt: skip
-
-
-def _gaussians(capture: Capture | None, id: int) -> Gaussians | None:
-    """Its Gaussians with the body's id."""
-    if capture is None or capture.gaussians is None:
-        return None
-    return replace(capture.gaussians, ids=np.full(len(capture.gaussians.means), id, np.uint16))
-
-
-def _proxies(capture: Capture) -> tuple[Surface, ...]:
-    grey = Material((0.5, 0.5, 0.5))
-    return tuple(replace(meshing.surface(g, grey), drawn=False) for g in capture.proxies)
-
-
-def _walls(scene: Scene) -> list[Body]:
-    """Of each capture, what belongs to no thing."""
-    things = {t.name for t in scene.templates}
-    return [
-        Body(
-            name, 0, "structure", Name("room", "房间"), "structure", _proxies(c), (0, 0, 0), (1, 1, 1),
-            captured=_gaussians(c, 0),
-        )
-        for name, c in scene.captures.items() if name not in things
-    ]  # fmt: skip
 
 
 def _vessel(spec: VesselSpec) -> Vessel:

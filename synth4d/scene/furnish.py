@@ -193,7 +193,7 @@ def place_at(point: F64, places: tuple[Place, ...], sim: Sim, bodies: list[Body]
 
 
 def fill(body: Body, given: tuple[float, float] | None, rng: np.random.Generator) -> float:
-    """Filled share at the start, within what the scene gives: else pouring vessels hold something, others mostly not."""
+    """Filled share at the start, as the scene gives it: else pouring vessels hold something, others mostly not."""
     assert body.vessel is not None
     if given is not None:
         return float(rng.uniform(*given))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -138,7 +139,7 @@ class VesselSpec(Spec):
     @model_validator(mode="after")
     def _shaped(self) -> VesselSpec:
         heights = [self.bottom_z, *(z for z, _ in self.belly), self.top_z]
-        if any(b - a < 1e-4 for a, b in zip(heights, heights[1:], strict=False)):
+        if any(b - a < 1e-4 for a, b in pairwise(heights)):
             raise ValueError(f"heights must rise from bottom_z over belly to top_z; got {heights}")
         if self.pours and not any(self.spout[:2]):
             raise ValueError("a vessel that pours needs a spout off its axis: [x, y, z] of the tip")
@@ -219,9 +220,9 @@ class StartSpec(Spec):
 class LightSpec(Spec):
     ambient: tuple[F, F, F] = (0.35, 0.35, 0.36)
     vary: Share = 0.15
-    """How much light differs from layout to layout: the share by which each lamp and the ambient are stronger or weaker,
-    the metres by which lamps that are always on stand elsewhere, twice the chance of each that it is off (one stays
-    on), and at 0.15 a colour temperature of 2900 … 6300 K."""
+    """How much light differs from layout to layout: the share by which each lamp and the ambient are stronger or
+    weaker, the metres by which lamps that are always on stand elsewhere, twice the chance of each that it is off (one
+    stays on), and at 0.15 a colour temperature of 2900 … 6300 K."""
 
 
 EVENTS = ("open", "close", "switch", "move", "stow", "fetch", "knock_over", "drop", "push", "pour")
