@@ -54,7 +54,7 @@ class Nerf(Part):
 
     layout: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Number of the layout that the field shows."""
-    views: Annotated[int, Field(ge=4, le=4096)] = 120
+    views: Annotated[int, Field(ge=4, le=4096)] = 200
     size: Side = 200
     """Width and height of a view, pixels."""
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 2500
@@ -63,12 +63,12 @@ class Nerf(Part):
     levels: Annotated[int, Field(ge=1, le=32)] = 8
     features: Literal[2, 4] = 4
     """Features a level of the hash grid."""
-    log2_size: Annotated[int, Field(ge=4, le=24)] = 16
+    log2_size: Annotated[int, Field(ge=4, le=24)] = 17
     """Rows of a level, as a power of two."""
     max_res: Annotated[int, Field(ge=16, le=1 << 16)] = 1024
     hidden: Annotated[int, Field(ge=8, le=256)] = 32
     """Width of the networks."""
-    samples: list[Annotated[int, Field(ge=4, le=512)]] = [48, 24, 16]
+    samples: list[Annotated[int, Field(ge=4, le=512)]] = [64, 32, 24]
     """Samples a ray when it is drawn: of the two proposal networks, then of the field."""
     floor_db: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 24.0
     """Least PSNR on held-out views of a fit that is used."""

@@ -68,7 +68,7 @@ class Encode(torch.autograd.Function):  # type: ignore[misc]
         return None, total, None
 
 
-class Networks(torch.nn.Module):
+class Networks(torch.nn.Module):  # type: ignore[misc]
     """The NerfactoField of a fit and its proposal fields."""
 
     def __init__(self, settings: Nerf, aabb: F32, classes: int) -> None:
