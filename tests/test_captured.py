@@ -13,7 +13,7 @@ import yaml
 
 from synth4d import seeds
 from synth4d.errors import RenderError, SynthError
-from synth4d.geometry import intrinsics, look_at
+from synth4d.geometry import intrinsics, look_at, pose_matrix, quat_from_axis_angle, rotate
 from synth4d.motion.camera import film
 from synth4d.motion.simulate import simulate
 from synth4d.physics import Sim
@@ -111,6 +111,29 @@ def test_the_floor_under_a_table_is_not_the_table(home: Path) -> None:
     assert table.captured is not None
     inner = np.abs(table.captured.means[:, :2]).max(1) < 0.25
     assert not (table.captured.means[inner, 2] < 0.01).any()
+
+
+def test_where_a_capture_is_put_it_is_seen(home: Path, tmp_path: Path) -> None:
+    """Turned and shifted with its things, seen by a camera that is turned and shifted as well: the same picture."""
+    made = capture(home, "RDF", "cm", False)
+    world = build(load(made.scene), shot("static"))
+    folder = spoiled(made, tmp_path)
+    text = (folder / "scene.yaml").read_text()
+    (folder / "scene.yaml").write_text(text.replace("units: cm", "units: cm, yaw: 50, position: [1, -2, 0.5]"))
+    put = build(load(folder / "scene.yaml"), shot("static"))
+    away = np.concatenate([[1, -2, 0.5], quat_from_axis_angle([0, 0, 1], np.radians(50))])
+    pictures = []
+    for w, move in ((world, [0, 0, 0, 1, 0, 0, 0]), (put, away)):
+        bare = replace(w, bodies=tuple(b for b in w.bodies if b.role != "prop"))
+        T = pose_matrix(move) @ EYE
+        path = CameraPath(256, 192, intrinsics(256, 192, np.radians(60)), T[None], 4.0)
+        pictures.append(render(bare, still(bare), path, rng=RNG))
+    a, b = pictures
+    assert (a.ids == b.ids).mean() > 0.995
+    assert np.percentile(np.abs(a.depth_z_m - b.depth_z_m), 98) < 1e-3
+    assert np.abs(a.rgb.astype(int) - b.rgb).mean() < 1
+    drawer = next(x for x in put.bodies if x.name == "drawer")
+    assert drawer.joint and np.allclose(drawer.joint.axis, rotate(away[3:], np.array([0.0, -1, 0])), atol=1e-6)
 
 
 # ---- Moving --------------------------------------------------------------------------------------

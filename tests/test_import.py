@@ -17,7 +17,7 @@ from PIL import Image
 
 from synth4d.cli import run
 from synth4d.errors import SynthError
-from synth4d.geometry import apply_pose, quat_from_axis_angle
+from synth4d.geometry import apply_pose, quat_from_axis_angle, quat_inv, quat_mul
 from synth4d.motion.simulate import simulate
 from synth4d.physics import Sim
 from synth4d.render.clip import render
@@ -25,7 +25,8 @@ from synth4d.scene import guess, hulls, propose
 from synth4d.scene.build import build
 from synth4d.scene.load import load
 from synth4d.scene.meshbody import creased
-from synth4d.splats import Notes, Splats, tracks, write_ply
+from synth4d.scene.placement import rotation
+from synth4d.splats import Notes, Splats, tracks, transform, write_ply
 from synth4d.splats import read as read_splats
 from synth4d.types import Gaussians, Shot
 
@@ -157,7 +158,7 @@ def cloud(n: int = 4000, seed: int = 0) -> Gaussians:
     return Gaussians(means, quats, flat, np.full(2 * n, 0.95, np.float32), colours, np.zeros(2 * n, np.uint16))
 
 
-def moving(folder: Path) -> Path:
+def moving(folder: Path, axes: str = "RFU", metres: float = 1.0) -> Path:
     """Frames of that cloud, 4 a second: the box rests, is carried 60 cm along y while it turns, and rests."""
     g = cloud()
     n = len(g.means) // 2
@@ -170,15 +171,20 @@ def moving(folder: Path) -> Path:
         means = g.means.copy()
         means[n:] = apply_pose(turn, means[n:] - np.array([0.5, 0.2, 0])) + lift
         frame = Gaussians(means, g.quats_wxyz, g.scales, g.opacities, g.colours, g.ids)
-        write_ply(Splats(frame, Notes("maker", "3DGS PLY"), owner), folder / f"frame_{t:03d}.ply")
+        away = np.eye(4)
+        away[:3, :3] = rotation(axes, "").T
+        theirs = transform(frame, away, 1 / metres)
+        write_ply(Splats(theirs, Notes("maker", "3DGS PLY"), owner), folder / f"frame_{t:03d}.ply")
     return folder
 
 
+@pytest.mark.parametrize(("axes", "units", "metres"), [("RFU", "m", 1.0), ("RDF", "cm", 0.01), ("RUF", "ft", 0.3048)])
 def test_a_moving_capture_is_tracks_and_its_moves_are_events(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], axes: str, units: str, metres: float
 ) -> None:
-    frames = moving(tmp_path / "frames")
-    assert run(["import", str(frames), "--out", str(tmp_path / "mine"), "--fps", "4"]) == 0
+    frames = moving(tmp_path / "frames", axes, metres)
+    options = ["--fps", "4", "--axes", axes, "--units", units]
+    assert run(["import", str(frames), "--out", str(tmp_path / "mine"), *options]) == 0
     assert "1 rigid tracks of 25 frames" in said(capsys)
     assert len(tracks.load(tmp_path / "mine" / "tracks.npz").times_s) == 25
     world = build(load(tmp_path / "mine" / "scene.yaml"), shot("mine"))
@@ -191,6 +197,8 @@ def test_a_moving_capture_is_tracks_and_its_moves_are_events(
             continue
     i = next(k for k, b in enumerate(world.bodies) if b.name == "mover_5")
     assert np.allclose(timeline.poses[-1, i, :3] - timeline.poses[0, i, :3], [0, 0.6, 0], atol=0.01)
+    turn = quat_mul(timeline.poses[-1, i, 3:], quat_inv(timeline.poses[0, i, 3:]))
+    assert np.allclose(np.abs(turn), np.abs(quat_from_axis_angle([0, 0, 1], 1.2)), atol=0.01)
     (event,) = [e for e in timeline.events if e.object == world.bodies[i].id]
     floor = next(b.id for b in world.bodies if b.name == "floor")
     assert event.kind == "move" and (event.source, event.target) == (floor, floor)

@@ -16,7 +16,6 @@ from synth4d.geometry import (
     compose,
     invert_pose,
     pose_matrix,
-    quat_from_rotmat,
     quat_inv,
     quat_mul,
     rotate,
@@ -68,6 +67,7 @@ def share_out(
     """A capture in its place; `rest` names the body of what belongs to no named thing. Raises SceneError."""
     raw = found.gaussians
     upright = splats.transform(replace(raw, sh=None), at.upright, at.scale)
+    moved = None if moved is None else splats.tracks.transform(moved, at.upright, at.scale)
     out, place = Captured(upright), pose(at.place)
     things: dict[str, ThingSpec] = {}
     owner = np.full(len(upright.means), -1)
@@ -79,7 +79,7 @@ def share_out(
     order = list(things)
     for name in _parents_first(things):
         thing = things[name]
-        led = _track(thing, moved, at)
+        led = _track(thing, moved, place)
         if led is not None:
             out.tracks[name] = led
         out.bodies.append(_body(name, thing, things, place, led is not None))
@@ -219,28 +219,18 @@ def _check_moved(moved: splats.Tracks | None, things: dict[str, ThingSpec], doc:
             raise SceneError(f"{where}: {of[k]} moves by its track: give it `role: prop`, and no part_of")
 
 
-def _track(thing: ThingSpec, moved: splats.Tracks | None, at: Placement) -> Track | None:
-    """How a thing's body moves in the scene: the file's moves, seen from the scene's axes and metres."""
+def _track(thing: ThingSpec, moved: splats.Tracks | None, place: F64) -> Track | None:
+    """How a thing's body moves in the scene; `moved` is in the upright frame."""
     if moved is None or thing.object_id is None:
         return None
     rows = np.flatnonzero(moved.object_id == thing.object_id)
     if not len(rows):
         return None
-    poses = moved.poses[rows[0]]
-    U = at.upright[:3, :3]
-    shift = poses[:, :3] * at.scale
-    turn = rotmat(poses[:, 3:])
-    # The move M of the file is U M U⁻¹ in upright axes; U may mirror, M never does.
-    turned = (U[None, :, :, None] * turn[:, None, :, :]).sum(2)
-    turned = (turned[:, :, None, :] * U[None, None, :, :]).sum(3)
-    origin = at.upright[:3, 3]
-    off = (U[None] * shift[:, None, :]).sum(2) + origin - (turned * origin).sum(2)
-    quats = np.array([quat_from_rotmat(R) for R in turned])
-    world = compose(compose(pose(at.place), np.concatenate([off, quats], 1)), thing.foot)
-    for t in range(1, len(world)):
-        if (world[t, 3:] * world[t - 1, 3:]).sum() < 0:
-            world[t, 3:] *= -1
-    return Track("", moved.times_s - moved.times_s[0], world)
+    poses = compose(compose(place, moved.poses[rows[0]]), thing.foot)
+    for t in range(1, len(poses)):
+        if (poses[t, 3:] * poses[t - 1, 3:]).sum() < 0:
+            poses[t, 3:] *= -1
+    return Track("", moved.times_s - moved.times_s[0], poses)
 
 
 def _body(name: str, thing: ThingSpec, things: dict[str, ThingSpec], place: F64, led: bool) -> RawBody:
