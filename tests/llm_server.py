@@ -66,7 +66,7 @@ def mixed(request: JSON, hit: int) -> Say:
 def echo(request: JSON, hit: int) -> Say:
     """A good reply of some 0.6 KB that says who asked, so that mixed-up replies are found."""
     asked = request["messages"][-1]["content"] if len(request["messages"]) < 3 else request["messages"][1]["content"]
-    return Say(json.dumps({"word": asked[:200], "number": len(asked), "why": "because " * 60} | {}))
+    return Say(json.dumps({"word": asked[:200], "number": len(asked), "why": "because " * 60}))
 
 
 class Server:
@@ -132,9 +132,9 @@ class Server:
         app = web.Application(client_max_size=1 << 26)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/stats", self._stats)
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
-        await web.SockSite(runner, sock, shutdown_timeout=0.1).start()
+        await web.SockSite(runner, sock).start()
         return runner
 
     def __enter__(self) -> Server:

@@ -2,10 +2,7 @@
 
 from synth4d.llm.call import Answer, Call, Outcome, Pending, Rejected
 from synth4d.llm.door import Door
-from synth4d.llm.ledger import Ledger
 from synth4d.llm.settings import Budget, Endpoint, Price
 from synth4d.llm.store import Store
 
-__all__ = [
-    "Answer", "Budget", "Call", "Door", "Endpoint", "Ledger", "Outcome", "Pending", "Price", "Rejected", "Store",
-]  # fmt: skip
+__all__ = ["Answer", "Budget", "Call", "Door", "Endpoint", "Outcome", "Pending", "Price", "Rejected", "Store"]

@@ -48,7 +48,8 @@ class Client:
         Raises Exhausted after as many failures as the endpoint allows, ModelError where the run must end.
         """
         async with self._locks.setdefault(request.key, asyncio.Lock()):
-            return self._store.get(request.key) or await self._store.put(request.key, await self._fetch(request))
+            known = self._store.get(request.key, only_good=True)
+            return known or await self._store.put(request.key, await self._fetch(request))
 
     async def _fetch(self, request: Request) -> Reply:
         tries = 0
@@ -80,6 +81,9 @@ class Client:
                 self._ledger.settle(request, worst, reply, lost=lost)
             self._pace.succeeded()
             return reply
+        except ModelError:
+            self._pace.end()  # before the slot is free: nobody else shall try
+            raise
         finally:
             self._pace.leave()
 

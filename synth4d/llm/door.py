@@ -89,7 +89,7 @@ class Door:
         return cast("list[Outcome[M]]", outcomes)
 
     def _known(self, request: Request) -> Reply | None:
-        reply = self.store.get(request.key)
+        reply = self.store.get(request.key, only_good=not self.offline)
         if reply is not None:
             self.ledger.kinds[request.kind].replayed += 1
             self.ledger.used(request.kind, reply)
@@ -114,7 +114,6 @@ class Door:
                     outcomes[i] = self._closed(request.kind, await self._finish(client, steps, request))
                 except TryLater as error:
                     later.append(error)
-                    pace.ended.set()
                 if later:
                     return
 

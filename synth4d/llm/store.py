@@ -88,8 +88,8 @@ class Store:
         with self._errors():
             return int(self._read.execute("SELECT count(*) FROM replies").fetchone()[0])
 
-    def get(self, key: str) -> Reply | None:
-        """The reply of a request. One that says the request is wrong is given offline only: else it is asked again."""
+    def get(self, key: str, *, only_good: bool = False) -> Reply | None:
+        """The reply of a request. `only_good`: not one that says the request is wrong, so that it is asked again."""
         with self._errors():
             row = self._read.execute("SELECT reply, digest FROM replies WHERE key = ?", (key,)).fetchone()
             if row is None:
@@ -99,7 +99,7 @@ class Store:
                 if not self.offline:
                     self._read.execute("DELETE FROM replies WHERE key = ? AND digest IS ?", (key, row[1]))
                 return None
-        return reply if reply.status == 200 or self.offline else None
+        return None if only_good and reply.status != 200 else reply
 
     # ---- Writing ---------------------------------------------------------------------------------
 
