@@ -121,6 +121,18 @@ def test_the_newest_checkpoint_counts_and_ddp_names_are_known(nerfacto: Path) ->
     assert read_run(nerfacto).step == 100
 
 
+def test_names_of_nerfstudio_before_1_1_are_known(nerfacto: Path) -> None:
+    older = {"base.model.0.": "base_grid.", "base.model.1.": "base_mlp.", "encoding.hash": "mlp_base.0.hash"}
+    arrays = field_arrays(small_field())
+    for new, old in older.items():
+        arrays = {k.replace(new, old): v for k, v in arrays.items()}
+    write_checkpoint(ckpt(nerfacto), arrays)
+    run = read_run(nerfacto)
+    assert isinstance(run, NerfRun)
+    assert np.array_equal(run.field.base.grid.table, small_field().base.grid.table)
+    assert np.array_equal(run.field.base.mlp.weights[1], small_field().base.mlp.weights[1])
+
+
 def test_torchs_own_files_are_read(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed")
     layer = torch.nn.Linear(3, 2)

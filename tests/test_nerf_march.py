@@ -140,6 +140,8 @@ def test_what_does_not_fit_is_refused() -> None:
             Marcher(field).rays(o, d)
     with pytest.raises(RenderError, match="no such build"):
         Marcher(field, isa="mmx")
+    with pytest.raises(RenderError, match="threads"):
+        Marcher(field, threads=0)
 
 
 def test_nerfstudios_own_modules_agree() -> None:

@@ -50,6 +50,8 @@ class Marcher:
     """A field made ready for rays. `pruned=False` asks every sample, as nerfstudio does."""
 
     def __init__(self, field: Field, *, pruned: bool = True, threads: int = 1, isa: str = "auto") -> None:
+        if threads < 1:
+            raise RenderError(f"threads must be 1 or more, got {threads}")
         self.field, self.threads = field, threads
         try:
             self._marcher = march = _march.Marcher(isa)
