@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -393,6 +394,33 @@ def test_bad_gaussians_are_left_out_where_that_is_asked_for(tmp_path: Path, caps
     assert "1 bad Gaussians are left out" in said(capsys)
     assert load(tmp_path / "mine" / "scene.yaml").captures["structure_0"].gaussians is not None
     assert len(read_splats(tmp_path / "mine" / "nan.ply", on_bad="drop").gaussians.means) == 399
+
+
+def glb(tree: dict[str, object]) -> bytes:
+    said = json.dumps({"asset": {"version": "2.0"}, **tree}).encode()
+    said += b" " * (-len(said) % 4)
+    return struct.pack("<4sIIII", b"glTF", 2, 20 + len(said), len(said), 0x4E4F534A) + said
+
+
+HOSTILE = [
+    ({"accessors": [{"count": 10**9, "componentType": 5126, "type": "VEC3"}]}, "more than the file has bytes"),
+    ({"nodes": [{"children": [1]}, {"children": [0]}], "scenes": [{"nodes": [0]}]}, "contains itself"),
+    ({"nodes": [{"children": [2]}, {"children": [2]}, {}]}, "two others"),
+    ({"nodes": [{"children": [7]}]}, "can be read"),
+    ({"buffers": [{"uri": "file:///etc/passwd", "byteLength": 8}]}, "hostile.glb"),
+    ({"buffers": [{"uri": "../../canary", "byteLength": 8}]}, "hostile.glb"),
+]
+
+
+@pytest.mark.parametrize(("tree", "line"), HOSTILE)
+def test_a_hostile_glb_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tree: dict[str, object], line: str
+) -> None:
+    path = tmp_path / "hostile.glb"
+    path.write_bytes(glb(tree))
+    assert run(["import", str(path), "--out", str(tmp_path / "mine")]) == 2
+    text = said(capsys)
+    assert line in text and text.count("\n") == 1
 
 
 WRONG = [

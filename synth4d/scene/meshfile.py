@@ -3,6 +3,8 @@ read only where it lies within the asset's root."""
 
 from __future__ import annotations
 
+import json
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -72,10 +74,11 @@ def read(path: Path, root: Path, where: str) -> tuple[list[Part], list[Path]]:
 
     beside = Beside(path.parent, root, where)
     kind = path.suffix.lower()[1:]
+    raw = path.read_bytes()
     try:
-        scene = trimesh.load_scene(
-            BytesIO(path.read_bytes()), file_type=kind, resolver=beside, process=False, maintain_order=True
-        )
+        if kind == "glb":
+            _check_glb(raw)
+        scene = trimesh.load_scene(BytesIO(raw), file_type=kind, resolver=beside, process=False, maintain_order=True)
     except SceneError:
         raise
     except Exception as problem:  # a parser of other people's bytes: whatever it trips over, the file is at fault
@@ -83,18 +86,40 @@ def read(path: Path, root: Path, where: str) -> tuple[list[Part], list[Path]]:
         raise SceneError(f"{where}: {path.name}: not a {kind.upper()} that can be read: {said}") from None
     if beside.refused is not None:
         raise beside.refused
-    parts = []
-    for node in scene.graph.nodes_geometry:
-        T, geometry = scene.graph[node]
-        mesh = scene.geometry[geometry]
-        if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces):
-            parts += _parts(str(node), mesh, np.asarray(T, float), kind, f"{where}: {path.name}: {node}")
-    if not parts:
-        raise SceneError(f"{where}: {path.name} has no triangles")
-    count = sum(len(p.faces) for p in parts)
-    if count > MAX_FACES:
-        raise SceneError(f"{where}: {path.name} has {count} triangles; {MAX_FACES} are the most: decimate it")
+    nodes = [(str(node), *scene.graph[node]) for node in scene.graph.nodes_geometry]
+    shown = [(n, T, mesh) for n, T, g in nodes if isinstance(mesh := scene.geometry[g], trimesh.Trimesh)]
+    count = sum(len(mesh.faces) for _, _, mesh in shown)
+    if not 0 < count <= MAX_FACES:
+        raise SceneError(f"{where}: {path.name} has {count} triangles; 1 to {MAX_FACES} are read: decimate it")
+    parts = [
+        part for n, T, mesh in shown if len(mesh.faces)
+        for part in _parts(n, mesh, np.asarray(T, float), kind, f"{where}: {path.name}: {n}")
+    ]  # fmt: skip
     return parts, [path, *dict.fromkeys(beside.files)]
+
+
+def _check_glb(raw: bytes) -> None:
+    """What a reader would believe: accessors larger than the file, nodes that contain themselves. ValueError."""
+    if len(raw) < 20 or raw[:4] != b"glTF" or struct.unpack_from("<I", raw, 4)[0] != 2:
+        raise ValueError("it is no glTF 2 in one file")
+    length, size, kind = struct.unpack_from("<I I 4s", raw, 8)
+    if kind != b"JSON" or not size <= length - 20 <= len(raw) - 20:
+        raise ValueError(f"it is cut: {len(raw)} bytes of {length}")
+    tree = json.loads(raw[20 : 20 + size])
+    for k, accessor in enumerate(tree.get("accessors", ())):
+        if not 0 <= int(accessor["count"]) <= len(raw):
+            raise ValueError(f"accessor {k} has {accessor['count']} elements, more than the file has bytes")
+    children = [child for node in tree.get("nodes", ()) for child in node.get("children", ())]
+    if len(set(children)) < len(children):
+        raise ValueError("a node hangs on two others")
+    roots = set(range(len(tree.get("nodes", ())))) - set(children)
+    seen = 0
+    queue = list(roots)
+    while queue:
+        queue += tree["nodes"][queue.pop()].get("children", ())
+        seen += 1
+    if seen < len(tree.get("nodes", ())):
+        raise ValueError("a node contains itself")
 
 
 def _parts(name: str, mesh: Any, T: F64, kind: str, where: str) -> list[Part]:
