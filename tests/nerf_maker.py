@@ -187,3 +187,28 @@ def zip_bytes(members: dict[str, bytes]) -> bytes:
         for member, content in members.items():
             archive.writestr(member, content)
     return raw.getvalue()
+
+
+SMALL = dict(
+    num_levels=6, max_res=256, log2_hashmap_size=10, hidden_dim=32, num_nerf_samples_per_ray=12, far_plane=20.0,
+    average_init_density=0.5,
+)  # fmt: skip
+
+
+def small_field() -> Field:
+    """A random field in the shape of nerfacto's defaults: two proposals of 5 levels, one after the other's cells."""
+    rng = np.random.default_rng(7)
+    proposals = tuple(Density(grid(rng, 5, most, 9), mlp(rng, 10, 16, 1)) for most in (128, 256))
+    return random_field(rng, (256, 96, 12), classes=0, init_density=0.5, proposals=proposals)
+
+
+def gaussians(n: int = 50, degree: int = 3) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(8)
+    shapes = {"means": 3, "scales": 3, "quats": 4, "opacities": 1, "features_dc": 3}
+    arrays = {k: rng.normal(size=(n, w)).astype(np.float32) for k, w in shapes.items()}
+    arrays["features_rest"] = rng.normal(size=(n, (degree + 1) ** 2 - 1, 3)).astype(np.float32)
+    return {f"_model.gauss_params.{k}": v for k, v in arrays.items()}
+
+
+def ckpt(folder: Path) -> Path:
+    return folder / "nerfstudio_models" / "step-000000007.ckpt"
