@@ -250,6 +250,15 @@ def test_a_mesh_becomes_one_thing_that_props_stand_on(kind: str, tmp_path: Path)
         assert np.allclose(surface.uv[..., 0], (corner[..., 0] + 0.3) / 0.6, atol=1e-4)
 
 
+def test_a_room_is_stood_in_and_a_table_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    toy = Path(__file__).resolve().parents[1] / "scenes" / "toy" / "room.xml"
+    assert run(["import", str(toy), "--out", str(tmp_path / "mine")]) == 0
+    places = load(tmp_path / "mine" / "scene.yaml").spec.places
+    assert places["on_room"].low and abs(places["on_room"].low[2]) < 1e-6
+    assert places["on_table"].low and abs(places["on_table"].low[2] - 0.6) < 1e-6
+    assert run(["doctor", str(tmp_path / "mine" / "scene.yaml")]) == 0, said(capsys)
+
+
 def test_units_and_scale_of_a_mesh(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in").mkdir()
     path = crate(tmp_path / "in", "stl")

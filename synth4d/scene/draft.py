@@ -22,6 +22,8 @@ from synth4d.types import F64, Gaussians
 EYE_M = (0.5, 2.0)
 """Heights of the camera over the floor."""
 PROPS = ["mug", "bowl", "apple", "orange", "book", "box", "toy_block", "ball"]
+STAND_M2 = 0.02
+"""A level surface on which something could stand."""
 Fields = dict[str, Any]
 
 
@@ -150,7 +152,7 @@ def semantics(folder: Path) -> dict[str, str]:
 
 
 def bodies(found: list[RawBody], names: dict[str, str]) -> tuple[dict[str, Fields], dict[str, Fields]]:
-    """(bodies, places): each body that shows something, with its joint; props may stand on the widest still one."""
+    """(bodies, places): each body that shows something, with its joint; props may stand on what does not move."""
     out: dict[str, Fields] = {}
     of: dict[str, str] = {}
     meshes = bool(found) and not found[0].visual and all(b.parent == found[0].name for b in found[1:])
@@ -172,14 +174,30 @@ def bodies(found: list[RawBody], names: dict[str, str]) -> tuple[dict[str, Field
                 fields |= {"role": "part", "joint": {"closed": shut, "open": wide}}
                 fields |= {"part_of": of[b.parent]} if b.parent in of else {}
         out[name] = fields
-    still = {n: _area(found, b) for n, b in zip(out, shown, strict=True) if "joint" not in out[n]}
-    widest = max(still, key=lambda n: still[n], default=None)
-    return out, {f"on_{widest}": {"on": widest}} if widest else {}
+    still = [(n, b) for n, b in zip(out, shown, strict=True) if "joint" not in out[n]]
+    places = {f"on_{n}": {"on": n, **place} for n, b in still if (place := _level(found, b)) is not None}
+    return out, places
 
 
-def _area(found: list[RawBody], body: RawBody) -> float:
-    low, high = bounds([b for b in found if b is body or b.parent == body.name])
-    return float(np.prod((high - low)[:2]))
+def _level(found: list[RawBody], body: RawBody) -> Fields | None:
+    """The free volume over a body's broadest level surface, body frame: a room's floor, a table's top."""
+    parts = [(g.pose, g) for g in body.visual]
+    parts += [(compose(b.pose, g.pose), g) for b in found if b.parent == body.name and not b.joint for g in b.visual]
+    corners = [apply_pose(p, v)[f] for p, g in parts for v, f in [mesh(g)]]
+    c = np.concatenate([np.zeros((0, 3, 3)), *corners])
+    cross = np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0])
+    area = np.sqrt((cross * cross).sum(1)) / 2
+    up = cross[:, 2] > 2 * 0.95 * area
+    if area[up].sum() < STAND_M2:
+        return None
+    c, area = c[up], area[up]
+    height = np.round(c.mean(1)[:, 2] / 0.02).astype(int)
+    best = np.argmax(np.bincount(height - height.min(), area)) + height.min()
+    top = c[height == best].reshape(-1, 3)
+    (x0, y0, z), (x1, y1, _) = top.min(0), top.max(0)
+    margin = 0.03 * min(x1 - x0, y1 - y0)
+    low, high = [x0 + margin, y0 + margin, z], [x1 - margin, y1 - margin, z + 0.45]
+    return {"low": _list(np.array(low)), "high": _list(np.array(high))}
 
 
 def bounds(found: list[RawBody]) -> tuple[F64, F64]:
