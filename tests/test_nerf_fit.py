@@ -138,7 +138,8 @@ def test_a_fit_that_is_not_finite_is_an_error(torch, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(train, "RATE", 1e30)
     with pytest.raises((RenderError, SceneError), match="finite"):
-        train.train(box_views(4), box_views(4), TINY, (0, 0, 0), 3, "cpu", lambda step, psnr: None)
+        two = TINY.model_copy(update={"steps": 3})
+        train.train(box_views(4), box_views(4), two, (0, 0, 0), 3, "cpu", lambda step, psnr: None)
 
 
 @pytest.mark.parametrize("hurt", ["cut", "text", "pickle", "nan", "shape"])
@@ -196,3 +197,65 @@ def test_a_room_without_field_or_with_events_is_refused(fitted: field.Field) -> 
 
     with pytest.raises(SynthError, match="synth4d fit"):
         nerf.render(None, None, box_views(1).camera, rng=np.random.default_rng(0))  # type: ignore[arg-type]
+
+
+# ---- In a dataset --------------------------------------------------------------------------------
+
+
+def test_static_shots_are_of_the_fields_layout_with_cameras_of_their_own() -> None:
+    from synth4d.config import RunConfig
+    from synth4d.run import plan
+
+    config = RunConfig(shots=48, static_renderer="nerf")
+    plain = plan.SceneRef("toy", "d", "p")
+    shots = list(plan.make(config, (plan.SceneRef("toy", "d", "p", "f.npz", "1"),), {}))
+    still = [s for s in shots if s.kind == "static"]
+    assert still and all((s.renderer, s.layout, s.field) == ("nerf", 0, "f.npz") for s in still)
+    assert len({s.view for s in still}) == len(still) and len({s.split for s in still}) == 1
+    others = [s for s in shots if s.kind != "static"]
+    splat = [s for s in plan.make(RunConfig(shots=48), (plain,), {}) if s.kind != "static"]
+    assert others == splat  # they are what they would be without a field
+    fields = [plan.SceneRef("toy", "d", path, f"{path}.npz", digest) for path in "pq" for digest in "12"]
+    digests = {plan.make(config, (scene,), {}).digest for scene in fields}
+    assert len(digests) == 2  # the field's sha256 counts, paths do not
+
+
+def test_a_run_of_nerf_alone_is_of_still_shots_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    from synth4d.config import RunConfig
+    from synth4d.run import fit
+
+    mix = fit.still(RunConfig(renderer="nerf"), quiet=False).mix
+    assert (mix.dynamic, mix.twin) == (0, 0) and mix.static > 0
+    assert "still" in capsys.readouterr().err
+    assert fit.still(RunConfig(), quiet=False) == RunConfig() and not capsys.readouterr().err
+
+
+def test_a_dataset_with_nerf_shots_is_proved(
+    torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # type: ignore[no-untyped-def]
+    from synth4d import cli
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    small = "nerf.rays=512 nerf.levels=6 nerf.log2_size=14 nerf.max_res=256 nerf.steps=250 nerf.views=24 nerf.size=96"
+    command = ["dataset", "toy", "--renderer", "nerf", "--shots", "1", "--workers", "0", "--config"]
+    command += [str(Path(__file__).parents[1] / "pipelines" / "smoke.yaml"), "--set", *small.split(), "frames=3"]
+    command += ["questions=8", "nerf.floor_db=10", "width=96", "height=72"]
+    digests = []
+    for name in "ab":
+        assert cli.run([*command, "--out", str(tmp_path / name)]) == 0, capsys.readouterr().err
+        said = capsys.readouterr()
+        digests.append(next(line for line in said.out.splitlines() if line.startswith("digest")))
+        assert ("fitted before" in said.err) == (name == "b")
+    assert digests[0] == digests[1]
+    assert cli.run(["verify", str(tmp_path / "a")]) == 0, capsys.readouterr()
+
+
+def test_ids_stay_within_the_boxes_of_their_bodies() -> None:
+    from synth4d.render.nerf import _inside
+    from synth4d.types import Body, Name
+
+    body = Body("b", 1, "b", Name("b", "b"), "prop", (), (0.1, 0, 0), (0.2, 0.4, 0.6))
+    half = np.sqrt(0.5)
+    pose = np.array([1.0, 2.0, 3.0, half, 0, 0, half])  # a quarter turn about z: its x is the world's y
+    points = pose[:3] + np.array([[0, 0.1, 0], [0.19, 0.1, 0.29], [0.22, 0.1, 0], [0, -0.02, 0], [0, 0.1, 0.32]])
+    assert _inside(body, pose, points).tolist() == [True, True, False, False, False]
