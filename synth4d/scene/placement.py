@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from synth4d.errors import SceneError
-from synth4d.geometry import quat_from_axis_angle, quat_from_rotmat, rotmat
+from synth4d.geometry import quat_from_axis_angle, rotmat
 from synth4d.scene.spec import AssetSpec
+from synth4d.splats.rigid import nearest_rotation
 from synth4d.types import F64
 
 METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "ft": 0.3048, "in": 0.0254}
@@ -73,7 +74,7 @@ def handed(R: F64) -> float:
 def pose(T: ArrayLike) -> F64:
     """(4,4) rigid → (7,) xyz + wxyz."""
     T = np.asarray(T, float)
-    return np.concatenate([T[:3, 3], quat_from_rotmat(T[:3, :3])])
+    return np.concatenate([T[:3, 3], nearest_rotation(T[:3, :3])])
 
 
 def product(A: F64, B: F64) -> F64:
