@@ -199,6 +199,20 @@ def test_a_room_without_field_or_with_events_is_refused(fitted: field.Field) -> 
         nerf.render(None, None, box_views(1).camera, rng=np.random.default_rng(0))  # type: ignore[arg-type]
 
 
+@pytest.mark.gpu
+def test_a_fit_on_cuda_shows_the_same(torch) -> None:  # type: ignore[no-untyped-def]
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    from synth4d.nerf import train
+    from synth4d.nerf.march import Marcher
+    from synth4d.render.nerf import draw
+
+    held = box_views(4, turn=0.4)
+    made = train.train(box_views(12), held, TINY, (0.1, 0.2, 0.3), 3, "cuda", lambda step, psnr: None)
+    seen = draw(Marcher(made), held.camera)
+    assert np.median(np.abs(seen.depth_z_m - held.depth_z_m)) < 0.02 and np.mean(seen.ids == held.ids) > 0.97
+
+
 # ---- In a dataset --------------------------------------------------------------------------------
 
 
@@ -222,11 +236,14 @@ def test_static_shots_are_of_the_fields_layout_with_cameras_of_their_own() -> No
 
 def test_a_run_of_nerf_alone_is_of_still_shots_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     from synth4d.config import RunConfig
-    from synth4d.run import fit
+    from synth4d.run import fit, plan
 
     mix = fit.still(RunConfig(renderer="nerf"), quiet=False).mix
     assert (mix.dynamic, mix.twin) == (0, 0) and mix.static > 0
     assert "still" in capsys.readouterr().err
+    scenes = (plan.SceneRef("toy", "d", "nowhere"),)
+    none_yet = RunConfig(static_renderer="nerf", shots=2)  # its first static shot comes later: nothing is fitted
+    assert fit.fitted(none_yet, scenes, quiet=False) == scenes
     assert fit.still(RunConfig(), quiet=False) == RunConfig() and not capsys.readouterr().err
 
 

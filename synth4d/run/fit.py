@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -97,11 +98,17 @@ def still(config: RunConfig, quiet: bool) -> RunConfig:
 
 
 def fitted(config: RunConfig, scenes: tuple[SceneRef, ...], quiet: bool) -> tuple[SceneRef, ...]:
-    """The scenes with the fields that the shots of a config are drawn by."""
-    if not any(plan.renderer(config, kind) == "nerf" for kind in ("static", "control") if getattr(config.mix, kind)):
-        return scenes
-    found = [fit(scene, config.nerf, config.seed, quiet=quiet) for scene in scenes]
-    return tuple(replace(s, field=str(path), field_digest=r.sha256) for s, (path, r) in zip(scenes, found, strict=True))
+    """The scenes with the fields that shots of the plan are drawn by."""
+    round = len(scenes) * sum(config.mix.model_dump().values())
+    wanted = {s.scene for s in islice(plan.make(config, scenes, {}), round) if s.renderer == "nerf"}
+
+    def with_field(scene: SceneRef) -> SceneRef:
+        if scene.name not in wanted:
+            return scene
+        path, record = fit(scene, config.nerf, config.seed, quiet=quiet)
+        return replace(scene, field=str(path), field_digest=record.sha256)
+
+    return tuple(map(with_field, scenes))
 
 
 # ---- Fit -----------------------------------------------------------------------------------------

@@ -18,10 +18,13 @@ from synth4d.types import Shot
 def one_shot(config: RunConfig, index: int, out: Path) -> str:
     """Make the shot at a position of the plan and lay its members and frames out; gives a line about it."""
     config = fit.still(config, quiet=False)
-    planned = plan.make(config, fit.fitted(config, stages.scenes(config.scenes), quiet=False))
+    scenes = stages.scenes(config.scenes)
+    planned = plan.make(config, scenes)
     if not 0 <= index < len(planned):
         raise ConfigError(f"--shot {index}: the plan has shots 0 to {len(planned) - 1}")
     shot = planned.shot(index)
+    if shot.renderer == "nerf":
+        shot = plan.make(config, fit.fitted(config, scenes, quiet=False)).shot(index)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as e:
