@@ -14,12 +14,14 @@ import yaml
 from synth4d import seeds
 from synth4d.errors import RenderError, SynthError
 from synth4d.geometry import intrinsics, look_at, pose_matrix, quat_from_axis_angle, rotate
+from synth4d.motion import camera
 from synth4d.motion.camera import film
 from synth4d.motion.simulate import simulate
 from synth4d.physics import Sim
 from synth4d.render.clip import render
 from synth4d.render.contact import SKY, Contact
 from synth4d.scene.build import build
+from synth4d.scene.captured import take
 from synth4d.scene.load import load
 from synth4d.types import CameraPath, Clip, Gaussians, Shot, Timeline, World
 
@@ -196,6 +198,21 @@ def test_no_camera_stands_in_a_wall_that_nobody_boxed(home: Path, tmp_path: Path
         eyes = film(world, timeline, shot("static", frames=4), attempt=attempt).T_world_cam[:, :3, 3]
         near = np.linalg.norm(wall.means[None] - eyes[:, None], axis=2) < 0.05
         assert near.sum(1).max() < 12
+
+
+def test_what_nobody_boxed_hides_what_is_behind_it(home: Path) -> None:
+    world = build(load(capture(home, "RDF", "cm", False).scene), shot("static"))
+    rng = np.random.default_rng(1)
+    wall = np.stack([np.full(4000, 0.5), *rng.uniform(-0.5, 0.5, (2, 4000))], 1).astype(np.float32)
+    own = next(b for b in world.bodies if b.captured is not None and not b.id)
+    assert own.captured is not None
+    g = take(own.captured, np.arange(4000))
+    room = replace(own, captured=replace(g, means=wall, opacities=np.ones(4000, np.float32)))
+    alone = replace(world, bodies=tuple(room if b is own else b for b in world.bodies))
+    solid = camera.solid_cells(alone, still(alone), named=False)
+    ahead, eye = np.array([1.0, 0, 0]), np.zeros(3)
+    assert camera.hidden(solid, eye, ahead, 1.5) and not camera.hidden(solid, eye, -ahead, 1.5)
+    assert not camera.hidden(solid, eye, ahead, 0.6)  # the point lies on the wall, or just before it
 
 
 def test_the_mesh_renderer_says_that_it_cannot_draw_a_capture(home: Path) -> None:

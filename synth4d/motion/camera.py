@@ -21,6 +21,8 @@ MIN_SEEN = 0.55
 """Least share of an event's samples that must be visible; below it no question about it would be fair."""
 CROWD = 12
 """So many solid Gaussians within a cell of BODY_M are a wall, fewer may float."""
+BESIDE_M = 0.3
+"""The last stretch of a line of sight, where there is what the point lies on."""
 NEAR_ENOUGH_M = 0.05
 """A ray that ends this close in front of a point saw it: burners lie a little under the contact shape of a stove."""
 FILL = 0.80
@@ -62,7 +64,7 @@ def film(world: World, timeline: Timeline, shot: Shot, *, attempt: int = 0) -> C
     orbits = [_draw(world, radius, shot, rng) for _ in range(CANDIDATES)]
     solid = solid_cells(world, timeline)
     views = [o for o in orbits if _roomy(world, o, centre) and not inside(solid, _eyes(o, centre, shot.frames))]
-    scores = _scores(world, timeline, shot, sim, views, centre, focus)
+    scores = _scores(world, timeline, shot, sim, views, centre, focus, solid_cells(world, timeline, named=False))
     best = int(np.argmax(scores)) if len(scores) else -1
     if best < 0 or scores[best] < MIN_SEEN:
         raise CannotHappen(
@@ -160,8 +162,9 @@ def pose_world(sim: Sim, world: World, timeline: Timeline, frame: int) -> None:
 
 
 def _scores(
-    world: World, timeline: Timeline, shot: Shot, sim: Sim, views: list[Orbit], centre: F64, focus: Focus
-) -> F64:
+    world: World, timeline: Timeline, shot: Shot, sim: Sim, views: list[Orbit], centre: F64, focus: Focus,
+    unboxed: NDArray[np.int64],
+) -> F64:  # fmt: skip
     """Share of the focus each orbit sees, plus a little for coming close; -1 where the eye is in a wall."""
     scores = np.zeros(len(views))
     for frame in sorted(set(focus.frames)):
@@ -173,15 +176,16 @@ def _scores(
                 scores[v] = -1e3
                 continue
             K, T = intrinsics(shot.width, shot.height, orbit.fov_x), look_at(eye, centre)
-            scores[v] += sum(_seen(sim, eye, K, T, shot, focus, k) for k in picked) / len(focus.frames)
+            scores[v] += sum(_seen(sim, eye, K, T, shot, focus, k, unboxed) for k in picked) / len(focus.frames)
     return scores + np.array([0.02 / o.distance for o in views]) * (scores > 0)
 
 
-def solid_cells(world: World, timeline: Timeline) -> NDArray[np.int64]:
-    """Sorted keys of the cells that captured Gaussians fill: what nobody boxed is not in the physics."""
+def solid_cells(world: World, timeline: Timeline, *, named: bool = True) -> NDArray[np.int64]:
+    """Sorted keys of the cells that captured Gaussians fill, of things with a name as well or without: what nobody
+    boxed is not in the physics."""
     keys = [np.zeros(0, np.int64)]
     for i, body in enumerate(world.bodies):
-        if body.captured is not None:
+        if body.captured is not None and (named or not body.id):
             means = body.captured.means[body.captured.opacities > 0.5]
             keys.append(_cell(apply_pose(timeline.poses[0, i], means)))
     cells, count = np.unique(np.concatenate(keys), return_counts=True)
@@ -201,6 +205,12 @@ def inside(solid: NDArray[np.int64], eyes: F64) -> bool:
     return bool(np.isin(_cell((eyes[:, None] + about).reshape(-1, 3)), solid).any())
 
 
+def hidden(solid: NDArray[np.int64], eye: F64, way: F64, length: float) -> bool:
+    """Whether the way from the eye to a point, but for its last stretch, leads through a full cell."""
+    steps = np.arange(BODY_M, length - BESIDE_M, BODY_M / 2)
+    return bool(len(solid) and len(steps) and np.isin(_cell(eye + way * steps[:, None]), solid).any())
+
+
 def free(sim: Sim, eye: F64) -> bool:
     """Whether an eye has free space around it."""
     return all(sim.ray(eye, d) > BODY_M for d in _AROUND)
@@ -210,7 +220,7 @@ _AROUND = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (
 _AROUND /= np.sqrt(np.sum(_AROUND**2, 1, keepdims=True))
 
 
-def _seen(sim: Sim, eye: F64, K: F64, T: F64, shot: Shot, focus: Focus, k: int) -> float:
+def _seen(sim: Sim, eye: F64, K: F64, T: F64, shot: Shot, focus: Focus, k: int, unboxed: NDArray[np.int64]) -> float:
     """1 where a ray to the point ends on its body; 0 outside the frame or behind something."""
     pixel, depth = project(K, T, focus.points[k])
     margin = 0.04 * shot.width
@@ -218,6 +228,8 @@ def _seen(sim: Sim, eye: F64, K: F64, T: F64, shot: Shot, focus: Focus, k: int) 
         return 0.0
     way = focus.points[k] - eye
     length = float(np.linalg.norm(way))
+    if hidden(unboxed, eye, way / length, length):
+        return 0.0
     distance, body = sim.first_hit(eye, way / length)
     if body == focus.bodies[k]:
         return 1.0
