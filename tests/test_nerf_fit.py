@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +192,24 @@ def test_wrong_use_of_fit(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert cli.run(["fit", "toy"]) == 2 and "--nerf" in capsys.readouterr().err
     assert cli.run(["fit", "toy", "--nerf", "--steps", "0"]) == 2 and "nerf.steps" in capsys.readouterr().err
+
+
+def test_without_torch_one_line_says_what_to_do(tmp_path: Path) -> None:
+    code = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, Absent())
+from synth4d import cli
+sys.exit(cli.run(["dataset", "toy", "--renderer", "nerf", "--out", sys.argv[1]]))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "out")]
+    end = subprocess.run(command, capture_output=True, text=True, check=False)
+    error = end.stderr.strip().splitlines()[-1]
+    assert end.returncode == 1 and "torch" in error and "static_renderer=splat" in error
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_room_without_field_or_with_events_is_refused(fitted: field.Field) -> None:

@@ -36,8 +36,8 @@ try:
         from nerfstudio.model_components.renderers import AccumulationRenderer, DepthRenderer, RGBRenderer
 except ImportError as error:
     raise RenderError(
-        f"fitting a NeRF needs torch and nerfstudio ({error}): pip install 'synth4d[nerf]', then "
-        "pip install --no-deps nerfstudio==1.1.5, or use --set static_renderer=splat"
+        f"fitting a NeRF needs torch and nerfstudio ({error}): run `make setup`, or install them as docs/nerf.md says, "
+        "or draw static shots with --set static_renderer=splat"
     ) from None
 
 __all__ = ["Loop", "Networks", "read_out", "restore", "settled", "torch", "trunc_exp"]
