@@ -1,4 +1,4 @@
-"""The extension built from nerf/grid; nerf/encode.py is its only caller."""
+"""The extension built from nerf/grid; nerf/studio.py is its only caller."""
 
 from synth4d.types import F32
 

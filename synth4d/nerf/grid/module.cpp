@@ -1,7 +1,7 @@
-// The hash encoding's forward and backward pass for fitting; nerf/encode.py checks every argument.
+// The hash encoding's forward and backward pass for fitting; nerf/studio.py is its only caller.
 //
 // nerfstudio's torch HashEncoding takes 0.90 s forward and 0.36 s backward for 24,576 points × 12 levels on two
-// cores, nearly all of a training step; this takes a fiftieth. Same table, same corners (floor and ceil), same blend.
+// cores, nearly all of a training step; this takes 9 and 6 ms. Same table, same corners (floor and ceil), same blend.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
@@ -90,7 +90,7 @@ void backward(const float *points, int64_t n, const float *slope, const float *r
 }  // namespace
 
 NB_MODULE(_grid, m) {
-  m.doc() = "Hash encoding for fitting; use synth4d.nerf.encode.";
+  m.doc() = "Hash encoding for fitting; use synth4d.nerf.studio.";
   m.def("forward",
         [](In<nb::shape<-1, 3>> points, In<nb::ndim<2>> table, In<nb::ndim<1>> resolutions, Out<nb::ndim<2>> out,
            int threads) {
