@@ -17,16 +17,19 @@ export SCENES OUT SHOTS SEED WORKERS ARGS
 VENV := .venv
 BIN  := $(VENV)/bin
 DONE := $(VENV)/.setup-done
-MAKES_THE_INSTALL := pyproject.toml constraints.txt CMakeLists.txt $(wildcard synth4d/render/kernel/* synth4d/nerf/grid/* synth4d/nerf/march/*)
+MAKES_THE_INSTALL := pyproject.toml constraints.txt CMakeLists.txt $(shell find synth4d -name '*.cpp' -o -name '*.h')
 # What fits a NeRF. nerfstudio asks for 192 packages (servers, trackers, loaders of captures) and pins old ones; its
 # fields, samplers and renderers, which are all that is used, import these and what the extra `nerf` names.
 NERF_PARTS := nerfstudio viser tensorboard
 # The extension is built in place; what CMake leaves beside it is of no further use.
 LEFT_BY_THE_BUILD := CMakeCache.txt CMakeFiles CMakeInit.txt build.ninja cmake_install.cmake libnanobind-static.a .ninja_log .ninja_deps .cmake .skbuild-info.json
+# What `mesh` and `import` need. pyrender asks for a PyOpenGL that can't draw by OSMesa, so it comes without its list.
+MESH := $(VENV)/.mesh-done
+MESH_PARTS := open3d freetype-py networkx six 'pyglet<2' imageio
 OPTIONS = $${SHOTS:+--shots "$$SHOTS"} $${SEED:+--seed "$$SEED"} $${WORKERS:+--workers "$$WORKERS"} $$ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dataset benchmark smoke browse test check format bench bench-truth clean
+.PHONY: help setup mesh dataset benchmark smoke browse test check format bench bench-truth clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -50,6 +53,13 @@ $(DONE): $(MAKES_THE_INSTALL)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt $(NERF_PARTS)
 	@rm -rf $(LEFT_BY_THE_BUILD)
 	@touch $@
+
+$(MESH): $(DONE)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(MESH_PARTS)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt pyrender
+	@touch $@
+
+mesh: $(MESH)  ## add open3d and pyrender, which bench-truth, `--renderer mesh` and `import --propose` need
 
 dataset: setup  ## a dataset of SCENES, in OUT (out/<scenes>); goes on where it was stopped
 	@$(BIN)/synth4d dataset "$$SCENES" $${OUT:+--out "$$OUT"} $(OPTIONS)
@@ -79,7 +89,7 @@ format: setup  ## put the sources in the house style
 bench: setup  ## measure, each figure against a named baseline
 	@$(BIN)/synth4d bench $$ARGS
 
-bench-truth: setup  ## depth, ids and boxes of every renderer against ray casts by open3d (extra `mesh`)
+bench-truth: mesh  ## depth, ids and boxes of every renderer against ray casts by open3d
 	@$(BIN)/synth4d bench truth $$ARGS
 
 clean:  ## remove build products and caches; datasets and .venv stay
