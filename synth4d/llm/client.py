@@ -48,8 +48,7 @@ class Client:
         Raises Exhausted after as many failures as the endpoint allows, ModelError where the run must end.
         """
         async with self._locks.setdefault(request.key, asyncio.Lock()):
-            known = self._store.get(request.key, only_good=True)
-            return known or await self._store.put(request.key, await self._fetch(request))
+            return self._store.get(request.key, only_good=True) or await self._fetch(request)
 
     async def _fetch(self, request: Request) -> Reply:
         tries = 0
@@ -66,7 +65,7 @@ class Client:
                     await self._pace.sleep(self._pace.backoff(tries - 1 if tries else 0))
 
     async def _send(self, request: Request) -> Reply:
-        """Once, in a slot, within the budget. Raises Again, or the error that ends the run."""
+        """Once, in a slot, within the budget, and stored. Raises Again, or the error that ends the run."""
         await self._pace.enter()
         try:
             worst = await self._ledger.reserve(request)
@@ -77,10 +76,14 @@ class Client:
                 lost = again.lost
                 self._pace.failed(again)
                 raise
+            except ModelError:
+                lost = False
+                raise
             finally:
                 self._ledger.settle(request, worst, reply, lost=lost)
             self._pace.succeeded()
-            return reply
+            # Still in the slot: a run that is killed loses no more replies than may be in flight.
+            return await self._store.put(request.key, reply)
         except ModelError:
             self._pace.end()  # before the slot is free: nobody else shall try
             raise
