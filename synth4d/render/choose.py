@@ -25,5 +25,6 @@ MODULES = {"splat": "clip", "splat-cuda": "cuda", "nerf": "nerf", "mesh": "mesh"
 
 def renderer(name: str, field: str = "") -> Renderer:
     """The renderer of a name in MODULES; `nerf` draws the radiance field of a file."""
-    chosen: Renderer = import_module(f"synth4d.render.{MODULES[name]}").render
-    return partial(chosen, field=field) if field else chosen
+    draw = import_module(f"synth4d.render.{MODULES[name]}").render
+    chosen: Renderer = partial(draw, field=field) if field else draw
+    return chosen
