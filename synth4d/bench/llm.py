@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -21,7 +22,6 @@ from urllib.request import urlopen
 from pydantic import BaseModel, ConfigDict
 
 from synth4d import seeds
-from synth4d.errors import ConfigError
 from synth4d.llm import Answer, Call, Door, Endpoint, Rejected
 
 SERVER = Path(__file__).resolve().parents[2] / "tests" / "llm_server.py"
@@ -38,8 +38,11 @@ class Echo(BaseModel):
 
 
 def run() -> dict[str, dict[str, object]]:
-    if not SERVER.is_file():
-        raise ConfigError(f"bench llm needs the tests' server, {SERVER}; run it in a checkout")
+    """No figures, and a line that says why, without the llm extra or outside a checkout."""
+    missing = [name for name in ("openai", "aiohttp") if find_spec(name) is None]
+    if missing or not SERVER.is_file():
+        print(f"  the door is not measured: {missing[0] if missing else SERVER} is missing")
+        return {}
     good: dict[str, float] = {"door": 0.0, "bare": 0.0}
     with _server() as url:
         for _ in range(ROUNDS):
@@ -105,10 +108,10 @@ def _door(url: str, count: int) -> dict[str, float]:
         seconds = perf_counter() - start
         stored = len(door.store)
     answers = [o for o in outcomes if isinstance(o, Answer)]
+    rejected = [o for o in outcomes if isinstance(o, Rejected)]
     if any(not o.value.word.startswith(f"question {i}:") for i, o in enumerate(outcomes) if isinstance(o, Answer)):
         raise AssertionError("an answer went to another question")
-    rejected = [o for o in outcomes if isinstance(o, Rejected)]
-    replies = len(answers) + sum(len(o.faults) for o in [*answers, *rejected])
+    replies = len(answers) + sum(len(o.faults) for o in answers) + sum(len(o.faults) for o in rejected)
     return {
         "seconds": seconds, "answered": len(answers), "rejected": len(rejected), "stored": stored, "replies": replies,
     }  # fmt: skip
@@ -144,7 +147,7 @@ async def _bare_async(url: str, count: int) -> dict[str, float]:
     start = perf_counter()
     async with sdk:
         answered = await asyncio.gather(*map(ask, range(count)))
-    return {"seconds": perf_counter() - start, "answered": sum(answered)}
+    return {"seconds": perf_counter() - start, "answered": answered.count(True)}
 
 
 if __name__ == "__main__":

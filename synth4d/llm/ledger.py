@@ -49,7 +49,7 @@ class Ledger:
         self._price: Price | None = budget.prices.get(model)
         if budget.max_usd is not None and self._price is None:
             raise ConfigError(f"max_usd needs the price of {model!r}; priced are {', '.join(sorted(budget.prices))}")
-        self._reserved = 0.0
+        self._reserved, self._in_flight = 0.0, 0
         self._settled: asyncio.Event | None = None
         """Set and dropped when something in flight has ended."""
 
@@ -72,21 +72,21 @@ class Ledger:
                 raise TryLater(f"the budget of {most} requests is spent; {GO_ON}")
             if limit is None or self.usd + self._reserved + worst <= limit:
                 break
-            if self._reserved == 0.0:
+            if self._in_flight == 0:
                 said = f"${self.usd:.4f} are gone and the next request may cost ${worst:.4f}"
                 raise TryLater(f"the budget of ${limit:g} is spent: {said}; {GO_ON}")
             if self._settled is None:
                 self._settled = asyncio.Event()
             await self._settled.wait()
         self._reserved += worst
+        self._in_flight += 1
         self.kinds[request.kind].hits += 1
         return worst
 
     def settle(self, request: Request, worst: float, reply: Reply | None, *, lost: bool = False) -> None:
         """Give back what was reserved, less what the reply cost; `lost`: it may have been paid for all the same."""
-        self._reserved -= worst
-        if abs(self._reserved) < 1e-9:
-            self._reserved = 0.0  # sums of what was added and taken away again leave dust
+        self._in_flight -= 1
+        self._reserved = self._reserved - worst if self._in_flight else 0.0
         tally = self.kinds[request.kind]
         if reply is not None and reply.status == 200 and self._price:
             counted = reply.prompt is not None and reply.completion is not None
