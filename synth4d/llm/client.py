@@ -15,7 +15,7 @@ from synth4d.llm.call import Request
 from synth4d.llm.faults import Again, meaning
 from synth4d.llm.ledger import Ledger
 from synth4d.llm.pace import Pace
-from synth4d.llm.reply import Reply, read
+from synth4d.llm.reply import Garbled, Reply, clean, read
 from synth4d.llm.settings import OPENAI, Endpoint, refuse_metadata
 from synth4d.llm.store import Store
 
@@ -98,11 +98,37 @@ class Client:
                 raw = await create(model=request.body["model"], messages=[], extra_body=request.body)
             return read(raw.content, self._secret)
         except Exception as error:
-            found = meaning(error, self._endpoint, self._secret, time.time())
+            found = self._meaning(error)
         # Outside the handler: the SDK's errors hold the request with its headers, and must not hang on ours.
         if isinstance(found, Reply):
             return found
         raise found
+
+    def _meaning(self, error: Exception) -> Again | Reply | ModelError:
+        """Of an exception, by its type. Raises what it doesn't know."""
+        import aiohttp
+        import openai
+
+        if isinstance(error, openai.APIStatusError):
+            body, headers = error.body, error.response.headers
+            message = body.get("message") if isinstance(body, dict) else None
+            said = clean(message if isinstance(message, str) else error.response.text, self._secret)
+            return meaning(error.status_code, error.code, said, headers, self._endpoint, time.time())
+        # The SDK's aiohttp transport calls a connection that the server dropped a timeout; what lies beneath tells.
+        dropped = isinstance(_root(error), aiohttp.ServerDisconnectedError | ConnectionError)
+        if isinstance(error, openai.APITimeoutError | TimeoutError) and not dropped:
+            return Again("timeout", lost=True)
+        if isinstance(error, openai.APIConnectionError | aiohttp.ClientError | OSError):
+            return Again("connection", lost=True)
+        if isinstance(error, Garbled):
+            return Again("garbled", lost=True)
+        raise error
+
+
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _sdk(endpoint: Endpoint, secret: str) -> Any:

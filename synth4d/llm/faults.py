@@ -1,4 +1,4 @@
-"""What a failed request means, by status and type of exception: never by words in a message."""
+"""What a failed request means, by its status: never by words in a message."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import email.utils
 import math
 from collections.abc import Mapping
 from datetime import UTC
-from typing import Any
 
 from synth4d.errors import ModelError, TryLater
-from synth4d.llm.reply import Garbled, Reply, refused
+from synth4d.llm.reply import Reply, refused
 from synth4d.llm.settings import Endpoint
 
 AGAIN = frozenset({408, 409, 425, 429})
@@ -35,57 +34,26 @@ class Again(Exception):
         self.fault, self.wait_s, self.lost = fault, wait_s, lost
 
 
-def meaning(error: Exception, endpoint: Endpoint, secret: str, now: float) -> Again | Reply | ModelError:
-    """Of an exception that the client raised: try again, a reply that refuses this request, or the end of the run.
+def meaning(
+    status: int, code: str | None, said: str, headers: Mapping[str, str], endpoint: Endpoint, now: float
+) -> Again | Reply | ModelError:
+    """Of an HTTP error: try again, a reply that refuses this request, or the end of the run.
 
-    Args: `now`: seconds since 1970, for a Retry-After that is a date. Raises what it doesn't know.
+    `code` and `said` are the error's in the body; `now`: seconds since 1970, for a Retry-After that is a date.
     """
-    import aiohttp
-    import openai
-
-    if isinstance(error, openai.APIStatusError):
-        return _status(error, endpoint, secret, now)
-    # The SDK's aiohttp transport calls a connection that the server dropped a timeout; what lies beneath tells.
-    dropped = isinstance(_root(error), aiohttp.ServerDisconnectedError | OSError)
-    if isinstance(error, openai.APITimeoutError | TimeoutError) and not dropped:
-        return Again("timeout", lost=True)
-    if isinstance(error, openai.APIConnectionError | aiohttp.ClientError | OSError):
-        return Again("connection", lost=True)
-    if isinstance(error, Garbled):
-        return Again("garbled", lost=True)
-    raise error
-
-
-def _root(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
-
-
-def _status(error: Any, endpoint: Endpoint, secret: str, now: float) -> Again | Reply | ModelError:
-    status: int = error.status_code
-    said = _said(error, secret)
     if status in WRONG_REQUEST:
         return refused(status, said)
-    if status == 429 and error.code == QUOTA:
-        return TryLater(f"{endpoint.host} says the quota is used up: {said[:200]}; {GO_ON}")
-    if status in AGAIN or status >= 500:
-        wait = retry_after(error.response.headers, now)
-        if wait is not None and wait > endpoint.longest_wait_s:
-            return TryLater(
-                f"{endpoint.host} asks to wait {wait:.0f} s, longest_wait_s is {endpoint.longest_wait_s:g}; {GO_ON}"
-            )
-        return Again(f"http {status}", wait)
     said = " ".join(said.split())[:200]
+    if status == 429 and code == QUOTA:
+        return TryLater(f"{endpoint.host} says the quota is used up: {said}; {GO_ON}")
+    if status in AGAIN or status >= 500:
+        wait = retry_after(headers, now)
+        if wait is not None and wait > endpoint.longest_wait_s:
+            asks = f"{endpoint.host} asks to wait {wait:.0f} s, longest_wait_s is {endpoint.longest_wait_s:g}"
+            return TryLater(f"{asks}; {GO_ON}")
+        return Again(f"http {status}", wait)
     what_to_do = HELP.get(status, "is base_url the right one?").format(key=endpoint.key_env)
     return ModelError(f"{endpoint.base_url} refuses {endpoint.model!r} with {status}: {said}; {what_to_do}")
-
-
-def _said(error: Any, secret: str) -> str:
-    body = error.body
-    message = body.get("message") if isinstance(body, dict) else None
-    text = message if isinstance(message, str) else error.response.text
-    return text.replace(secret, "[key]") if secret else text
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

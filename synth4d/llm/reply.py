@@ -37,7 +37,7 @@ class Reply(Record):
 
 
 def refused(status: int, text: str) -> Reply:
-    return Reply(status=status, text=_clean(text)[:MAX_CHARS])
+    return Reply(status=status, text=clean(text)[:MAX_CHARS])
 
 
 def read(body: bytes | str, secret: str = "") -> Reply:
@@ -59,19 +59,19 @@ def from_object(data: Any, secret: str = "") -> Reply:
         raise Garbled("it has no choices[0].message") from None
     if not all(v is None or isinstance(v, str) for v in (text, refusal, finish)):
         raise Garbled("its message is no text")
-    text, refusal = (_clean(v, secret) if v else v for v in (text, refusal))
+    text, refusal = (clean(v, secret) if v else v for v in (text, refusal))
     kept = text or refusal or ""
     usage = data.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     details = usage.get("prompt_tokens_details")
     prompt = _count(usage.get("prompt_tokens"))
     cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
-    names = [_clean(v, secret)[:200] for k in ("model", "system_fingerprint") if isinstance(v := data.get(k), str)]
+    names = [clean(v, secret)[:200] for k in ("model", "system_fingerprint") if isinstance(v := data.get(k), str)]
     return Reply(
         status=200,
         text=kept[:MAX_CHARS],
         refusal=refusal[:MAX_CHARS] if refusal else None,
-        finish="oversized" if len(kept) > MAX_CHARS else _clean(finish or "", secret)[:40] or None,
+        finish="oversized" if len(kept) > MAX_CHARS else clean(finish or "", secret)[:40] or None,
         model="@".join(names) or None,
         prompt=prompt,
         completion=_count(usage.get("completion_tokens")),
@@ -83,7 +83,8 @@ def _count(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value < 2**53 else None
 
 
-def _clean(text: str, secret: str = "") -> str:
-    """UTF-8 can't hold half a surrogate pair; written out, it is refused when the text is parsed."""
+def clean(text: str, secret: str = "") -> str:
+    """Text that can be stored, without the secret. UTF-8 can't hold half a surrogate pair: it is written out, as an
+    escape that is refused when the text is parsed."""
     text = text.encode(errors="backslashreplace").decode()
     return text.replace(secret, "[key]") if secret else text
