@@ -236,7 +236,7 @@ BAD_URLS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("url", BAD_URLS)
+@pytest.mark.parametrize("url", BAD_URLS, ids=range(len(BAD_URLS)))
 def test_urls_that_hold_keys_or_lead_to_them_are_refused(url: str) -> None:
     with pytest.raises(ValueError) as caught:
         Endpoint(model="m", base_url=url)
