@@ -258,13 +258,32 @@ def test_a_run_of_nerf_alone_is_of_still_shots_and_says_so(capsys: pytest.Captur
     from synth4d.config import RunConfig
     from synth4d.run import fit, plan
 
-    mix = fit.still(RunConfig(renderer="nerf"), quiet=False).mix
+    mix = fit.settled(RunConfig(renderer="nerf"), quiet=False).mix
     assert (mix.dynamic, mix.twin) == (0, 0) and mix.static > 0
     assert "still" in capsys.readouterr().err
     scenes = (plan.SceneRef("toy", "d", "nowhere"),)
     none_yet = RunConfig(static_renderer="nerf", shots=2)  # its first static shot comes later: nothing is fitted
     assert fit.fitted(none_yet, scenes, quiet=False) == scenes
-    assert fit.still(RunConfig(), quiet=False) == RunConfig() and not capsys.readouterr().err
+    plain = RunConfig(renderer="splat")
+    assert fit.settled(plain, quiet=False) == plain and not capsys.readouterr().err
+
+
+def test_auto_draws_on_a_gpu_where_one_can_be_used_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from synth4d.config import RunConfig
+    from synth4d.render import gpu
+    from synth4d.run import fit
+
+    for devices, why, renderer, said in (
+        (0, "no driver", "splat", ""),
+        (1, "gsplat is not installed", "splat", "renderer: splat (gsplat is not installed)"),
+        (1, None, "splat-cuda", "renderer: splat-cuda (a GPU is there)"),
+    ):
+        monkeypatch.setattr(gpu, "devices", lambda n=devices: n)
+        monkeypatch.setattr(gpu, "why_not", lambda w=why: w)
+        assert fit.settled(RunConfig(), quiet=False).renderer == renderer
+        assert capsys.readouterr().err.strip() == said
 
 
 def test_a_dataset_with_nerf_shots_is_proved(

@@ -222,7 +222,7 @@ def test_bad_gaussians_are_refused():
     "change,says",
     [
         ({"find_spec": lambda name: None}, "torch is not installed"),
-        ({"_devices": lambda: 0}, "no NVIDIA GPU"),
+        ({"devices": lambda: 0}, "no NVIDIA GPU"),
     ],
 )
 def test_without_a_gpu_one_line_says_so(monkeypatch, change, says):
@@ -236,7 +236,7 @@ def test_without_a_gpu_one_line_says_so(monkeypatch, change, says):
 
 def test_hidden_gpus_are_not_used(monkeypatch):
     monkeypatch.setattr(gpu, "find_spec", lambda name: True)
-    monkeypatch.setattr(gpu, "_devices", lambda: 1)
+    monkeypatch.setattr(gpu, "devices", lambda: 1)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert "CUDA_VISIBLE_DEVICES" in gpu.why_not()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")

@@ -19,12 +19,13 @@ def why_not() -> str | None:
             return f"{package} is not installed; pip install 'synth4d[cuda]'"
     if os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in ("", "-1"):
         return "CUDA_VISIBLE_DEVICES hides every GPU"
-    if _devices() == 0:
+    if devices() == 0:
         return "no NVIDIA GPU or no driver found (nvidia-smi shows what there is)"
     return None
 
 
-def _devices() -> int:
+def devices() -> int:
+    """How many NVIDIA GPUs the driver knows; 0 without a driver."""
     for name in _LIBRARIES:
         try:
             library = ctypes.CDLL(name)

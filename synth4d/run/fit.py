@@ -86,8 +86,16 @@ def quality(r: FitRecord) -> str:
     return f"{r.psnr_db:.1f} dB, depth {1000 * r.depth_m:.1f} mm off (median), {r.ids:.1%} of ids right"
 
 
-def still(config: RunConfig, quiet: bool) -> RunConfig:
-    """The config of a run whose renderer draws still rooms only: without the shots in which something happens."""
+def settled(config: RunConfig, quiet: bool) -> RunConfig:
+    """The config with what it leaves to this machine chosen, and said: `auto` becomes a renderer, and one that draws
+    still rooms only gets no shots in which something happens."""
+    from synth4d.render import gpu
+
+    if config.renderer == "auto":
+        why = gpu.why_not()
+        config = config.model_copy(update={"renderer": "splat" if why else "splat-cuda"})
+        if not quiet and gpu.devices():
+            print(f"renderer: {config.renderer} ({why or 'a GPU is there'})", file=sys.stderr)
     mix = config.mix
     if config.renderer != "nerf" or not mix.dynamic:
         return config
