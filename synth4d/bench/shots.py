@@ -12,6 +12,7 @@ from synth4d.bench import cast
 from synth4d.errors import CannotHappen
 from synth4d.types import CameraPath, Shot, Timeline, World
 
+Filmed = tuple[Shot, World, Timeline, CameraPath, np.random.Generator]
 SHOTS = 6
 WARM_UP = 1
 """The first shot of a process pays for imports and caches; a worker makes hundreds."""
@@ -26,14 +27,17 @@ def planned(scene: str, count: int, **values: int | str) -> list[Shot]:
     return [s for s in shots if s.kind == "dynamic"][:count]
 
 
-def filmed(
-    scene: str, count: int, **values: int
-) -> Iterator[tuple[Shot, World, Timeline, CameraPath, np.random.Generator]]:
-    """Shots that can happen, simulated and with a camera, ready to be rendered."""
+def filmed(scene: str, count: int, **values: int) -> Iterator[Filmed]:
+    """Dynamic shots that can happen, simulated and with a camera, ready to be rendered."""
+    return film(scene, planned(scene, count, **values))
+
+
+def film(scene: str, shots: list[Shot]) -> Iterator[Filmed]:
+    """Those of the shots that can happen, likewise."""
     from synth4d.motion import camera, simulate
     from synth4d.scene import build, load
 
-    for shot in planned(scene, count, **values):
+    for shot in shots:
         for attempt in range(8):
             try:
                 world = build.build(load.load(scene), shot)
