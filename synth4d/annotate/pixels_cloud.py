@@ -89,14 +89,18 @@ def _sample(clip: Clip, table: list[int]) -> tuple[I64, I64, I64]:
     for t, ids in enumerate(clip.ids):
         # Groups 2k and 2k+1 are the inner pixels and the outline of object k; of each, evenly spaced ones.
         groups = (rank[ids] * np.uint16(2) + _outline(ids)).ravel()
-        order = np.argsort(groups, kind="stable")
-        starts = np.searchsorted(groups[order], np.arange(2 * n + 1))
+        # Runs of pixels of a group are sorted, not the pixels.
+        heads = np.concatenate([[0], np.flatnonzero(groups[1:] != groups[:-1]) + 1])
+        runs, order = groups[heads], np.argsort(groups[heads], kind="stable")
+        ends = np.cumsum(np.diff(heads, append=len(groups))[order])
+        starts = np.concatenate([[0], ends])[np.searchsorted(runs[order], np.arange(2 * n + 1))]
         have = np.diff(starts)
         take = np.minimum(have, most)
         group = np.repeat(np.arange(2 * n), take)
         nth = np.arange(len(group)) - (np.cumsum(take) - take)[group]
         picks = starts[group] + nth * (have[group] - 1) // np.maximum(take[group] - 1, 1)
-        pixels.append(order[picks])
+        run = np.searchsorted(ends, picks, side="right")
+        pixels.append(np.diff(heads, append=len(groups))[order][run] - ends[run] + heads[order][run] + picks)
         objects.append(group // 2)
         frames.append(np.full(len(group), t))
     return np.concatenate(frames), np.concatenate(objects), np.concatenate(pixels)
