@@ -152,10 +152,14 @@ def _dot(a: F64, b: F64) -> F64:
 
 def _bare(points: Points, sheet: Triangles, solids: Solids) -> Points:
     """Without points that lie just under another surface, and not at its border: doubled surfaces speckle."""
-    probes = mix(np.broadcast_to(_PROBES, (len(sheet), 4, 3)), sheet.corners).reshape(-1, 3)
     lift = _LIFT_M * sheet.flat
-    lifts, ways, bodies = (np.repeat(v, 4, 0) for v in (lift, sheet.flat, sheet.body))
-    under = solids.blocked(probes + lifts, ways, bodies, np.full(len(probes), _COVER_M)).reshape(-1, 4).any(1)
+    under = np.zeros(len(sheet), bool)
+    under[points.triangle] = True
+    asked = np.flatnonzero(under)
+    probes = mix(np.broadcast_to(_PROBES, (len(asked), 4, 3)), sheet.corners[asked]) + lift[asked, None]
+    ways, bodies = np.repeat(sheet.flat[asked], 4, 0), np.repeat(sheet.body[asked], 4)
+    met = solids.blocked(probes.reshape(-1, 3), ways, bodies, np.full(4 * len(asked), _COVER_M))
+    under[asked] = met.reshape(-1, 4).any(1)
     rows = np.flatnonzero(under[points.triangle])
     first = unit(np.cross(sheet.flat, np.eye(3)[np.argmin(np.abs(sheet.flat), 1)]))
     second = np.cross(sheet.flat, first)

@@ -40,8 +40,11 @@ class Horizon:
 
     def _depth(self, T: F64, scene: RayScene) -> F32:
         w, h = self.size
-        ways = self.ways[:, 0:1] * T[:3, 0] + self.ways[:, 1:2] * T[:3, 1] + self.ways[:, 2:3] * T[:3, 2]
-        eyes = np.broadcast_to(T[:3, 3], ways.shape)
+        x, y, z = self.ways.T.copy()
+        ways, eyes = np.empty((2, w * h, 3), np.float32)
+        eyes[:] = T[:3, 3]
+        for k in range(3):
+            ways[:, k] = x * T[k, 0] + y * T[k, 1] + z * T[k, 2]
         reach = np.full(w * h, 1e4, np.float32)
         depth: F32 = (scene.distances(eyes, ways, reach) * self.ways[:, 2]).astype(np.float32)
         return depth.reshape(h, w)

@@ -81,7 +81,10 @@ class Liquid:
         self.puddle = slice(self.stream.stop, self.stream.stop + len(self.loose))
         self.count = self.puddle.stop
         self.scales, self.opacities, self.ids = self._sizes()
-        self.albedo = _albedo(world)
+        kinds, kind = np.unique(self.ids, return_inverse=True)
+        albedo = _albedo(world)
+        self.own = np.array([albedo[int(i)] for i in kinds]).reshape(-1, 3)[kind]
+        """(count,3) linear"""
         self._frame = -1
 
     def at(self, frame: int) -> tuple[F32, F32]:
@@ -92,18 +95,15 @@ class Liquid:
     def albedos(self, frame: int) -> F64:
         """(count,3) linear colour of each under even light: its own, what it mirrors, and the lamps' glints."""
         self._place(frame)
-        to_eye = self.camera.T_world_cam[frame, :3, 3] - self.means
-        to_eye /= np.maximum(np.sqrt((to_eye**2).sum(1, keepdims=True)), 1e-9)
-        facing = np.clip(np.abs((self.normals * to_eye).sum(1)), 0, 1)
+        means, normals = self.means.T.astype(float), np.ascontiguousarray(self.normals.T)
+        to_eye = _unit(self.camera.T_world_cam[frame, :3, 3, None] - means)
+        facing = np.clip(np.abs(_dot(normals, to_eye)), 0, 1)
         mirrored = (F0 + (1 - F0) * (1 - facing) ** 5)[:, None]
         glint = np.zeros(self.count)
         for lamp in self.world.lamps:
-            half = np.array(lamp.position) - self.means
-            half = half / np.maximum(np.sqrt((half**2).sum(1, keepdims=True)), 1e-9) + to_eye
-            half /= np.maximum(np.sqrt((half**2).sum(1, keepdims=True)), 1e-9)
-            glint += np.clip((self.normals * half).sum(1), 0, 1) ** SHARP / len(self.world.lamps)
-        own = np.array([self.albedo[int(i)] for i in np.unique(self.ids)])[np.unique(self.ids, return_inverse=True)[1]]
-        return own.reshape(-1, 3) * self.shade[:, None] * (1 - mirrored) + SKY * mirrored + GLINT * glint[:, None]
+            half = _unit(_unit(np.array(lamp.position)[:, None] - means) + to_eye)
+            glint += np.clip(_dot(normals, half), 0, 1) ** SHARP / len(self.world.lamps)
+        return self.own * self.shade[:, None] * (1 - mirrored) + SKY * mirrored + GLINT * glint[:, None]
 
     # ---- Once a clip -------------------------------------------------------------------------
 
@@ -255,6 +255,16 @@ def _lattice(v: Vessel, step: float) -> F64:
         angle = (np.arange(count) + 0.5 * (len(out) % 2)) * (2 * np.pi / count)
         out.append(np.stack([r * np.cos(angle), r * np.sin(angle), np.full(len(angle), z)], 1))
     return np.concatenate(out)
+
+
+def _dot(a: F64, b: F64) -> F64:
+    """(N,) of (3,N) and (3,N)."""
+    return np.asarray(a[0] * b[0] + a[1] * b[1] + a[2] * b[2])
+
+
+def _unit(v: F64) -> F64:
+    """(3,N), the order of coordinates in which this is fast."""
+    return np.asarray(v / np.maximum(np.sqrt(_dot(v, v)), 1e-9))
 
 
 def _from_z(n: F64) -> F32:
