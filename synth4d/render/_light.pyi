@@ -58,6 +58,9 @@ def shade(
 ) -> None:
     """Colours (N,3) of the Gaussians between stirred light points (V,) or of rekindled skins (S,), in place."""
 
+def posed(means: F32, quats: F32, motion: F32, turn: F32) -> tuple[F32, F32]:
+    """Means (N,3) moved by (3,4), and quaternions (N,4) wxyz turned by (4,)."""
+
 def quantise(
     rgb: F32, alpha: F32, depth: F32, ids: U16, background: F32, rgb8: U8, solid_depth: F32, solid_ids: U16
 ) -> None:

@@ -1,6 +1,7 @@
 // Python bindings of the loops of lighting.
 
 #include "colours.h"
+#include "pose.h"
 #include "rays.h"
 
 using namespace light;
@@ -27,6 +28,8 @@ NB_MODULE(_light, m) {
         nb::arg("faces"), nb::arg("light"), nb::arg("skin"), nb::arg("albedo"), nb::arg("gloss"), nb::arg("glow"),
         nb::arg("table"), nb::arg("top"), nb::arg("colours"), Release(),
         "Colours of the Gaussians between stirred light points or of rekindled skins, in place.");
+  m.def("posed", &posed, nb::arg("means"), nb::arg("quats"), nb::arg("motion"), nb::arg("turn"),
+        "Means (N,3) moved and quaternions (N,4) wxyz turned.");
   m.def("quantise", &quantise, nb::arg("rgb"), nb::arg("alpha"), nb::arg("depth"), nb::arg("ids"),
         nb::arg("background"), nb::arg("rgb8"), nb::arg("solid_depth"), nb::arg("solid_ids"), Release(),
         "A picture over a background as bytes, in place; depth and ids where it is at least half opaque.");
