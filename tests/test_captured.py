@@ -209,7 +209,7 @@ def test_what_nobody_boxed_hides_what_is_behind_it(home: Path) -> None:
     g = take(own.captured, np.arange(4000))
     room = replace(own, captured=replace(g, means=wall, opacities=np.ones(4000, np.float32)))
     alone = replace(world, bodies=tuple(room if b is own else b for b in world.bodies))
-    solid = camera.solid_cells(alone, still(alone), named=False)
+    solid = camera.solid_cells(alone, still(alone), named=False, side=camera.SIGHT_M)
     ahead, eye = np.array([1.0, 0, 0]), np.zeros(3)
     assert camera.hidden(solid, eye, ahead, 1.5) and not camera.hidden(solid, eye, -ahead, 1.5)
     assert not camera.hidden(solid, eye, ahead, 0.6)  # the point lies on the wall, or just before it

@@ -21,6 +21,8 @@ MIN_SEEN = 0.55
 """Least share of an event's samples that must be visible; below it no question about it would be fair."""
 CROWD = 12
 """So many solid Gaussians within a cell of BODY_M are a wall, fewer may float."""
+SIGHT_M = 0.05
+"""Side of the cells that hide what is behind them."""
 BESIDE_M = 0.3
 """The last stretch of a line of sight, where there is what the point lies on."""
 NEAR_ENOUGH_M = 0.05
@@ -64,7 +66,8 @@ def film(world: World, timeline: Timeline, shot: Shot, *, attempt: int = 0) -> C
     orbits = [_draw(world, radius, shot, rng) for _ in range(CANDIDATES)]
     solid = solid_cells(world, timeline)
     views = [o for o in orbits if _roomy(world, o, centre) and not inside(solid, _eyes(o, centre, shot.frames))]
-    scores = _scores(world, timeline, shot, sim, views, centre, focus, solid_cells(world, timeline, named=False))
+    unboxed = solid_cells(world, timeline, named=False, side=SIGHT_M)
+    scores = _scores(world, timeline, shot, sim, views, centre, focus, unboxed)
     best = int(np.argmax(scores)) if len(scores) else -1
     if best < 0 or scores[best] < MIN_SEEN:
         raise CannotHappen(
@@ -101,14 +104,16 @@ def _focus(world: World, timeline: Timeline, rng: np.random.Generator) -> Focus:
 
 
 def _cluster(world: World, timeline: Timeline, rng: np.random.Generator) -> list[Body]:
-    """For a still shot: a prop that stands in the open and its nearest few neighbours."""
+    """For a still shot: a prop that stands in the open and its nearest few neighbours that fit into one view."""
     index = {b.name: i for i, b in enumerate(world.bodies)}
     props = [b for b in world.bodies if b.name in world.free and not timeline.inside[0, index[b.name]]]
     if not props:
         return [b for b in world.bodies if b.role == "fixture"][:2]
     place = {b.name: timeline.poses[0, index[b.name], :3] for b in props}
     seed = place[props[int(rng.integers(len(props)))].name]
-    return sorted(props, key=lambda b: (float(np.linalg.norm(place[b.name] - seed)), b.id))[:5]
+    reach = world.camera.distance[1] * np.tan(world.camera.fov_x[1] / 2)
+    away = {b.id: float(np.linalg.norm(place[b.name] - seed)) for b in props}
+    return sorted((b for b in props if away[b.id] <= reach), key=lambda b: (away[b.id], b.id))[:5]
 
 
 # ---- Orbits --------------------------------------------------------------------------------------
@@ -180,20 +185,20 @@ def _scores(
     return scores + np.array([0.02 / o.distance for o in views]) * (scores > 0)
 
 
-def solid_cells(world: World, timeline: Timeline, *, named: bool = True) -> NDArray[np.int64]:
+def solid_cells(world: World, timeline: Timeline, *, named: bool = True, side: float = BODY_M) -> NDArray[np.int64]:
     """Sorted keys of the cells that captured Gaussians fill, of things with a name as well or without: what nobody
     boxed is not in the physics."""
     keys = [np.zeros(0, np.int64)]
     for i, body in enumerate(world.bodies):
         if body.captured is not None and (named or not body.id):
             means = body.captured.means[body.captured.opacities > 0.5]
-            keys.append(_cell(apply_pose(timeline.poses[0, i], means)))
+            keys.append(_cell(apply_pose(timeline.poses[0, i], means), side))
     cells, count = np.unique(np.concatenate(keys), return_counts=True)
-    return np.asarray(cells[count >= CROWD])
+    return np.asarray(cells[count >= CROWD * (side / BODY_M) ** 2])
 
 
-def _cell(points: F64) -> NDArray[np.int64]:
-    k = np.floor(points / BODY_M).astype(np.int64) + (1 << 19)
+def _cell(points: F64, side: float) -> NDArray[np.int64]:
+    k = np.floor(points / side).astype(np.int64) + (1 << 19)
     return np.asarray((k[:, 0] << 40) | (k[:, 1] << 20) | k[:, 2])
 
 
@@ -202,13 +207,13 @@ def inside(solid: NDArray[np.int64], eyes: F64) -> bool:
     if not len(solid):
         return False
     about = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1)]) * (BODY_M / 2)
-    return bool(np.isin(_cell((eyes[:, None] + about).reshape(-1, 3)), solid).any())
+    return bool(np.isin(_cell((eyes[:, None] + about).reshape(-1, 3), BODY_M), solid).any())
 
 
 def hidden(solid: NDArray[np.int64], eye: F64, way: F64, length: float) -> bool:
     """Whether the way from the eye to a point, but for its last stretch, leads through a full cell."""
-    steps = np.arange(BODY_M, length - BESIDE_M, BODY_M / 2)
-    return bool(len(solid) and len(steps) and np.isin(_cell(eye + way * steps[:, None]), solid).any())
+    steps = np.arange(BODY_M, length - BESIDE_M, SIGHT_M / 2)
+    return bool(len(solid) and len(steps) and np.isin(_cell(eye + way * steps[:, None], SIGHT_M), solid).any())
 
 
 def free(sim: Sim, eye: F64) -> bool:

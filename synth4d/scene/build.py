@@ -63,9 +63,12 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
     lamps, ambient, controls, levels = _light(scene, rng, drawn)
     joints |= _switch_joints(scene, fixtures, dict(zip(controls, levels, strict=True)))
     tracks, furniture = capture.started(scene.bodies, scene.tracks, seeds.rng(run_seed, scene.name, layout, "tracks"))
+    walls = capture.walls(scene.captures, {t.name for t in scene.templates})
+    none = [np.zeros((0, 3), np.float32)]
+    loose = np.concatenate([b.captured.means for b in walls if b.captured is not None] or none)
     chosen = furnish.choose(scene, rng, len(fixtures) + 1)
     for _ in range(ROUNDS):
-        spots = furnish.spots(scene, chosen, places, fixtures, joints, rng)
+        spots = furnish.spots(scene, chosen, places, fixtures, joints, loose, rng)
         raws = [
             *furniture,
             *(furnish.raw_body(p, spots[p.body.name]) for p in chosen if p.body.name in spots),
@@ -87,7 +90,6 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
         (0, 0, 0),
         (1, 1, 1),
     )
-    walls = capture.walls(scene.captures, {t.name for t in scene.templates})
     raws = [
         *(shapeless(b.name) for b in (structure, *walls)),
         *furniture,

@@ -232,7 +232,7 @@ def camera(low: F64, high: F64, ground: float, eyes: F64 | None, *, room: bool) 
         free = np.array([*(middle - reach)[:2], ground + 0.1]), np.array([*(middle + reach)[:2], high[2] + reach])
         far = reach
     rules = {
-        "room_low": _list(free[0]), "room_high": _list(free[1]), "azimuth": [0.0, 360.0], "elevation": [15.0, 45.0],
+        "room_low": _list(free[0]), "room_high": _list(free[1]), "azimuth": [0.0, 360.0], "elevation": [15.0, 65.0],
         "distance": [min(0.8, far / 2), max(far, 1.0)], "fov": [48.0, 60.0], "sweep": [12.0, 34.0],
     }  # fmt: skip
     return rules, _list(np.array([*middle[:2], max(high[2] - 0.2, ground + 1.8)]))

@@ -10,13 +10,15 @@ from synth4d.geometry import apply_pose, compose, invert_pose, quat_from_axis_an
 from synth4d.physics import Geom, Hinge, RawBody, Sim
 from synth4d.scene.load import Scene
 from synth4d.scene.props import SHAPES, PropShape
-from synth4d.types import F64, Body, Material, Name, Place, Surface, Vec3
+from synth4d.types import F32, F64, Body, Material, Name, Place, Surface, Vec3
 from synth4d.vocabulary import COLOURS, JITTER
 
 DROP_M = 0.012
 GAP_M = 0.03
 """Free distance kept between the footprints of two props at the start."""
 TRIES = 60
+FOOT_M, FEW = 0.02, 4
+"""Loose points lower than the first above a place are its own surface; fewer than the second may float."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,9 +82,10 @@ def _three(size: tuple[float, ...]) -> Vec3:
 
 def spots(
     scene: Scene, chosen: list[Chosen], places: tuple[Place, ...], fixtures: list[Body], joints: dict[str, float],
-    rng: np.random.Generator,
+    loose: F32, rng: np.random.Generator,
 ) -> dict[str, F64]:  # fmt: skip
-    """A starting pose for each prop that finds room: 12 mm above its place, footprints apart."""
+    """A starting pose for each prop that finds room: 12 mm above its place, footprints apart, and clear of `loose`
+    (N,3), world points of what is there but not in the physics."""
     sim = _furniture(scene, joints)
     names = {b.id: b.name for b in fixtures}
     allowed = {n for n, p in scene.spec.places.items() if p.initial}
@@ -99,7 +102,9 @@ def spots(
             area = np.array([np.prod(np.subtract(p.high[:2], p.low[:2])) for p in options])
             place = options[int(rng.choice(len(options), p=area / area.sum()))]
             pose = spot(prop.body, prop.shape.radius_m, prop.shape.height_m, place, sim.pose(names[place.body]), rng)
-            if pose is None or _crowded(pose, prop, taken) or not _free_above(sim, pose, prop):
+            if pose is None or _crowded(pose, prop, taken) or _filled(pose, prop, loose):
+                continue
+            if not _free_above(sim, pose, prop):
                 continue
             taken.append((pose[:3], prop.shape.radius_m, prop.shape.height_m))
             out[prop.body.name] = pose
@@ -135,6 +140,13 @@ def _crowded(pose: F64, prop: Chosen, taken: list[tuple[F64, float, float]]) -> 
         if flat < radius + prop.shape.radius_m + GAP_M and not apart:
             return True
     return False
+
+
+def _filled(pose: F64, prop: Chosen, loose: F32) -> bool:
+    """Whether loose points stand in the prop's upright cylinder, a little above what it stands on."""
+    above = loose[:, 2] - pose[2]
+    near = loose[(above > FOOT_M) & (above < prop.shape.height_m)]
+    return int(np.count_nonzero(np.hypot(*(near[:, :2] - pose[:2]).T) < prop.shape.radius_m)) >= FEW
 
 
 def _free_above(sim: Sim, pose: F64, prop: Chosen) -> bool:
