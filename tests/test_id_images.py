@@ -1,0 +1,47 @@
+"""What is read off id images by runs agrees with looking at every pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from synth4d.annotate import pixels_cloud
+from synth4d.annotate.visible import visible
+from synth4d.types import U16, CameraPath, Clip
+
+
+def _images(seed: int, blocks: int) -> U16:
+    """(3,22,31) ids in patches of `blocks` pixels: runs of all lengths, some that reach from edge to edge."""
+    ids = np.random.default_rng(seed).choice([0, 3, 7, 900, 65535], (3, -(-22 // blocks), -(-31 // blocks)))
+    return ids.repeat(blocks, 1).repeat(blocks, 2)[:, :22, :31].astype(np.uint16)
+
+
+@pytest.mark.parametrize("blocks", [1, 4, 40])
+@pytest.mark.parametrize("table", [[], [7], [900, 3, 65535, 41]])
+def test_counts_and_boxes_are_those_of_the_pixels(blocks: int, table: list[int]) -> None:
+    ids = _images(blocks, blocks)
+    counts, boxes = visible(ids, table)
+    for t in range(len(ids)):
+        for k, id in enumerate(table):
+            y, x = np.nonzero(ids[t] == id)
+            assert counts[t, k] == len(x)
+            want = (x.min(), y.min(), x.max() + 1, y.max() + 1) if len(x) else (np.nan,) * 4
+            np.testing.assert_array_equal(boxes[t, k], want)
+
+
+@pytest.mark.parametrize("blocks", [1, 4, 40])
+def test_sampled_pixels_are_evenly_spaced_among_an_objects_own(blocks: int) -> None:
+    ids, table = _images(blocks, blocks), [900, 3, 41, 65535]
+    camera = CameraPath(31, 22, np.eye(3), np.tile(np.eye(4), (3, 1, 1)), 8.0)
+    clip = Clip(np.zeros((*ids.shape, 3), np.uint8), np.ones(ids.shape, np.float32), ids, camera)
+    frame, obj, flat = pixels_cloud._sample(clip, table)
+    got = list(zip(frame.tolist(), obj.tolist(), flat.tolist(), strict=True))
+    want = []
+    for t, image in enumerate(ids):
+        outline = pixels_cloud._outline(image)
+        for k, id in enumerate(table):
+            for group, most in ((~outline, pixels_cloud.INNER), (outline, pixels_cloud.OUTLINE)):
+                own = np.flatnonzero((image == id) & group)
+                take = min(len(own), most)
+                want += [(t, k, int(own[n * (len(own) - 1) // max(take - 1, 1)])) for n in range(take)]
+    assert got == want
