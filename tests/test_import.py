@@ -84,6 +84,28 @@ ODD = [
 ]
 
 
+def test_fat_gaussians_are_boxed_and_what_fails_leaves_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("open3d", reason="open3d (extra `import`) is not installed", exc_type=(ImportError, OSError))
+    rng = np.random.default_rng(3)
+    floor = np.c_[rng.uniform(-1.5, 1.5, (9000, 2)), np.zeros(9000)]
+    chest = np.r_[
+        np.c_[rng.uniform(0, 0.8, (6000, 2)), np.full(6000, 0.7)], rng.uniform(0, 0.8, (6000, 3)) * [1, 0, 0.87]
+    ]
+    means = np.r_[floor, chest].astype(np.float32)
+    n = len(means)
+    fat = Gaussians(
+        means, np.tile(np.eye(1, 4, dtype=np.float32), (n, 1)), np.full((n, 3), 0.02, np.float32),
+        np.full(n, 0.98, np.float32), np.full((n, 3), 0.5, np.float32), np.zeros(n, np.uint16),
+    )  # fmt: skip
+    write_ply(Splats(fat, Notes("fat.ply", "3DGS PLY")), tmp_path / "fat.ply")
+    assert run(["import", str(tmp_path / "fat.ply"), "--out", str(tmp_path / "fat"), "--propose"]) == 0
+    assert "floor" in (tmp_path / "fat" / "things.yaml").read_text()
+    cut = (tmp_path / "fat.ply").read_bytes()[:-100]
+    (tmp_path / "cut.ply").write_bytes(cut)
+    assert run(["import", str(tmp_path / "cut.ply"), "--out", str(tmp_path / "cut")]) == 2
+    assert not (tmp_path / "cut").exists()
+
+
 @pytest.mark.parametrize(("options", "line"), ODD)
 def test_wrong_units_and_axes_are_suspected_aloud(
     room: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], line: str
@@ -95,8 +117,9 @@ def test_wrong_units_and_axes_are_suspected_aloud(
 
 
 def test_a_room_in_feet_is_recognised() -> None:
-    e = guess.Extent(np.zeros(3), np.array([40.0, 30, 30]), 0.0, 0.1)
-    assert any("feet" in doubt for doubt in guess.doubts(e))
+    for height in (7.9, 30.0):  # an ordinary ceiling, and a hall's
+        e = guess.Extent(np.zeros(3), np.array([40.0, 30, height]), 0.0, 0.1)
+        assert any("feet" in doubt for doubt in guess.doubts(e))
     assert not list(guess.doubts(guess.Extent(np.zeros(3), np.array([5.0, 4, 2.7]), 0.0, 0.1)))
 
 

@@ -26,7 +26,7 @@ def visible(ids: U16, table: list[int]) -> tuple[F64, F64]:
     start, stop, what = start[what > 0], stop[what > 0], what[what > 0] - 1
     frame, y = np.divmod(start // W, ids.shape[1])
     cell = frame * n + what
-    counts = np.bincount(cell, stop - start, minlength=T * n).reshape(T, n)
+    counts: F64 = np.bincount(cell, stop - start, minlength=T * n).reshape(T, n).astype(float)
     boxes = np.tile([np.inf, np.inf, -np.inf, -np.inf], (T * n, 1))
     left = start % W
     np.minimum.at(boxes[:, 0], cell, left)

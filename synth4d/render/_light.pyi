@@ -15,9 +15,7 @@ Bool = NDArray[bool_]
 def near(points: F32, normals: F32, motion: F32, bounds: F32, reach: float) -> I64:
     """Rows of points within reach of a box that have some of it above their horizon."""
 
-def spread(
-    points: F32, rays: F32, rows: I64, motion: F32, bounds: F32, reach: float
-) -> tuple[F32, F32, I64]:
+def spread(points: F32, rays: F32, rows: I64, motion: F32, bounds: F32, reach: float) -> tuple[F32, F32, I64]:
     """Those of the rays (V,K,3) of some rows that meet a box within reach: origins, directions, place in (R,K)."""
 
 def toward(points: F32, rows: I64, targets: F32, motion: F32, bounds: F32) -> tuple[F32, F32, I64]:

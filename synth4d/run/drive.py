@@ -67,7 +67,7 @@ def dataset(
     `work` and `scenes` stand in for the stages and their scenes in tests.
     """
     start = time.monotonic()
-    config = fit.settled(config, quiet)
+    config = fit.settled(config, quiet, here=ray_address is None)
     plan = make(config, fit.fitted(config, scenes if scenes is not None else stages.scenes(config.scenes), quiet))
     with _stoppable(), opened(out.absolute(), plan) as folder:
         record, redone = folder.finished(), 0

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from importlib import metadata
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -86,9 +87,10 @@ def quality(r: FitRecord) -> str:
     return f"{r.psnr_db:.1f} dB, depth {1000 * r.depth_m:.1f} mm off (median), {r.ids:.1%} of ids right"
 
 
-def settled(config: RunConfig, quiet: bool) -> RunConfig:
+def settled(config: RunConfig, quiet: bool, *, here: bool = True) -> RunConfig:
     """The config with what it leaves to this machine chosen, and said: `auto` becomes a renderer, and one that draws
-    still rooms only gets no shots in which something happens."""
+    still rooms only gets no shots in which something happens. Raises ConfigError where shots are made `here` and what
+    draws them is not."""
     from synth4d.render import gpu
 
     if config.renderer == "auto":
@@ -96,6 +98,10 @@ def settled(config: RunConfig, quiet: bool) -> RunConfig:
         config = config.model_copy(update={"renderer": "splat" if why else "splat-cuda"})
         if not quiet and gpu.devices():
             print(f"renderer: {config.renderer} ({why or 'a GPU is there'})", file=sys.stderr)
+    needs: dict[str, Callable[[], str | None]] = {"splat-cuda": gpu.why_not, "mesh": _no_mesh}
+    for name in (config.renderer, config.static_renderer):
+        if here and name in needs and (missing := needs[name]()):
+            raise ConfigError(f"renderer {name}: {missing}; or choose splat")
     mix = config.mix
     if config.renderer != "nerf" or not mix.dynamic:
         return config
@@ -103,6 +109,10 @@ def settled(config: RunConfig, quiet: bool) -> RunConfig:
     if not quiet:
         print(f"the nerf renderer draws still rooms: static {mix.static}, control {mix.control}", file=sys.stderr)
     return config.model_copy(update={"mix": mix})
+
+
+def _no_mesh() -> str | None:
+    return None if find_spec("pyrender") else "pyrender is not installed; pip install 'synth4d[mesh]'"
 
 
 def fitted(config: RunConfig, scenes: tuple[SceneRef, ...], quiet: bool) -> tuple[SceneRef, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from synth4d import splats
-from synth4d.errors import ConfigError, SceneError
+from synth4d.errors import ConfigError, SceneError, SynthError
 from synth4d.nerf import nerfstudio, views
 from synth4d.scene import assets, captured, draft, guess, meshbody, propose, urdf
 from synth4d.scene.annotation import BoxSpec
@@ -45,9 +45,15 @@ def adopt(path: Path, out: Path, options: Options) -> tuple[Path, list[str]]:
         raise ConfigError(f"{path}: no such file or folder")
     if (out / "scene.yaml").exists():
         raise ConfigError(f"{out}/scene.yaml is there already; give another --out, or remove it")
-    if path.suffix.lower() in (*MESHES, *MJCF, ".urdf") or (path / "mobility.urdf").is_file():
-        return _model(path / "mobility.urdf" if path.is_dir() else path, out, options)
-    return _capture(path, out, *_splats(path, options), options)
+    fresh = not out.exists()
+    try:
+        if path.suffix.lower() in (*MESHES, *MJCF, ".urdf") or (path / "mobility.urdf").is_file():
+            return _model(path / "mobility.urdf" if path.is_dir() else path, out, options)
+        return _capture(path, out, *_splats(path, options), options)
+    except SynthError:
+        if fresh:  # nothing half-written stays
+            shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
 # ---- Captures ------------------------------------------------------------------------------------
@@ -102,7 +108,7 @@ def _capture(
     things = draft.proposed(propose.propose(g)) if options.propose else {}
     if "floor" not in things:
         slab = draft.floor(e)
-        if captured.inside(g, BoxSpec(center=slab["center"], size=slab["size"])).any():
+        if captured.holds(g.means.astype(float), BoxSpec(center=slab["center"], size=slab["size"])):
             things = {"floor": slab} | things
         else:
             said.append("warning: no floor was found; add one to things.yaml, with place: true")

@@ -86,7 +86,7 @@ def share_out(
         if thing.name is not None:
             rows = np.flatnonzero(owner == order.index(name))
             to_body = product(pose_matrix(invert_pose(thing.foot)), at.upright)
-            mine = splats.transform(take(raw, rows), to_body, at.scale)
+            mine = splats.transform(take(raw, rows), to_body, at.scale) if len(rows) else None
             out.captures[name] = Capture(mine, thing.size, out.bodies[-1].collision)
             out.named[name] = _named(name, thing)
             if thing.place:
@@ -131,13 +131,13 @@ def share(g: Gaussians, ids: NDArray[np.uint32] | None, things: dict[str, ThingS
             owner[rows], size[rows] = k, 0.0
             continue
         rows = inside(g, thing)
-        if not len(rows):
+        if not len(rows) and not (solid_only(thing) and holds(means, thing)):
             raise SceneError(f"{where}: {name}: {_why_empty(means, thing)}")
         volume = float(np.prod(thing.size))
         rows = rows[volume < size[rows]]
         owner[rows], size[rows] = k, volume
     for k, (name, thing) in enumerate(things.items()):
-        if thing.name is not None and not (owner == k).any():
+        if not solid_only(thing) and not (owner == k).any():
             where = doc.where(("things", name))
             raise SceneError(f"{where}: {name}: all Gaussians in its box belong to smaller things")
     return owner
@@ -151,6 +151,17 @@ def _with_id(object_id: int, ids: NDArray[np.uint32] | None, where: str) -> I64:
         known = ", ".join(str(i) for i in np.unique(ids)[:12])
         raise SceneError(f"{where}: no Gaussian has object_id {object_id}; there are {known}")
     return mine
+
+
+def solid_only(thing: ThingSpec) -> bool:
+    """Whether it may do without Gaussians: nobody asks about it, or it is what others stand on."""
+    return thing.object_id is None and (thing.name is None or thing.place)
+
+
+def holds(means: F64, box: BoxSpec) -> bool:
+    """Whether any Gaussian has its centre in a box, however far it reaches out."""
+    local = apply_pose(invert_pose(box.pose), means)
+    return bool((np.abs(local) <= np.array(box.size) / 2 + OUT_M).all(1).any())
 
 
 def inside(g: Gaussians, box: BoxSpec) -> I64:
