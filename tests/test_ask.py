@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from facts_maker import T, kitchen
 
-from synth4d.ask import CHANGE, KINDS, _answered, ask
+from synth4d.ask import CHANGE, KINDS, ask
 from synth4d.ask.choices import APART, options
 from synth4d.ask.kinds import Pool
+from synth4d.ask.make import answered
 from synth4d.ask.stock import Stock
 from synth4d.ask.template import LANGUAGES, Prompts, load, prompts_folder
 from synth4d.errors import ConfigError
@@ -191,7 +192,7 @@ def test_letters_and_ranks_are_even_over_2000_choice_questions() -> None:
         rng = np.random.default_rng([seed, 1])
         stock = Stock(View(facts, camera), rng, load())
         for kind in KINDS.values():
-            for done in [d for d in _answered(kind, stock) if d.draft.pool is not None][:6]:
+            for done in [d for d in answered(kind, stock) if d.draft.pool is not None][:6]:
                 for _ in range(10):
                     found = options(done.value, done.draft.pool, facts, rng)  # type: ignore[arg-type]
                     if found is None:

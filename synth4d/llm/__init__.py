@@ -4,5 +4,8 @@ from synth4d.llm.call import Answer, Call, Outcome, Pending, Rejected
 from synth4d.llm.door import Door
 from synth4d.llm.settings import Budget, Endpoint, Price
 from synth4d.llm.store import Store
+from synth4d.llm.talk import Talk, hold
 
-__all__ = ["Answer", "Budget", "Call", "Door", "Endpoint", "Outcome", "Pending", "Price", "Rejected", "Store"]
+__all__ = [
+    "Answer", "Budget", "Call", "Door", "Endpoint", "Outcome", "Pending", "Price", "Rejected", "Store", "Talk", "hold",
+]  # fmt: skip

@@ -1,0 +1,49 @@
+"""Which kinds are asked of a clip: the kind asked least so far, keeping the share of change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from synth4d.ask.kinds import KINDS
+from synth4d.records import Question
+
+CHANGE = ("state", "change", "time", "cause")
+CHANGE_SHARE = {True: 0.85, False: 0.5}
+"""Of a dynamic clip's questions (and of others), this share is about state, change, time or cause, where there
+are enough; a viewer confirms fewer of these, and two thirds of what is kept should be."""
+
+
+@dataclass
+class Pick:
+    """Takes from the kind asked least so far, keeping the share of change in a dynamic clip."""
+
+    supply: dict[str, Iterator[list[Question]]]
+    total: int
+    limits: dict[str, int]
+    moving: bool
+    taken: list[Question] = field(default_factory=list)
+
+    def all(self) -> list[Question]:
+        while len(self.taken) < self.total and self.supply:
+            if (name := self._next()) is None:
+                break
+            pack = next(self.supply[name], None)
+            if pack is None or len(self.taken) + len(pack) > self.total:
+                del self.supply[name]
+            else:
+                self.taken += pack
+        return self.taken
+
+    def _next(self) -> str | None:
+        counts = {name: sum(q.kind == name for q in self.taken) for name in self.supply}
+        open_ = [n for n in self.supply if counts[n] < self.limits[n]]
+        of_change = sum(q.family in CHANGE for q in self.taken)
+        of_space = len(self.taken) - of_change
+        wants_change = of_change < CHANGE_SHARE[self.moving] * (len(self.taken) + 1)
+        group = [n for n in open_ if (KINDS[n].family in CHANGE) == wants_change]
+        # Where no more can be asked about change, space fills up no further than this.
+        if not group and wants_change and of_space + 2 > of_change * (0.5 if self.moving else 1.5):
+            return None
+        open_ = group or open_
+        return min(open_, key=lambda n: counts[n]) if open_ else None

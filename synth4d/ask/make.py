@@ -1,0 +1,124 @@
+"""From drafts to questions: answered by their programs, worded, given options, scored."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from synth4d.ask.choices import options
+from synth4d.ask.choose import CHANGE
+from synth4d.ask.kinds import Draft, Kind
+from synth4d.ask.stock import Stock
+from synth4d.program import Program, Refusal, Value, answer, parse, run, word
+from synth4d.records import Evidence, Question, Turn, dump
+
+CHOICES_SHARE = 0.5
+"""Of the questions that can have options, this share gets them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    draft: Draft
+    program: Program
+    value: Value
+
+
+def packs(kind: Kind, stock: Stock) -> Iterator[list[Question]]:
+    """Questions of a kind, no two alike; of a paired kind two at a time, with different answers."""
+    done: set[str] = set()
+    waiting: dict[str, list[_Answered]] = {}
+    for one in answered(kind, stock):
+        draft, value = one.draft, one.value
+        # Two questions are alike when they are about the same things, and where states change, say the same.
+        said = word(value, stock.facts).en if kind.paired or kind.family in CHANGE else ""
+        alike = dump([sorted(draft.objects), said]).decode()
+        same = dump(draft.program).decode()
+        if same in done or (alike in done and draft.objects):
+            continue
+        done |= {same, alike}
+        if not kind.paired:
+            yield [_question(kind, stock, one)]
+            continue
+        others = waiting.setdefault(draft.group, [])
+        match = next((o for o in others if o.value.value != value.value), None)
+        if match is None:
+            others.append(one)
+        else:
+            others.remove(match)
+            yield [_question(kind, stock, a) for a in stock.shuffled([match, one])]
+
+
+def answered(kind: Kind, stock: Stock) -> Iterator[_Answered]:
+    """Drafts that the world's facts answer, of the first `tries`."""
+    for _, draft in zip(range(kind.tries), kind.drafts(stock), strict=False):
+        if not draft.unseen and not all(any(stock.clear(f, id) for f in draft.frames) for id in draft.objects):
+            continue
+        program = parse(draft.program)
+        value = run(program, stock.view)
+        if not isinstance(value, Refusal) and _worth_asking(value, draft, stock):
+            yield _Answered(draft, program, value)
+
+
+def _worth_asking(value: Value, draft: Draft, stock: Stock) -> bool:
+    """No zero distances or counts, and every thing that the answer names has a name of its own."""
+    if value.type in ("number", "int"):
+        return bool(value.value > 0)
+    if value.type == "object":
+        return stock.ref(value.value) is not None
+    if value.type == "objects":
+        return len(value.value) <= 4 and len(stock.refs(value.value)) == len(value.value)
+    if value.type == "choice" and ":" in value.value:
+        return stock.ref(int(value.value.split(":")[1])) is not None
+    return True
+
+
+def _question(kind: Kind, stock: Stock, answered: _Answered) -> Question:
+    draft, value = answered.draft, answered.value
+    family, _, name = kind.name.partition(".")
+    said = stock.prompts.say(family, name, draft.slots, stock.rng)
+    found = None
+    if draft.pool is not None and stock.chance(CHOICES_SHARE):
+        found = options(value, draft.pool, stock.facts, stock.rng)
+    digest = hashlib.sha256(dump([stock.facts.key, kind.name, draft.program])).hexdigest()
+    turn = Turn(
+        question=said,
+        answer=answer(value, stock.facts),
+        choices=found[0] if found else None,
+        correct=found[1] if found else None,
+        program=draft.program,
+    )
+    return Question(
+        id=digest[:16],
+        kind=kind.name,
+        family=kind.family,
+        author=f"template@{stock.prompts.hash}",
+        turns=[turn],
+        evidence=Evidence(frames=sorted(set(draft.frames)), objects=sorted(_named(value, draft))),
+        difficulty=_difficulty(stock, answered),
+    )
+
+
+def _named(value: Value, draft: Draft) -> set[int]:
+    """The things a question is about and those its answer names."""
+    named = set(draft.objects)
+    if value.type == "object":
+        named.add(value.value)
+    elif value.type == "objects":
+        named |= set(value.value)
+    elif value.type == "choice" and ":" in value.value:
+        named.add(int(value.value.split(":")[1]))
+    return named
+
+
+def _difficulty(stock: Stock, answered: _Answered) -> float:
+    """0..1: 0.1 + 0.02 a step of the program (≤ 0.3) + 0.1 an evidence frame beyond the first (≤ 0.2) +
+    0.2 for memory + 0.2 · (1 − √(least visible thing's share of the frame / 2 %), never below 0)."""
+    draft = answered.draft
+    steps = min(0.3, 0.02 * answered.program.nodes)
+    frames = min(0.2, 0.1 * (len(set(draft.frames)) - 1))
+    area = stock.facts.width * stock.facts.height
+    pixels = [max(stock.view.thing(id).pixels) / area for id in draft.objects] or [0.02]
+    small = 0.2 * max(0.0, 1.0 - math.sqrt(min(pixels) / 0.02))
+    return round(min(1.0, 0.1 + steps + frames + 0.2 * draft.unseen + small), 3)
