@@ -49,7 +49,7 @@ $(DONE): $(MAKES_THE_INSTALL)
 		"$$python" -m venv $(VENV); }
 	@echo "setting up $(VENV) (once, some minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt scikit-build-core nanobind cmake ninja
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[dev,nerf,llm]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[dev,nerf,llm,remote]'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt $(NERF_PARTS)
 	@rm -rf $(LEFT_BY_THE_BUILD)
 	@touch $@

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,17 @@ from synth4d import disk
 from synth4d.errors import ConfigError, ShardError
 
 
+TRIES = 6
+"""How often a transfer is begun again while it makes no headway: 5 waits, 6.2 s in all."""
+FIRST_WAIT_S, CHUNK = 0.2, 1 << 20
+
+
 class Source:
     """Where a dataset's files come from: a folder, or an fsspec URL whose files are fetched into a cache.
 
     A fetched file is kept under the dataset's digest, and only where its sha256 is the one expected, so an
-    interrupted or altered transfer is never read, now or later.
+    interrupted or altered transfer is never read, now or later. A transfer that breaks goes on where it stood; one
+    that ends with other bytes is fetched once more from its start.
     """
 
     def __init__(self, url: str, cache: Path | None = None) -> None:
@@ -38,33 +46,77 @@ class Source:
         """A local path of the file; fetched first where it is not here yet."""
         path = self.folder / name
         if self.remote and not path.exists():
-            total = hashlib.sha256()
-            with disk.atomic(path) as file, self._open(name) as remote:
-                while chunk := self._some(remote, 1 << 20):
-                    total.update(chunk)
-                    file.write(chunk)
-                if total.hexdigest() != sha256:
-                    raise ShardError(f"{self.url}/{name} came with another sha256 than its manifest's: try again")
+            with disk.atomic(path) as file:
+                for again in (True, False):
+                    total = hashlib.sha256()
+                    file.seek(0)
+                    file.truncate()
+                    for chunk in self._chunks(name):
+                        total.update(chunk)
+                        file.write(chunk)
+                    if total.hexdigest() == sha256:
+                        break
+                    if not again:
+                        raise ShardError(f"{self.url}/{name} came with another sha256 than its manifest's, twice")
         return path
 
     def _read(self, name: str) -> bytes:
-        with self._open(name) as file:
-            return self._some(file, -1)
+        return b"".join(self._chunks(name))
 
-    def _some(self, file: Any, size: int) -> bytes:
-        try:
-            data: bytes = file.read(size)
-        except OSError as error:
-            raise ShardError(f"{self.url}: the connection broke, try again: {error}") from None
-        return data
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        """The bytes of a file, over as many connections as it takes; ShardError when none makes headway."""
+        url, system, passing = f"{self.url}/{name}", self._system(), _passing(self.url)
+        done, failures = 0, 0
+        while True:
+            try:
+                with _opened(system, url, done) as file:
+                    while chunk := file.read(CHUNK):
+                        yield chunk
+                        done += len(chunk)
+                        failures = 0
+                return
+            except FileNotFoundError:
+                raise ShardError(f"{url} is not there: the dataset is not whole, or the address is wrong") from None
+            except passing as error:
+                failures += 1
+                if failures == TRIES:
+                    said = f"{type(error).__name__}: {error}".rstrip(": ")
+                    raise ShardError(f"can't read {url} beyond byte {done} in {TRIES} tries: {said}") from None
+                time.sleep(FIRST_WAIT_S * 2 ** (failures - 1))
 
-    def _open(self, name: str) -> Any:
+    def _system(self) -> Any:
+        """The file system of the URL."""
         import fsspec
 
         try:
-            return fsspec.open(f"{self.url}/{name}", "rb").open()
-        except (OSError, ValueError, ImportError) as error:
-            raise ShardError(f"can't read {self.url}/{name}: {error}") from None
+            return fsspec.url_to_fs(self.url)[0]
+        except (ImportError, ValueError) as error:
+            raise ConfigError(
+                f"can't read {self.url}: {error}; `pip install 'synth4d[remote]'` has s3 and http"
+            ) from None
+
+
+def _passing(url: str) -> tuple[type[Exception], ...]:
+    """Errors of a transfer that may pass."""
+    if not url.startswith("http"):
+        return (OSError, ValueError)
+    import aiohttp
+
+    return (OSError, ValueError, aiohttp.ClientError)
+
+
+def _opened(system: Any, url: str, begin: int) -> Any:
+    """A file opened to be read on from a byte; by reading what is before it where a server takes no ranges."""
+    if not url.startswith("http"):
+        file = system.open(url, "rb")
+        file.seek(begin)
+        return file
+    # In one stream; a size that is given spares fsspec the question for it.
+    file = system.open(url, "rb", block_size=0, size=1, headers={"Range": f"bytes={begin}-"} if begin else {})
+    left = begin if file.r.status != 206 else 0
+    while left and (before := file.read(min(left, CHUNK))):
+        left -= len(before)
+    return file
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -31,6 +32,7 @@ from synth4d.source import Row, Source, load_rows
 from synth4d.tar import Tar
 
 Check = Literal["full", "size", "off"]
+OnCorrupt = Literal["raise", "skip"]
 DECODERS: dict[str, tuple[str, Callable[[bytes], Any]]] = {
     "camera.json": ("camera", json.loads),
     "depth.npz": ("depth_z_m", codec.decode_depth),
@@ -83,12 +85,19 @@ class Shards:
     of this rank; None asks torch where it is loaded. verify: `full` compares the sha256 of a shard before its
     first sample, `size` only its length, `off` nothing. decode: False gives the members' bytes. members:
     suffixes to read, all where None. drop_last: leave out the up to world_size − 1 samples at the end that
-    would give some ranks one more than others.
+    would give some ranks one more than others. on_corrupt: `raise` at the first shard that is not what the manifest
+    says, or `skip` it whole: `corrupt` then names it with what is wrong, `skipped` counts the samples left out, and an
+    iteration gives so many fewer than its length.
 
     A decoded sample is a dict: key, rgb (T,H,W,3) uint8, depth_z_m (T,H,W) float32 (0 = nothing there), ids
     (T,H,W) uint16, and camera, facts, qa as in `synth4d schema`. ShardError where bytes on disk are not what
     the manifest says; no sample of such a shard is given out.
     """
+
+    corrupt: dict[str, str]
+    """Shards left out (on_corrupt="skip"), with what is wrong with each."""
+    skipped: int
+    """Samples left out with them, by this reader."""
 
     def __init__(
         self,
@@ -105,6 +114,7 @@ class Shards:
         decode: bool = True,
         members: Iterable[str] | None = None,
         drop_last: bool = False,
+        on_corrupt: OnCorrupt = "raise",
         cache: str | Path | None = None,
     ) -> None:
         if not 0 <= rank < world_size:
@@ -113,12 +123,15 @@ class Shards:
             raise ConfigError(f"worker is {worker}: give (number, count), numbers count from 0")
         if verify not in ("full", "size", "off"):
             raise ConfigError(f"verify is {verify!r}: choose full, size or off")
+        if on_corrupt not in ("raise", "skip"):
+            raise ConfigError(f"on_corrupt is {on_corrupt!r}: choose raise or skip")
         self._source = Source(str(url), None if cache is None else Path(cache))
         self.digest, self._rows = load_rows(self._source, split, proved=verify != "off")
         self._starts = np.cumsum([0] + [len(row.keys) for row in self._rows])
         self.split, self.seed, self.shuffle, self.epoch = split, seed, shuffle, epoch
         self._rank, self._world, self._worker = rank, world_size, worker
-        self._verify, self._decode, self._drop_last = verify, decode, drop_last
+        self._verify, self._decode, self._drop_last, self._on_corrupt = verify, decode, drop_last, on_corrupt
+        self.corrupt, self.skipped = {}, 0
         self._members = None if members is None else tuple(members)
         self._start = self._position = 0
         self._permutation: tuple[int, NDArray[np.int64]] | None = None
@@ -176,13 +189,28 @@ class Shards:
         order, readers = self._order(), self._readers()
         begin, step = self._start, self._world * readers[1]
         for i, position in enumerate(self._share(readers), 1):
-            sample = self._sample(int(order[position]))
+            sample = self._sample_or_none(int(order[position]))
             self._position = min(begin + i * step, len(order))
-            yield sample
+            if sample is not None:
+                yield sample
         self._start, self._position = 0, len(order)
 
+    def _sample_or_none(self, number: int) -> dict[str, Any] | None:
+        """The sample; None where its shard is left out because it is corrupt."""
+        row, _ = self._locate(number)
+        if row.name not in self.corrupt:
+            try:
+                return self._sample(number)
+            except ShardError as error:
+                if self._on_corrupt == "raise":
+                    raise
+                self.corrupt[row.name] = str(error)
+                warnings.warn(f"left out from here on: {error}", stacklevel=3)
+        self.skipped += 1
+        return None
+
     def __getitem__(self, i: int) -> dict[str, Any]:
-        """The i-th sample of this rank, whichever worker asks: what a map-style DataLoader needs."""
+        """The i-th sample of this rank, whichever worker asks: what a map-style DataLoader needs. It always raises."""
         return self._sample(int(self._order()[self._share((0, 1))[i]]))
 
     def _locate(self, number: int) -> tuple[Row, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,3 +151,37 @@ def test_a_url_is_fetched_and_checked_on_the_way(plain: Path, tmp_path: Path) ->
             keys(Shards("memory://ds", seed=3, decode=False, cache=tmp_path))
     store.pipe_file("/ds/train-000001.tar", (plain / "train-000001.tar").read_bytes())
     assert keys(Shards("memory://ds", seed=3, decode=False, cache=tmp_path)) == there.order()
+
+
+@pytest.mark.parametrize("verify", ["full", "size"])
+def test_corrupt_shards_can_be_left_out_whole_and_are_counted(copy: Path, verify: Any) -> None:
+    whole = Shards(copy, seed=2).order()
+    lost = set(KEYS[4:20])
+    path = copy / "train-000001.tar"
+    path.write_bytes(path.read_bytes()[:-512])
+    shards = Shards(copy, seed=2, decode=False, verify=verify, on_corrupt="skip")
+    with pytest.warns(UserWarning, match=r"train-000001\.tar") as said:
+        assert keys(shards) == [key for key in whole if key not in lost]
+    assert len(said) == 1 and list(shards.corrupt) == ["train-000001.tar"] and shards.skipped == 16
+    # Over ranks and workers the same samples come, once each.
+    got: list[str] = []
+    for rank in range(3):
+        reader = Shards(copy, seed=2, decode=False, verify=verify, on_corrupt="skip", rank=rank, world_size=3)
+        with pytest.warns(UserWarning):
+            got += keys(reader)
+    assert sorted(got) == sorted(set(KEYS) - lost)
+
+
+def test_an_epoch_that_leaves_samples_out_is_resumed_where_it_stood(copy: Path) -> None:
+    (copy / "train-000002.tar").unlink()
+
+    def reader() -> Shards:
+        return Shards(copy, seed=2, decode=False, on_corrupt="skip")
+
+    with pytest.warns(UserWarning):
+        whole = keys(reader())
+        for cut in range(1, len(whole)):
+            first, rest = reader(), reader()
+            head = [s["key"] for _, s in zip(range(cut), first, strict=False)]
+            rest.load_state_dict(first.state_dict())
+            assert head + keys(rest) == whole
