@@ -12,7 +12,6 @@ from typing import Any
 from synth4d import disk
 from synth4d.errors import ConfigError, ShardError
 
-
 TRIES = 6
 """How often a transfer is begun again while it makes no headway: 5 waits, 6.2 s in all."""
 FIRST_WAIT_S, CHUNK = 0.2, 1 << 20
