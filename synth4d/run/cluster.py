@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from synth4d.errors import ConfigError, SynthError
-from synth4d.run.work import Job, Result, one_line, overdue_path, perform
+from synth4d.run.work import Job, Result, at_work, one_line, overdue_path, perform
 
 OBJECT_STORE_BYTES = 80 << 20
 """Ray's least is 75 MiB; only jobs and results of a few kB pass through it."""
 REACH_SECONDS = 10.0
+GRACE_SECONDS, LOOK_SECONDS = 10.0, 2.0
+"""Beyond its time, a shot whose worker has not ended itself is given so long; how often we look for such."""
 THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")}
 """BLAS results differ with the number of threads, and one frame per core is the fastest split anyway."""
 MARK = "SYNTH4D_SESSION"
@@ -75,6 +77,8 @@ class Cluster:
 
     def __init__(self, workers: int, address: str | None) -> None:
         self._running: dict[Any, Job] = {}
+        self._begun: dict[Any, float] = {}
+        self._looked = 0.0
         self._temporary = own_folder() if address is None else None
         try:
             workers = self._start(workers, address)
@@ -110,6 +114,7 @@ class Cluster:
         return max(1, workers)
 
     def submit(self, job: Job) -> None:
+        overdue_path(job).unlink(missing_ok=True)  # of an earlier try
         task = self._drawn_on_gpu if job.shot.renderer == "splat-cuda" else self._task
         self._running[task.remote(job)] = job
 
@@ -121,8 +126,9 @@ class Cluster:
         except SystemError as e:  # how Ray's core passes on what a signal handler raised within it
             raise (e.__cause__ or e) from None
         if not ready:
-            return None
+            return self._overdue()
         job = self._running.pop(ready[0])
+        self._begun.pop(ready[0], None)
         errors = self._ray.exceptions
         try:
             result: Result = self._ray.get(ready[0])
@@ -134,6 +140,28 @@ class Cluster:
             raise SynthError(f"the workers can't run this code: {one_line(e.cause)[:200]}") from None
         except errors.RayError as e:
             return Result(job.shot.key, "died", _why_died(job, e))
+
+    def _overdue(self) -> Result | None:
+        """Give up a job whose worker is far beyond its time and can't end itself: one that was stopped runs no
+        watchdog. What it may still leave is the same bytes as a later try's."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return None
+        self._looked = now
+        for task, job in self._running.items():
+            found = at_work(job)
+            if found is None:
+                continue
+            limit = job.config.limits.shot_seconds
+            if now - self._begun.setdefault(task, now) < limit + GRACE_SECONDS:
+                continue
+            if self._temporary is not None and found[0] in _pids_of(self._temporary):
+                os.kill(found[0], 9)
+            with contextlib.suppress(self._ray.exceptions.RayError):
+                self._ray.cancel(task, force=True)
+            del self._running[task], self._begun[task]
+            return Result(job.shot.key, "died", f"took longer than {limit} s and stood still (limits.shot_seconds)")
+        return None
 
     def close(self) -> None:
         """End every worker, whatever it is doing, and leave nothing behind."""
@@ -179,8 +207,8 @@ def _environment(values: dict[str, str]) -> Any:
 
 
 def _why_died(job: Job, error: BaseException) -> str:
-    overdue = overdue_path(job)
-    if overdue.exists() and overdue.stat().st_size:
+    found = at_work(job)
+    if found is not None and found[1]:
         return f"took longer than {job.config.limits.shot_seconds} s (limits.shot_seconds)"
     if type(error).__name__ == "OutOfMemoryError":
         return "the machine ran out of memory; use fewer --workers"
@@ -224,8 +252,7 @@ def _sweep(root: Path) -> None:
 def _end_processes(folder: Path, seconds: float = 5.0) -> None:
     """End Ray's processes of one session, known by the mark in their environment."""
     deadline = time.monotonic() + seconds
-    mark = f"{MARK}={folder}".encode()
-    while alive := [pid for pid in _pids() if mark in _read(f"/proc/{pid}/environ").split(b"\0")]:
+    while alive := _pids_of(folder):
         late = time.monotonic() > deadline
         for pid in alive:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -236,8 +263,11 @@ def _end_processes(folder: Path, seconds: float = 5.0) -> None:
         time.sleep(0.05)
 
 
-def _pids() -> list[int]:
-    return [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and int(p.name) != os.getpid()]
+def _pids_of(folder: Path) -> list[int]:
+    """The processes of a session but for this one."""
+    mark = f"{MARK}={folder}".encode()
+    others = (int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and int(p.name) != os.getpid())
+    return [pid for pid in others if mark in _read(f"/proc/{pid}/environ").split(b"\0")]
 
 
 def _read(path: str) -> bytes:

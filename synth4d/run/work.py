@@ -195,7 +195,7 @@ def _bounded(job: Job) -> Iterator[None]:
     """Bound the time and memory of a shot.
 
     The watchdog is a thread of the interpreter's core that ends the process even inside a C loop; it leaves
-    a stack trace in `<key>.overdue`, which tells the driver why the worker died.
+    a stack trace in `<key>.overdue`, beneath the process's number, which tells the driver why the worker died.
     """
     limits, overdue = job.config.limits, overdue_path(job)
     before = resource.getrlimit(resource.RLIMIT_DATA)
@@ -204,6 +204,8 @@ def _bounded(job: Job) -> Iterator[None]:
     if before[1] != resource.RLIM_INFINITY:
         bound = min(bound, before[1])
     with overdue.open("wb") as trace:
+        trace.write(b"%d\n" % os.getpid())
+        trace.flush()
         resource.setrlimit(resource.RLIMIT_DATA, (bound, before[1]))
         faulthandler.dump_traceback_later(limits.shot_seconds, exit=True, file=trace)
         try:
@@ -216,6 +218,15 @@ def _bounded(job: Job) -> Iterator[None]:
 
 def overdue_path(job: Job) -> Path:
     return job.folder / f"{job.shot.key}.overdue"
+
+
+def at_work(job: Job) -> tuple[int, bool] | None:
+    """The process that is at a job, and whether its watchdog has ended it; None: nobody has begun."""
+    try:
+        first, _, trace = overdue_path(job).read_bytes().partition(b"\n")
+    except FileNotFoundError:
+        return None
+    return (int(first), bool(trace)) if first.isdigit() else None
 
 
 def _status() -> list[str]:
