@@ -29,7 +29,7 @@ MESH_PARTS := open3d freetype-py networkx six 'pyglet<2' imageio
 OPTIONS = $${SHOTS:+--shots "$$SHOTS"} $${SEED:+--seed "$$SEED"} $${WORKERS:+--workers "$$WORKERS"} $$ARGS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup mesh dataset benchmark smoke browse test check format bench bench-truth clean
+.PHONY: help setup mesh dataset benchmark smoke browse test chaos check format bench bench-truth clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -75,6 +75,9 @@ browse: setup  ## look at a dataset in the browser (OUT, else out/<scenes>)
 
 test: setup  ## all tests
 	@$(BIN)/python -m pytest $$ARGS
+
+chaos: setup  ## disturb runs in every way of docs/faults.md, and count what was not as promised (ARGS: rows, --short)
+	@PYTHONPATH=tests $(BIN)/python -m chaos $$ARGS
 
 check: setup  ## style, types and layers
 	@$(BIN)/ruff check .

@@ -72,6 +72,14 @@ def write_atomic(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ShardError(f"can't remove {path}: {error.strerror or error}; mend that and run again") from error
+
+
 def sweep(folder: Path) -> int:
     """Remove what killed writers left; only while no other run writes there. How many files it was."""
     left = [p for p in sorted(folder.iterdir()) if TEMPORARY in p.name and p.is_file()]

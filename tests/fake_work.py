@@ -35,7 +35,8 @@ def make(shot: Shot, config: RunConfig, scene: str, attempt: int, clock: Clock) 
     """Reads FAKE: `seconds=0.2` of sleep a shot, and `index:fault` for the shots that go wrong."""
     faults = dict(f.split(":") for f in os.environ.get("FAKE", "").split(",") if ":" in f)
     with clock.stage("simulate"):
-        time.sleep(float(os.environ.get("FAKE_SECONDS", "0")))
+        if seconds := float(os.environ.get("FAKE_SECONDS", "0")):
+            time.sleep(seconds)
         fault = faults.get(str(shot.index))
         if fault == "never" or (fault == "once" and attempt == 0):
             raise CannotHappen(f"the door is blocked at attempt {attempt}")

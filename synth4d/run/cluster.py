@@ -99,14 +99,19 @@ class Cluster:
             self._ray = _import_ray()
             common = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
             if address is None:
-                self._ray.init(
-                    address="local",
-                    num_cpus=workers,
-                    include_dashboard=False,
-                    object_store_memory=OBJECT_STORE_BYTES,
-                    _temp_dir=str(self._temporary),
-                    **common,
-                )
+                own = {
+                    "num_cpus": workers,
+                    "include_dashboard": False,
+                    "object_store_memory": OBJECT_STORE_BYTES,
+                    "_temp_dir": str(self._temporary),
+                }
+                try:
+                    self._ray.init(address="local", **own, **common)
+                except Exception as e:  # Ray raises bare Exceptions here
+                    raise SynthError(
+                        f"Ray can't start in {self._temporary} ({one_line(e)[:160]}); is its disk full? "
+                        "Set TMPDIR, or use --workers 0"
+                    ) from None
             else:
                 _reach(address)
                 self._ray.init(address=address, runtime_env={"env_vars": THREADS}, **common)

@@ -123,7 +123,7 @@ def _commit(folder: Folder, chunk: Chunk) -> None:
     parts = {"rejects": b"".join(rejects), "quarantine": b"".join(quarantine)}
     box.write(_done_path(folder, chunk.split, chunk.number), head, parts)
     for path in boxes.values():
-        path.unlink(missing_ok=True)
+        disk.remove(path)
 
 
 def _box(path: Path, plan: Plan) -> Finished:

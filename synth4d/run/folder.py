@@ -9,7 +9,7 @@ import re
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -69,7 +69,9 @@ def opened(out: Path, plan: Plan) -> Iterator[Folder]:
         _refuse_foreign(out, plan)
         yield Folder(out, plan)
     finally:
-        (out / ".lock").unlink(missing_ok=True)
+        # Left behind it holds nobody up: the lock itself ends with its handle.
+        with suppress(OSError):
+            (out / ".lock").unlink()
         os.close(handle)
 
 

@@ -1,0 +1,179 @@
+"""Rows 1–8: processes that are killed, stopped and told to end, at random points."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from runs import here, process, wait_for
+
+from chaos.table import Found, row
+
+MORE = 25
+"""Shots of a run in which several workers are killed."""
+
+
+def session(driver: int) -> dict[int, str]:
+    """The Ray processes of a run: pid → command line."""
+    mark, found = f"SYNTH4D_SESSION=/tmp/s4d-{driver}-".encode(), {}
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark in (entry / "environ").read_bytes():
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+    return {pid: command for pid, command in found.items() if command}
+
+
+def workers(driver: int) -> list[int]:
+    """Those that are at a shot."""
+    return sorted(pid for pid, command in session(driver).items() if command.startswith("ray::perform"))
+
+
+def boxes(out: Path) -> int:
+    """Shots finished so far, whether committed or not."""
+    return len(list(out.glob(".work/*/*.shot"))) + 4 * len(list(out.glob(".work/*/*.done")))
+
+
+def end(run: subprocess.Popen[str], found: Found, said: str, seconds: float = 120) -> tuple[int, str]:
+    """How a run ended; a run that does not is a violation, and is ended."""
+    try:
+        _, stderr = run.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        run.kill()
+        _, stderr = run.communicate()
+        found.violations.append(f"{said}: still running after {seconds:g} s")
+    return run.returncode, stderr
+
+
+def one_line(found: Found, stderr: str, said: str) -> None:
+    errors = [text for text in stderr.splitlines() if text.startswith("error:")]
+    found.expect(len(errors) == 1 and "Traceback" not in stderr, f"{said}: stderr is {stderr[-300:]!r}")
+
+
+def blows(out: Path, run: subprocess.Popen[str], most: int, chance: random.Random) -> int:
+    """Kill a worker after every second shot; how often there was one to be killed."""
+    for n in range(most):
+        before = boxes(out)
+        try:
+            wait_for(lambda before=before: boxes(out) > before + 1 and workers(run.pid), run)  # type: ignore[misc]
+            os.kill(chance.choice(workers(run.pid)), signal.SIGKILL)
+        except (AssertionError, IndexError, ProcessLookupError):
+            return n  # it ended, or the worker did, before the blow
+    return most
+
+
+@row("1", "kill -9 of workers", short=0, long=30)
+def worker_kills(folder: Path, tries: int, found: Found) -> None:
+    chance, done = random.Random(1), 0
+    while done < tries:
+        out = folder / f"w{done}"
+        run = process(out, 2, seconds=0.2, shots=MORE)
+        done += blows(out, run, min(5, tries - done), chance)
+        code, stderr = end(run, found, "worker killed")
+        found.expect(code == 0, f"worker killed: exit {code} {stderr[-200:]}")
+        found.clean(out, "worker killed", MORE)
+    found.tries = done
+
+
+@row("2", "kill -9 of the driver, then again", short=2, long=20)
+def driver_kills(folder: Path, tries: int, found: Found) -> None:
+    chance = random.Random(2)
+    for n in range(tries):
+        out = folder / f"d{n}"
+        run = process(out, 0, seconds=0.02)
+        wait_for(lambda out=out: boxes(out), run)  # type: ignore[misc]
+        time.sleep(chance.uniform(0, 0.3))
+        run.kill()
+        run.communicate()
+        committed = [out / f"{p.stem}.tar" for p in out.glob(".work/*/*.done")]
+        tars = {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in committed if p.exists()}
+        here(out)
+        found.expect(
+            all((p.stat().st_mtime_ns, p.stat().st_ino) == was for p, was in tars.items()),
+            "a committed shard was written again",
+        )
+        found.clean(out, "driver killed")
+        found.tries += 1
+
+
+@row("3", "kill -9 of the driver, again at once while its workers live", short=0, long=20)
+def immediate_reruns(folder: Path, tries: int, found: Found) -> None:
+    for n in range(tries):
+        out = folder / f"i{n}"
+        first = process(out, 2, seconds=0.15)
+        wait_for(lambda out=out: boxes(out), first)  # type: ignore[misc]
+        first.kill()
+        second = process(out, 2)
+        first.communicate()
+        code, stderr = end(second, found, "rerun at once")
+        found.expect(code == 0, f"rerun at once: exit {code} {stderr[-200:]}")
+        found.clean(out, "rerun at once")
+        found.expect(not session(second.pid) and not session(first.pid), "a Ray process is left")
+        found.tries += 1
+
+
+def node_kills(folder: Path, tries: int, found: Found, name: str, seconds: float) -> None:
+    for n in range(tries):
+        out = folder / f"n{n}"
+        run = process(out, 2, seconds=0.15)
+        wait_for(lambda out=out: boxes(out), run)  # type: ignore[misc]
+        for pid, command in session(run.pid).items():
+            if f"/{name} " in command:
+                os.kill(pid, signal.SIGKILL)
+        code, stderr = end(run, found, f"{name} killed", seconds)
+        if code:
+            one_line(found, stderr, f"{name} killed")
+        here(out)
+        found.clean(out, f"{name} killed")
+        found.expect(not session(run.pid), "a Ray process is left")
+        found.tries += 1
+
+
+@row("4", "kill -9 of the raylet: an error within 30 s, then again", short=0, long=5)
+def raylet_kills(folder: Path, tries: int, found: Found) -> None:
+    node_kills(folder, tries, found, "raylet", 45)
+
+
+@row("5", "kill -9 of the GCS: done, or an error within 90 s, then again", short=0, long=3)
+def gcs_kills(folder: Path, tries: int, found: Found) -> None:
+    node_kills(folder, tries, found, "gcs_server", 105)
+
+
+@row("7", "SIGTERM, Ctrl-C, double Ctrl-C: stopped within 10 s, then again", short=3, long=20)
+def signals(folder: Path, tries: int, found: Found) -> None:
+    ways = [(signal.SIGTERM, 1), (signal.SIGINT, 1), (signal.SIGINT, 2)]
+    for n in range(tries):
+        out, (number, times) = folder / f"s{n}", ways[n % 3]
+        run = process(out, 2 if n % 4 == 3 else 0, seconds=0.1)
+        wait_for(lambda out=out: boxes(out), run)  # type: ignore[misc]
+        start = time.monotonic()
+        for _ in range(times):
+            run.send_signal(number)
+            time.sleep(0.02)
+        code, stderr = end(run, found, "told to stop", 30)
+        found.expect(time.monotonic() - start < 10, "it took more than 10 s to stop")
+        found.expect(code in (128 + number, 0), f"told to stop: exit {code}")
+        if code:
+            one_line(found, stderr, "told to stop")
+        here(out)
+        found.clean(out, "told to stop")
+        found.expect(not session(run.pid), "a Ray process is left")
+        found.tries += 1
+
+
+@row("8", "SIGSTOP of a worker: given up after its time, its late result harmless", short=0, long=5)
+def stopped_workers(folder: Path, tries: int, found: Found) -> None:
+    for n in range(tries):
+        out = folder / f"z{n}"
+        run = process(out, 2, seconds=0.3)
+        wait_for(lambda out=out, run=run: boxes(out) and workers(run.pid), run)  # type: ignore[misc]
+        os.kill(workers(run.pid)[0], signal.SIGSTOP)
+        code, stderr = end(run, found, "worker stopped")
+        found.expect(code == 0, f"worker stopped: exit {code} {stderr[-200:]}")
+        found.clean(out, "worker stopped")
+        found.tries += 1
