@@ -64,8 +64,10 @@ mesh: $(MESH)  ## add open3d and pyrender, which bench-truth, `--renderer mesh` 
 dataset: setup  ## a dataset of SCENES, in OUT (out/<scenes>); goes on where it was stopped
 	@$(BIN)/synth4d dataset "$$SCENES" $${OUT:+--out "$$OUT"} $(OPTIONS)
 
-benchmark: setup  ## the evaluation set of pipelines/benchmark.yaml
+benchmark: setup  ## the evaluation set of pipelines/benchmark.yaml, held against the digests beside it
 	@$(BIN)/synth4d dataset --config pipelines/benchmark.yaml --out "$${OUT:-out/benchmark}" $(OPTIONS)
+	@if [ -n "$$SHOTS$$SEED$$ARGS" ]; then echo "not compared with pipelines/benchmark.digests: SHOTS, SEED or ARGS is given"; \
+		else $(BIN)/synth4d digest "$${OUT:-out/benchmark}" --against pipelines/benchmark.digests; fi
 
 smoke: setup  ## a few shots of the small room, in seconds
 	@$(BIN)/synth4d dataset --config pipelines/smoke.yaml --out "$${OUT:-out/smoke}" --workers "$${WORKERS:-0}" $(OPTIONS)

@@ -55,7 +55,7 @@ def _parse(argv: list[str]) -> Callable[[], int]:
     """The command that the arguments say, ready to run."""
     import tyro
 
-    from synth4d.cli import fit, importing, look, make
+    from synth4d.cli import compare, fit, importing, look, make
 
     commands: dict[str, Callable[..., Callable[[], int]]] = {
         "dataset": make.Dataset,
@@ -63,6 +63,8 @@ def _parse(argv: list[str]) -> Callable[[], int]:
         "fit": fit.Fit,
         "verify": look.Verify,
         "stats": look.Stats,
+        "digest": compare.Digest,
+        "leaks": compare.Leaks,
         "browse": look.Browse,
         "scenes": look.Scenes,
         "schema": look.Schema,
