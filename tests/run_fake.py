@@ -1,4 +1,4 @@
-"""A run with the stand-in for the stages, as a process: python run_fake.py OUT WORKERS [KEY=VALUE…]."""
+"""A run with the stand-in for the stages, as a process: python run_fake.py OUT WORKERS|HOST:PORT [KEY=VALUE…]."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ if __name__ == "__main__":
     out, workers, *sets = sys.argv[1:]
     settings = config.load(None, {"scenes": ["toy"]}, ("shard_samples=4", "max_attempts=3", *sets))
     try:
-        end = run.dataset(settings, Path(out), workers=int(workers), work=fake_work.make, scenes=fake_work.SCENES)
+        address = workers if ":" in workers else None
+        count = 1 if address else int(workers)
+        end = run.dataset(
+            settings, Path(out), workers=count, ray_address=address, work=fake_work.make, scenes=fake_work.SCENES
+        )
     except (SynthError, run.Stopped) as e:
         print(f"error: {e}", file=sys.stderr)
         sys.exit(e.exit_code)

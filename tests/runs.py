@@ -26,7 +26,7 @@ def here(out: Path, *sets: str, shots: int = 13, workers: int = 0) -> run.Outcom
 
 
 def process(
-    out: Path, workers: int = 0, *, seconds: float = 0, fake: str = "", shots: int = 13
+    out: Path, workers: int | str = 0, *, seconds: float = 0, fake: str = "", shots: int = 13
 ) -> subprocess.Popen[str]:
     env = os.environ | {"PYTHONPATH": PATH, "FAKE": fake, "FAKE_SECONDS": str(seconds)}
     command = [
