@@ -40,16 +40,21 @@ def index_path(tar: Path) -> Path:
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears at `path` whole when the block ends, and not at all when it raises."""
+def atomic(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
+    """A file that appears at `path` whole when the block ends, and not at all when it raises.
+
+    `lasting` False: a power cut may undo it or leave it damaged, which its reader must see by itself.
+    """
     temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with open(temporary, "xb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
-        sync_folder(path.parent)
+        if lasting:
+            sync_folder(path.parent)
     except OSError as error:
         raise ShardError(f"can't write {path}: {error.strerror or error}; make room or choose another --out") from error
     finally:

@@ -16,7 +16,8 @@ from synth4d.records import JSON, dump
 MAGIC = b"synth4d-box 1 "
 
 
-def write(path: Path, head: JSON, parts: dict[str, bytes]) -> None:
+def write(path: Path, head: JSON, parts: dict[str, bytes], *, lasting: bool = True) -> None:
+    """`lasting` False: what a power cut would lose is made again, so it is not waited for."""
     names = sorted(parts)
     body = [
         dump({"head": head, "parts": [[n, len(parts[n])] for n in names]}),
@@ -26,7 +27,7 @@ def write(path: Path, head: JSON, parts: dict[str, bytes]) -> None:
     digest = hashlib.sha256()
     for chunk in body:
         digest.update(chunk)
-    with disk.atomic(path) as file:
+    with disk.atomic(path, lasting=lasting) as file:
         file.writelines([MAGIC + digest.hexdigest().encode() + b"\n", *body])
 
 
