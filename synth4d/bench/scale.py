@@ -73,6 +73,6 @@ def run() -> dict[str, dict[str, object]]:
 
 
 if __name__ == "__main__":
-    from synth4d.bench import scale  # so that workers find `nothing` by its name
+    from synth4d.bench import scale  # noqa: PLW0406  (so that workers find `nothing` by its name)
 
     print(json.dumps(scale.measured(int(sys.argv[1]), int(sys.argv[2]))))
