@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from synth4d.annotate import pixels_cloud
-from synth4d.annotate.visible import visible
+from synth4d.annotate.visible import deepest, outline, visible
 from synth4d.types import U16, CameraPath, Clip
 
 
@@ -38,7 +38,7 @@ def test_sampled_pixels_are_evenly_spaced_among_an_objects_own(blocks: int) -> N
     got = list(zip(frame.tolist(), obj.tolist(), flat.tolist(), strict=True))
     want = []
     for t, image in enumerate(ids):
-        outline = pixels_cloud._outline(image)
+        outline = outline(image)
         for k, id in enumerate(table):
             for group, most in ((~outline, pixels_cloud.INNER), (outline, pixels_cloud.OUTLINE)):
                 own = np.flatnonzero((image == id) & group)

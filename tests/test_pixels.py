@@ -184,7 +184,7 @@ def test_no_guess_between_two_headings() -> None:
     outline = far | (x < 0.005) | (y < 0.005)
     n, no = np.arange(len(x)), np.zeros(len(x))
     world = np.stack([x, y, no], 1)
-    corner = Points(n * 0, n, n, no + 1, world, no, outline, far, no > 0)
+    corner = Points(n * 0, n, n, no + 1, world, no, outline, far, no > 0, n * 0 - 1)
     eye = np.array([-1.0, -1.0, 1.0])
     assert pixels_pose.fit(corner, eye, np.array([0.35, 0.7, 0.03])) is None
     square = pixels_pose.fit(corner, eye, np.array([0.35, 0.35, 0.03]))

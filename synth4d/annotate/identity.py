@@ -26,6 +26,8 @@ _UNKNOWN: dict[str, Any] = {
     "visible2d": [None],
     "pixels": [0],
     "occluded": [None],
+    "inner": [None],
+    "hidden_by": [None],
     "openness": None,
     "on": None,
     "fill": None,

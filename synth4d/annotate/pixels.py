@@ -12,13 +12,16 @@ import numpy as np
 
 from synth4d.annotate import pixels_events, pixels_hand, pixels_place, pixels_pour, pixels_scene, pixels_state, tracks
 from synth4d.annotate.identity import openness, strip
-from synth4d.annotate.pixels_cloud import clouds
+from synth4d.annotate.pixels_cloud import Points, clouds
 from synth4d.annotate.pixels_scene import Track
-from synth4d.annotate.visible import visible
+from synth4d.annotate.visible import deepest, visible
 from synth4d.records import Facts, ObjectFact
 from synth4d.types import F64, Clip
 
 Ids = list[int | None]
+CUTS, FEW = (0.03, 0.10), 20
+"""A cover of up to the first share of an outline goes unnoticed, from the second up it is noticed; else doubt, and
+where fewer outline points are seen."""
 
 
 def facts(identity: Facts, clip: Clip) -> Facts:
@@ -26,6 +29,7 @@ def facts(identity: Facts, clip: Clip) -> Facts:
     things = strip(identity).objects
     table = [o.id for o in things]
     counts, seen = visible(clip.ids, table)
+    inner = deepest(clip.ids, table)
     boxes = {id: seen[:, k] for k, id in enumerate(table)}
     yaw = pixels_scene.headings(things)
     seen_tracks = [
@@ -34,7 +38,8 @@ def facts(identity: Facts, clip: Clip) -> Facts:
     places = _places(clip, seen_tracks, boxes)
     states = _states(clip, seen_tracks, places)
     objects = [
-        _object(t, counts[:, k], seen[:, k], places[t.thing.id], states[t.thing.id]) for k, t in enumerate(seen_tracks)
+        _object(t, counts[:, k], seen[:, k], inner[:, k], places[t.thing.id], states[t.thing.id])
+        for k, t in enumerate(seen_tracks)
     ]
     changes = pixels_events.settle(_changes(clip, seen_tracks, boxes, places, states), clip.camera.fps)
     return identity.model_copy(
@@ -106,7 +111,7 @@ def _changes(
     return out
 
 
-def _object(track: Track, counts: F64, seen: F64, places: tuple[Ids, Ids], state: State) -> ObjectFact:
+def _object(track: Track, counts: F64, seen: F64, inner: F64, places: tuple[Ids, Ids], state: State) -> ObjectFact:
     thing = track.thing
     on, fill, _ = state
     opened = None if thing.joint is None else tracks.numbers(openness(thing.joint, track.value), 2)
@@ -116,6 +121,8 @@ def _object(track: Track, counts: F64, seen: F64, places: tuple[Ids, Ids], state
             "pose": [None] if thing.joint is None else tracks.poses(track.pose),
             "visible2d": tracks.vectors(seen),
             "pixels": tracks.collapse([int(n) for n in counts]),
+            "inner": tracks.vectors(inner),
+            "hidden_by": tracks.collapse(hidden_by(track.points, counts)),
             "openness": opened,
             "on": None if on is None else tracks.collapse(on),
             "fill": None if fill is None else tracks.collapse([None if v is None else round(v, 3) for v in fill]),
@@ -123,3 +130,17 @@ def _object(track: Track, counts: F64, seen: F64, places: tuple[Ids, Ids], state
             "inside": tracks.collapse(places[1]),
         }
     )
+
+
+def hidden_by(points: Points, counts: F64) -> list[list[int] | None]:
+    """Per frame the things that stand before a noticeable share of an outline: the farther of two surfaces that
+    meet in a step of depth goes on behind the nearer one."""
+    out: list[list[int] | None] = []
+    for t, pixels in enumerate(counts):
+        here = points.within(t, t)
+        whole = int(here.border.sum())
+        ids, times = np.unique(here.by[here.border & (here.by >= 0)], return_counts=True)
+        shares = times / max(whole, 1)
+        doubt = pixels == 0 or whole < FEW or ((shares > CUTS[0]) & (shares < CUTS[1])).any()
+        out.append(None if doubt else [int(id) for id in ids[shares >= CUTS[1]]])
+    return out

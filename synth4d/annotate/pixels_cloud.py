@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from synth4d.annotate.visible import outline
 from synth4d.types import F64, Clip
 
 I64 = NDArray[np.int64]
@@ -34,6 +35,8 @@ class Points:
     """That neighbour stands before it, or is the frame's edge: the object goes on unseen."""
     met: Bools
     """Above it in the picture is something that may stand on it, or that it ends at: it may go on unseen."""
+    by: I64
+    """Id of the neighbour that stands before it; -1 where it is not cut by a thing."""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -55,11 +58,11 @@ def clouds(clip: Clip, table: list[int]) -> list[Points]:
     frame, obj, flat = _sample(clip, table)
     y, x = np.divmod(flat, clip.ids.shape[2])
     depth = clip.depth_z_m[frame, y, x].astype(float)
-    slope, border, cut, met, smooth = _edges(clip, frame, x, y, depth)
+    slope, border, cut, met, smooth, by = _edges(clip, frame, x, y, depth)
     keep = smooth & (depth > 0)
     frame, obj, x, y, depth = frame[keep], obj[keep], x[keep], y[keep], depth[keep]
     world = lift(clip, frame, x, y, depth)
-    whole = Points(frame, x, y, depth, world, slope[keep], border[keep], cut[keep], met[keep])
+    whole = Points(frame, x, y, depth, world, slope[keep], border[keep], cut[keep], met[keep], by[keep])
     order = np.argsort(obj, kind="stable")
     ends = np.searchsorted(obj[order], np.arange(len(table) + 1))
     return [whole.pick(order[a:b]) for a, b in pairwise(ends)]
@@ -88,7 +91,7 @@ def _sample(clip: Clip, table: list[int]) -> tuple[I64, I64, I64]:
     frames, objects, pixels = [], [], []
     for t, ids in enumerate(clip.ids):
         # Groups 2k and 2k+1 are the inner pixels and the outline of object k; of each, evenly spaced ones.
-        groups = (rank[ids] * np.uint16(2) + _outline(ids)).ravel()
+        groups = (rank[ids] * np.uint16(2) + outline(ids)).ravel()
         # Runs of pixels of a group are sorted, not the pixels.
         heads = np.concatenate([[0], np.flatnonzero(groups[1:] != groups[:-1]) + 1])
         runs, order = groups[heads], np.argsort(groups[heads], kind="stable")
@@ -106,25 +109,15 @@ def _sample(clip: Clip, table: list[int]) -> tuple[I64, I64, I64]:
     return np.concatenate(frames), np.concatenate(objects), np.concatenate(pixels)
 
 
-def _outline(ids: NDArray[np.uint16]) -> Bools:
-    """(H,W) pixels with a neighbour of another id, and those at the frame's edge."""
-    out = np.ones(ids.shape, bool)
-    mid = ids[1:-1, 1:-1]
-    out[1:-1, 1:-1] = (
-        (ids[:-2, 1:-1] != mid) | (ids[2:, 1:-1] != mid) | (ids[1:-1, :-2] != mid) | (ids[1:-1, 2:] != mid)
-    )
-    return out
-
-
-def _edges(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> tuple[F64, Bools, Bools, Bools, Bools]:
-    """slope, border, cut, met as in Points, and whether the depth agrees with a neighbour of the same object."""
+def _edges(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> tuple[F64, Bools, Bools, Bools, Bools, I64]:
+    """slope, border, cut, met, by as in Points, the fifth whether the depth agrees with an own neighbour's."""
     H, W = clip.ids.shape[1:]
     here = (frame * H + y) * W + x
     ids, depths = clip.ids.ravel(), clip.depth_z_m.ravel()
     own = ids[here]
     before = np.maximum(0.02, 4 * pixel_m(clip, depth))
     slope, border, cut, met = np.zeros(len(x)), *np.zeros((3, len(x)), bool)
-    nearest, tilt = np.full(len(x), np.inf), np.zeros(len(x))
+    nearest, tilt, by = np.full(len(x), np.inf), np.zeros(len(x)), np.full(len(x), -1)
     for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
         along, end = (x, W) if dx else (y, H)
         outside = along == (end - 1 if dx + dy > 0 else 0)
@@ -133,7 +126,9 @@ def _edges(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> tuple[F64, Boo
         z = depths[beside].astype(float)
         step = np.abs(z - depth)
         border |= other | outside
-        cut |= outside | (other & (z > 0) & (z < depth - before))
+        before_it = other & (z > 0) & (z < depth - before)
+        cut |= outside | before_it
+        by = np.where(before_it, ids[beside], by)
         if dy == 1:
             tilt = np.where(other | outside, 0.0, depth - z)
         elif dy == -1:
@@ -141,4 +136,4 @@ def _edges(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> tuple[F64, Boo
             met = other & (z > 0) & (tilt > 0.006) & (z < depth + 0.5 * tilt)
         slope = np.where(other | outside, slope, np.maximum(slope, step))
         nearest = np.where(other | outside, nearest, np.minimum(nearest, step))
-    return slope, border, cut, met & ~cut, nearest < np.maximum(0.015, 3 * pixel_m(clip, depth))
+    return slope, border, cut, met & ~cut, nearest < np.maximum(0.015, 3 * pixel_m(clip, depth)), by

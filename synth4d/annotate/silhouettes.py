@@ -11,6 +11,7 @@ from synth4d.geometry import pose_matrix, rigid_inverse, rotmat
 from synth4d.rays import RayScene
 from synth4d.types import F64, Body, CameraPath, Clip, Gaussians
 
+Hiders = list[dict[int, float]]
 NEAR_M = 0.02
 RAYS = 240
 """About so many rays an object and frame."""
@@ -101,12 +102,14 @@ def _cut(points: F64, faces: NDArray[np.int64]) -> F64:
     return np.concatenate([points[points[:, 2] >= NEAR_M], on_plane])
 
 
-def hidden_shares(body_id: int, mesh: Mesh, clip: Clip, T: F64, boxes: F64) -> F64:
-    """(T,) share of the silhouette inside the frame that other things hide; NaN where it has none there."""
+def hidden_shares(body_id: int, mesh: Mesh, clip: Clip, T: F64, boxes: F64) -> tuple[F64, Hiders]:
+    """(T,) share of the silhouette inside the frame that other things hide, NaN where it has none there; and the
+    share that each of them hides."""
     frame, x, y = _samples(boxes)
-    out = np.full(len(T), np.nan)
+    out: F64 = np.full(len(T), np.nan)
+    hiders: Hiders = [{} for _ in T]
     if not len(frame):
-        return out
+        return out, hiders
     K = clip.camera.K
     depth = cast(mesh, T, frame, (x + 0.5 - K[0, 2]) / K[0, 0], (y + 0.5 - K[1, 2]) / K[1, 1])
     hit = np.isfinite(depth)
@@ -117,7 +120,11 @@ def hidden_shares(body_id: int, mesh: Mesh, clip: Clip, T: F64, boxes: F64) -> F
     seen = np.bincount(frame[own], minlength=len(T))
     counted = np.bincount(frame[~edge], minlength=len(T))
     out[counted > 0] = 1.0 - seen[counted > 0] / counted[counted > 0]
-    return out
+    before = ~own & ~edge
+    found, times = np.unique(frame[before] * 65536 + clip.ids[frame, y, x][before].astype(np.int64), return_counts=True)
+    for code, n in zip(found.tolist(), times.tolist(), strict=True):
+        hiders[code // 65536][code % 65536] = n / float(counted[code // 65536])
+    return out, hiders
 
 
 def _samples(boxes: F64) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

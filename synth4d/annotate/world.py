@@ -5,18 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from synth4d.annotate import identity, silhouettes, tracks
-from synth4d.annotate.visible import visible
+from synth4d.annotate.visible import deepest, visible
 from synth4d.geometry import apply_pose, rigid_inverse
 from synth4d.records import EventFact, Facts, ObjectFact
 from synth4d.types import F64, Body, Clip, Event, Shot, Timeline, World
+
+HIDES = (0.02, 0.10)
+"""Hiding up to the first share of a silhouette goes unnoticed, from the second up it is noticed; else doubt."""
 
 
 def facts(shot: Shot, world: World, timeline: Timeline, clip: Clip) -> Facts:
     """Everything that can be asked about the clip, from the simulator's state."""
     bodies = [world.bodies[i] for i in identity.askable(world.bodies)]
-    counts, boxes = visible(clip.ids, [b.id for b in bodies])
+    ids = [b.id for b in bodies]
+    counts, boxes = visible(clip.ids, ids)
+    inner = deepest(clip.ids, ids)
     objects = [
-        _object(world, timeline, clip, i, bodies, counts[:, k], boxes[:, k])
+        _object(world, timeline, clip, i, bodies, counts[:, k], boxes[:, k], inner[:, k])
         for k, i in enumerate(identity.askable(world.bodies))
     ]
     return Facts(
@@ -35,11 +40,11 @@ def facts(shot: Shot, world: World, timeline: Timeline, clip: Clip) -> Facts:
 
 
 def _object(
-    world: World, timeline: Timeline, clip: Clip, i: int, bodies: list[Body], counts: F64, boxes: F64
+    world: World, timeline: Timeline, clip: Clip, i: int, bodies: list[Body], counts: F64, boxes: F64, inner: F64
 ) -> ObjectFact:
     body, poses = world.bodies[i], timeline.poses[:, i]
     known = identity.unknown(body, bodies, poses[0], float(timeline.joints[0, i]))
-    amodal, hidden = _silhouette(body, timeline, clip, poses)
+    amodal, hidden, hiders = _silhouette(body, timeline, clip, poses)
     rigid = body.role != "liquid"
     centres = apply_pose(poses, np.asarray(body.box_center, float))
     return known.model_copy(
@@ -50,6 +55,8 @@ def _object(
             "visible2d": tracks.vectors(boxes),
             "pixels": tracks.collapse([int(n) for n in counts]),
             "occluded": tracks.numbers(hidden, 4),
+            "inner": tracks.vectors(inner),
+            "hidden_by": _hidden_by(hiders, hidden, bodies),
             "openness": _openness(body, timeline.joints[:, i]),
             "on": _on(body, world, timeline),
             "fill": None if body.vessel is None else tracks.numbers(timeline.fill[:, i], 4),
@@ -59,16 +66,28 @@ def _object(
     )
 
 
-def _silhouette(body: Body, timeline: Timeline, clip: Clip, poses: F64) -> tuple[F64, F64]:
-    """Amodal boxes (T,4) and hidden shares (T,)."""
+def _silhouette(body: Body, timeline: Timeline, clip: Clip, poses: F64) -> tuple[F64, F64, silhouettes.Hiders]:
+    """Amodal boxes (T,4), hidden shares (T,) and what hides them."""
+    unknown = np.full(len(poses), np.nan)
     if body.role == "liquid":
-        return _liquid_boxes(body, timeline, clip), np.full(len(poses), np.nan)
+        return _liquid_boxes(body, timeline, clip), unknown, []
     mesh = silhouettes.mesh_of(body)
     if mesh is None:
-        return np.full((len(poses), 4), np.nan), np.full(len(poses), np.nan)
+        return np.full((len(poses), 4), np.nan), unknown, []
     T = silhouettes.T_cam_body(clip.camera, poses)
     boxes = silhouettes.amodal_boxes(mesh, clip.camera, T)
-    return boxes, silhouettes.hidden_shares(body.id, mesh, clip, T, boxes)
+    return boxes, *silhouettes.hidden_shares(body.id, mesh, clip, T, boxes)
+
+
+def _hidden_by(hiders: silhouettes.Hiders, hidden: F64, bodies: list[Body]) -> list[list[int] | None]:
+    """Per frame what hides a noticeable share of the silhouette; null outside the frame, and in doubt."""
+    known = {b.id for b in bodies}
+    out: list[list[int] | None] = []
+    for shares, whole in zip(hiders, hidden, strict=True) if hiders else ():
+        doubt = np.isnan(whole) or any(HIDES[0] < s < HIDES[1] for s in shares.values())
+        ids = {id if id in known else 0 for id, s in shares.items() if s >= HIDES[1]}
+        out.append(None if doubt else sorted(ids))
+    return tracks.collapse(out) if out else [None]
 
 
 def _liquid_boxes(body: Body, timeline: Timeline, clip: Clip) -> F64:

@@ -35,6 +35,8 @@ def options(value: Value, pool: Pool, facts: Facts, rng: np.random.Generator) ->
         keys = [key for key in pool.keys if key != value.value]
         chosen = keys if len(pool.keys) <= OPTIONS + 1 else _drawn(keys, rng)
         wrong = [word(Value("choice", key), facts) for key in chosen]
+    elif pool.values:
+        wrong = [word(v, facts) for v in _drawn([v for v in pool.values if v != value], rng)]
     elif value.type == "objects" and value.ordered:
         orders = [list(p) for p in permutations(value.value) if list(p) != value.value]
         wrong = [word(Value("objects", p, ordered=True), facts) for p in _drawn(orders, rng)]

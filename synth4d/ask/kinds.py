@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from synth4d.ask.refer import Ref
 from synth4d.ask.stock import Stock
+from synth4d.program import Value
 from synth4d.records import JSON, Family, Text
 
 Slots = Mapping[str, Text | str]
@@ -24,6 +25,8 @@ class Pool:
     least: float = 0.0
     most: float | None = None
     """For `number` answers: between which a right answer could lie; None = no options."""
+    values: tuple[Value, ...] = ()
+    """For boxes and points: those of other things."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,16 @@
 Many programs on the same facts: make one View and `run` each.
 """
 
-from synth4d.program import changes, objects, space, states, times  # noqa: F401  (declare the operations)
+from synth4d.program import (  # noqa: F401  (declare the operations)
+    changes,
+    ground,
+    objects,
+    relate,
+    space,
+    states,
+    times,
+    vantage,
+)
 from synth4d.program.agree import compare
 from synth4d.program.language import OPS, Program, ProgramError, evaluate, grammar, parse
 from synth4d.program.states import opens

@@ -9,6 +9,7 @@ import numpy as np
 from synth4d import geometry
 from synth4d.program import margins
 from synth4d.program.view import Value
+from synth4d.types import F64
 
 
 def compare(a: Value, b: Value) -> bool:
@@ -16,7 +17,8 @@ def compare(a: Value, b: Value) -> bool:
 
     number: within max(15 % of the larger, 0.10 m · 5 cm · 10 deg · 0.75 s · 15 points of %), same unit
     interval: IoU ≥ 0.5, or both ends within 0.75 s
-    box2d, box3d: IoU ≥ 0.5 · point2d: within 8 px · pose: within 0.10 m and 10 deg
+    box2d, box3d: IoU ≥ 0.5 · point2d: within 8 px
+    pose: within 0.10 m and 10 deg, but for half turns about the box's own axes
     everything else: equal
     """
     if a.type != b.type or a.unit != b.unit:
@@ -34,11 +36,17 @@ def compare(a: Value, b: Value) -> bool:
     if a.type == "box3d":
         return box3d_iou(x, y) >= margins.AGREE_IOU
     if a.type == "pose":
-        cosine = abs(sum(p * q for p, q in zip(x[3:], y[3:], strict=True)))
+        cosine = max(abs(float((np.array(x[3:]) * q).sum())) for q in half_turns(y[3:]))
         turn = float(np.degrees(2 * np.arccos(min(1.0, cosine))))
         apart = float(np.hypot.reduce(np.subtract(x[:3], y[:3])))
         return apart <= margins.AGREE["m"] and turn <= margins.AGREE["deg"]
     return bool(x == y)
+
+
+def half_turns(q: Sequence[float] | F64) -> F64:
+    """(4,4): a rotation wxyz and those half a turn about the box's own x, y, z further, each with w ≥ 0."""
+    turned = geometry.quat_mul(np.asarray(q, float), np.eye(4))
+    return np.where(turned[:, :1] < 0, -turned, turned)
 
 
 def within(x: float, y: float, unit: str) -> bool:
@@ -77,7 +85,7 @@ def box3d_iou(x: dict[str, list[float]], y: dict[str, list[float]]) -> float:
     return common / (float(np.prod(x["size"])) + float(np.prod(y["size"])) - common)
 
 
-def _half_spaces(box: dict[str, list[float]]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+def _half_spaces(box: dict[str, list[float]]) -> F64:
     """(6,4): n·p + d ≤ 0."""
     R, centre, half = geometry.rotmat(box["quat_wxyz"]).T, np.array(box["center"]), np.array(box["size"]) / 2
     normals = np.vstack([R, -R])

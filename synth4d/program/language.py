@@ -18,11 +18,14 @@ from synth4d.program.view import View
 Run = TypeVar("Run", bound=Callable[..., Any])
 Type = Literal[
     "bool", "int", "number", "choice", "interval", "object", "place", "things", "list",
-    "event", "events", "moment", "span",
+    "event", "events", "moment", "span", "box2d", "point2d", "box3d", "pose",
 ]  # fmt: skip
 WIDER: dict[str, str] = {"object": "place", "moment": "span"}
 """An object is also a place, a moment also a span of time."""
-ANSWERS = ("bool", "int", "number", "choice", "interval", "object", "things", "list", "event")
+ANSWERS = (
+    "bool", "int", "number", "choice", "interval", "object", "things", "list", "event",
+    "box2d", "point2d", "box3d", "pose",
+)  # fmt: skip
 """Types that a whole program may have: `things` and `list` answer as objects, `event` as a choice."""
 
 DEPTH, NODES, TEXT = 12, 64, 80
@@ -69,7 +72,17 @@ class Num:
     optional: bool = False
 
 
-Field = Sub | Word | Key | Num
+@dataclass(frozen=True, slots=True)
+class Nums:
+    """A field that holds a list of `count` finite numbers in a range: a pixel, a box, a place."""
+
+    count: int
+    low: float
+    high: float
+    optional: bool = False
+
+
+Field = Sub | Word | Key | Num | Nums
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +173,24 @@ def _field(field: Field, value: object, where: str, depth: int, budget: list[int
             raise ProgramError(f"{where}: expected a list of {low} to {high} programs, got {_short(value)}")
         return [_typed(field.type, v, f"{where}[{i}]", depth, budget) for i, v in enumerate(value)]
     if isinstance(field, Num):
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not field.low <= value <= field.high:  # type: ignore[operator]
-            wanted = f"a number {field.low:g}..{field.high:g}"
-            raise ProgramError(f"{where}: expected {wanted}, got {_short(value)}")
-        return float(value)  # type: ignore[arg-type]
+        return _number(value, field, where)
+    if isinstance(field, Nums):
+        if not isinstance(value, list) or len(value) != field.count:
+            raise ProgramError(f"{where}: expected a list of {field.count} numbers, got {_short(value)}")
+        return tuple(_number(v, field, f"{where}[{i}]") for i, v in enumerate(value))
     if not isinstance(value, str) or not 0 < len(value) <= TEXT:
         raise ProgramError(f"{where}: expected a word of at most {TEXT} characters, got {_short(value)}")
     if isinstance(field, Word) and value not in field.among:
         raise ProgramError(f"{where}: {value!r} is not one of: {', '.join(field.among)}")
     return value
+
+
+def _number(value: object, field: Num | Nums, where: str) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not field.low <= value <= field.high:  # type: ignore[operator]
+        wanted = f"a number {field.low:g}..{field.high:g}"
+        raise ProgramError(f"{where}: expected {wanted}, got {_short(value)}")
+    return float(value)  # type: ignore[arg-type]
 
 
 def _typed(type: Type, value: object, where: str, depth: int, budget: list[int]) -> Program:
@@ -218,4 +239,6 @@ def _kind(field: Field) -> str:
         return field.type if field.many is None else f"[{field.type} × {field.many[0]}–{field.many[1]}]"
     if isinstance(field, Word):
         return "|".join(field.among)
+    if isinstance(field, Nums):
+        return f"[{field.count} numbers {field.low:g}..{field.high:g}]"
     return "name" if isinstance(field, Key) else f"number {field.low:g}..{field.high:g}"

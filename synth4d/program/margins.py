@@ -63,3 +63,35 @@ AGREE = {"m": 0.10, "cm": 5.0, "deg": 10.0, "s": 0.75, "%": 15.0, "px": 8.0}
 """…or within this much in the unit, whichever is wider."""
 AGREE_S = 0.75
 AGREE_IOU = 0.5
+
+IN_PICTURE = (0.70, 0.45)
+"""A given 2D box is a thing's when their IoU is at least the first and no other thing's reaches the second; ours."""
+THIN_PX = 2
+"""A point on a thing is asked for where its mask goes on for this many pixels around one; ours."""
+CUT_OFF_PX = 2.0
+"""A thing whose visible box ends this near to the picture's border is cut off by it: its 3D box is not asked."""
+IN_BOX = 0.75
+"""A place is in a thing's box when within this share of its half sides from its centre…"""
+OUT_OF_BOX_M = 0.03
+"""…and out of it when so far outside; ours, what the picture misplaces a box by."""
+SQUARE = 0.2
+"""A box whose sides across its upright axis differ by less than this share has no heading that could be asked: it
+is round or square, and any turn of it looks the same; ours."""
+
+BETWEEN = (0.15, 0.85)
+"""What is between two things has its centre on this part of the gap from one to the other, seen from above…"""
+ASIDE_M = (0.04, 0.10)
+"""…and the line from the one to the other crosses it with so much of it to each side; when the line misses it by
+the second it is not between; ours."""
+HIGHER_M = 0.06
+"""The top of one thing is above another's from this much up; ours, wider than the 5 cm of two witnesses."""
+APART_PX = 0.04
+"""Left and right in a picture: the centres are this share of its width apart; ours."""
+TURNED_DEG = (3.0, 12.0)
+"""The camera has not turned up to the first, it has turned from the second up; ours."""
+CAMERA_M = (0.05, 0.25)
+"""The camera has not moved up to the first, it has moved from the second up (VSTI: 0.2 m); ours."""
+MAINLY = 1.7
+"""'Mainly to the left' must be so many times the movement along the other axes; ours."""
+FRONT_DEG = 15.0
+"""The doors and drawers of a thing must face one way within this for it to have a front; ours."""

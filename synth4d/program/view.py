@@ -164,6 +164,7 @@ def _check(facts: Facts, camera: CameraRecord) -> None:
     """Every track has one entry or one a frame, so that no operation can run off its end."""
     for o in facts.objects:
         tracks: list[Any] = [o.box, o.pose, o.box2d, o.visible2d, o.pixels, o.occluded, o.support, o.inside]
+        tracks += [o.inner, o.hidden_by]
         tracks += [t for t in (o.openness, o.on, o.fill) if t is not None]
         if any(len(t) not in (1, facts.frames) for t in tracks):
             wrong = f"a track of {o.name} has neither 1 nor {facts.frames} entries"

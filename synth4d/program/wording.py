@@ -33,6 +33,16 @@ CHOICES = {
     "closer": Text(en="Towards the camera", zh="朝镜头这边"),
     "farther": Text(en="Away from the camera", zh="往远离镜头的方向"),
     "still": Text(en="It did not move", zh="它没有移动"),
+    "turns_left": Text(en="To the left", zh="向左"),
+    "turns_right": Text(en="To the right", zh="向右"),
+    "keeps_heading": Text(en="It does not turn", zh="没有转动"),
+    "goes_left": Text(en="To the left", zh="向左"),
+    "goes_right": Text(en="To the right", zh="向右"),
+    "goes_in": Text(en="Forwards", zh="向前"),
+    "goes_out": Text(en="Backwards", zh="向后"),
+    "goes_up": Text(en="Upwards", zh="向上"),
+    "goes_down": Text(en="Downwards", zh="向下"),
+    "stays": Text(en="It stays where it is", zh="停在原处"),
 }
 """Keys of `choice` answers; besides them `in:ID`, `on:ID` (a place) and `KIND:ID` (an event)."""
 NUMERALS = "零一两三四五六七八九十"
@@ -142,6 +152,26 @@ def count_text(value: int, measure: str) -> Text:
     return Text(en=str(value), zh=NUMERALS[value] + measure)
 
 
+def numbers(values: Sequence[float], decimals: int = 0) -> str:
+    """[12, 34, 56, 78]: how coordinates are written in both languages; rounded as they are kept."""
+    return "[" + ", ".join(f"{v:.{decimals}f}" for v in values) + "]"
+
+
+def _coordinates(value: Value) -> Text:
+    """Pixels as they are; metres and quaternions named, each as it is kept, so that they can be read back."""
+    v = value.value
+    if value.type in ("box2d", "point2d"):
+        return Text(en=numbers(v), zh=numbers(v))
+    centre, turn = (v["center"], v["quat_wxyz"]) if value.type == "box3d" else (v[:3], v[3:])
+    place, turned = numbers(centre, 3), numbers(turn, 4)
+    if value.type == "pose":
+        return Text(en=f"Position {place} m, rotation {turned}", zh=f"位置{place}米，旋转{turned}")
+    size = numbers(v["size"], 3)
+    return Text(
+        en=f"Centre {place} m, size {size} m, rotation {turned}", zh=f"中心{place}米，尺寸{size}米，旋转{turned}"
+    )
+
+
 def _capital(text: Text) -> Text:
     return Text(en=text.en[:1].upper() + text.en[1:], zh=text.zh)
 
@@ -176,6 +206,8 @@ def word(value: Value, facts: Facts) -> Text:
     if value.type == "interval":
         a, b = (digits(x, "s") for x in v)
         return Text(en=f"From {a} s to {b} s", zh=f"从{a}秒到{b}秒")
+    if value.type in ("box2d", "point2d", "box3d", "pose"):
+        return _coordinates(value)
     raise ValueError(f"no wording for answers of type {value.type}")
 
 
