@@ -19,6 +19,7 @@ from synth4d.records import Facts, ObjectFact
 from synth4d.types import F64, Clip
 
 Ids = list[int | None]
+Covers = list[list[int] | None]
 CUTS, FEW = (0.03, 0.10), 20
 """A cover of up to the first share of an outline goes unnoticed, from the second up it is noticed; else doubt, and
 where fewer outline points are seen."""
@@ -37,8 +38,10 @@ def facts(identity: Facts, clip: Clip) -> Facts:
     ]
     places = _places(clip, seen_tracks, boxes)
     states = _states(clip, seen_tracks, places)
+    liquids = [o.id for o in things if o.role == "liquid"]
+    covers = [hidden_by(t.points, counts[:, k], liquids) for k, t in enumerate(seen_tracks)]
     objects = [
-        _object(t, counts[:, k], seen[:, k], inner[:, k], places[t.thing.id], states[t.thing.id])
+        _object(t, counts[:, k], seen[:, k], inner[:, k], covers[k], places[t.thing.id], states[t.thing.id])
         for k, t in enumerate(seen_tracks)
     ]
     changes = pixels_events.settle(_changes(clip, seen_tracks, boxes, places, states), clip.camera.fps)
@@ -111,7 +114,9 @@ def _changes(
     return out
 
 
-def _object(track: Track, counts: F64, seen: F64, inner: F64, places: tuple[Ids, Ids], state: State) -> ObjectFact:
+def _object(
+    track: Track, counts: F64, seen: F64, inner: F64, covers: Covers, places: tuple[Ids, Ids], state: State
+) -> ObjectFact:
     thing = track.thing
     on, fill, _ = state
     opened = None if thing.joint is None else tracks.numbers(openness(thing.joint, track.value), 2)
@@ -122,7 +127,7 @@ def _object(track: Track, counts: F64, seen: F64, inner: F64, places: tuple[Ids,
             "visible2d": tracks.vectors(seen),
             "pixels": tracks.collapse([int(n) for n in counts]),
             "inner": tracks.vectors(inner),
-            "hidden_by": tracks.collapse(hidden_by(track.points, counts)),
+            "hidden_by": tracks.collapse(covers),
             "openness": opened,
             "on": None if on is None else tracks.collapse(on),
             "fill": None if fill is None else tracks.collapse([None if v is None else round(v, 3) for v in fill]),
@@ -132,15 +137,15 @@ def _object(track: Track, counts: F64, seen: F64, inner: F64, places: tuple[Ids,
     )
 
 
-def hidden_by(points: Points, counts: F64) -> list[list[int] | None]:
-    """Per frame the things that stand before a noticeable share of an outline: the farther of two surfaces that
-    meet in a step of depth goes on behind the nearer one."""
-    out: list[list[int] | None] = []
+def hidden_by(points: Points, counts: F64, liquids: list[int]) -> Covers:
+    """Per frame the things, no liquids, that stand before a noticeable share of an outline: the farther of two
+    surfaces that meet in a step of depth goes on behind the nearer one."""
+    out: Covers = []
+    outline = points.pick(np.flatnonzero(points.border))
     for t, pixels in enumerate(counts):
-        here = points.within(t, t)
-        whole = int(here.border.sum())
-        ids, times = np.unique(here.by[here.border & (here.by >= 0)], return_counts=True)
-        shares = times / max(whole, 1)
-        doubt = pixels == 0 or whole < FEW or ((shares > CUTS[0]) & (shares < CUTS[1])).any()
+        by = outline.within(t, t).by
+        ids, times = np.unique(by[(by >= 0) & ~np.isin(by, liquids)], return_counts=True)
+        shares = times / max(len(by), 1)
+        doubt = pixels == 0 or len(by) < FEW or ((shares > CUTS[0]) & (shares < CUTS[1])).any()
         out.append(None if doubt else [int(id) for id in ids[shares >= CUTS[1]]])
     return out

@@ -80,10 +80,12 @@ def _silhouette(body: Body, timeline: Timeline, clip: Clip, poses: F64) -> tuple
 
 
 def _hidden_by(hiders: silhouettes.Hiders, hidden: F64, bodies: list[Body]) -> list[list[int] | None]:
-    """Per frame what hides a noticeable share of the silhouette; null outside the frame, and in doubt."""
-    known = {b.id for b in bodies}
+    """Per frame what hides a noticeable share of the silhouette, no liquids (a vessel's own filling hides its
+    inside); null outside the frame, and in doubt."""
+    known, liquids = {b.id for b in bodies}, {b.id for b in bodies if b.role == "liquid"}
     out: list[list[int] | None] = []
-    for shares, whole in zip(hiders, hidden, strict=True) if hiders else ():
+    for all_, whole in zip(hiders, hidden, strict=True) if hiders else ():
+        shares = {id: share for id, share in all_.items() if id not in liquids}
         doubt = np.isnan(whole) or any(HIDES[0] < s < HIDES[1] for s in shares.values())
         ids = {id if id in known else 0 for id, s in shares.items() if s >= HIDES[1]}
         out.append(None if doubt else sorted(ids))

@@ -11,7 +11,7 @@ from synth4d.ask.refer import Ref
 from synth4d.ask.relation import by_state, relations
 from synth4d.ask.stock import Moment, Stock
 from synth4d.geometry import quat_from_rotmat
-from synth4d.program import Value, margins
+from synth4d.program import Value, margins, opens
 from synth4d.program.agree import box2d_iou
 from synth4d.program.ground import placed
 from synth4d.program.wording import numbers
@@ -28,13 +28,20 @@ def _scene(stock: Stock, moment: Moment) -> Slots:
     return {"at": moment.text, "w": str(stock.facts.width), "h": str(stock.facts.height), "f": str(f)}
 
 
-def _shown(stock: Stock, spread: int = 2) -> Iterator[tuple[Moment, Ref]]:
-    """Things of any role that have a name and show well at a moment, a few of each moment."""
-    for moment in stock.moments(spread=spread):
-        named = stock.refs(id for id in stock.seen if stock.shows(id, moment.frame))
-        for a in stock.shuffled(named)[:4]:
+def _shown(stock: Stock, whole: bool = False) -> Iterator[tuple[Moment, Ref]]:
+    """Things of any role that have a name and show well at a moment, a few of each moment; `whole`: nearly
+    uncovered, and no knobs and handles, too small for their place in the room to be told."""
+    for moment in stock.moments(spread=2):
+        shown = [id for id in stock.seen if stock.shows(id, moment.frame, whole)]
+        shown = [id for id in shown if not whole or _big(stock, id)]
+        for a in stock.shuffled(stock.refs(shown))[:4]:
             if moment.about not in (a.id, stock.view.thing(a.id).part_of) or not moment.about:
                 yield moment, a
+
+
+def _big(stock: Stock, id: int) -> bool:
+    thing = stock.view.thing(id)
+    return thing.role != "part" or opens(thing)
 
 
 def _boxes(stock: Stock, id: int, frame: int) -> Pool:
@@ -82,9 +89,7 @@ def point(stock: Stock) -> Iterator[Draft]:
 
 def _solid(stock: Stock, op: str, axes: str) -> Iterator[Draft]:
     """3D boxes or poses of what has a box that is all in the picture."""
-    for moment, a in _shown(stock):
-        if stock.view.thing(a.id).role == "part" and not stock.view.thing(a.id).joint:
-            continue
+    for moment, a in _shown(stock, whole=True):
         program: JSON = {"op": op, "object": a.program, "axes": axes, "at": moment.program}
         slots = {**_scene(stock, moment), "a": a.text, "camera": _camera(stock, moment.frame)}
         yield Draft(program, slots, (moment.frame,), (a.id,))
@@ -191,7 +196,7 @@ def point_name(stock: Stock) -> Iterator[Draft]:
 
 @kind("grounding", "place_name", tries=24)
 def place_name(stock: Stock) -> Iterator[Draft]:
-    for moment, a in _shown(stock):
+    for moment, a in _shown(stock, whole=True):
         if at(stock.view.thing(a.id).box, moment.frame) is not None:
             place = [round(v, 2) + 0.0 for v in placed(stock.view, a.id, "camera", moment.frame)[:3].tolist()]
             given: JSON = {"place": place, "axes": "camera"}

@@ -7,6 +7,7 @@ from itertools import combinations
 
 from synth4d.ask.kinds import Draft, Pool, Slots, either, filter_json, kind
 from synth4d.ask.layout import SIDES
+from synth4d.ask.refer import Ref
 from synth4d.ask.space import _best, _categories, _label, together
 from synth4d.ask.stock import Moment, Stock
 from synth4d.program import Value, parse, run
@@ -17,7 +18,7 @@ from synth4d.records import JSON, Text, at
 
 def _amid(stock: Stock) -> Iterator[tuple[Draft, int]]:
     """Things asked to be between two others, and how many are."""
-    for moment, (a, b) in together(stock, stock.marks, 2, most=15):
+    for moment, (a, b) in together(stock, stock.marks, 2, most=15, whole=True):
         seen: JSON = {"op": "visible", "of": filter_json(role="prop"), "at": moment.program}
         amid: JSON = {"op": "amid", "a": a.program, "b": b.program, "at": moment.program, "of": seen}
         found = run(parse(amid), stock.view)
@@ -94,20 +95,26 @@ def hidden_by(stock: Stock) -> Iterator[Draft]:
 
 @kind("space", "own_side", tries=24)
 def own_side(stock: Stock) -> Iterator[Draft]:
-    """In the frame of reference of furniture that opens to one side."""
+    """In the frame of reference of furniture, or of a door or drawer, that opens to one side."""
     parted = {o.part_of for o in stock.facts.objects if o.part_of and o.joint is not None}
     for moment in stock.moments(spread=2):
-        for b in [r for r in stock.refs(sorted(parted)) if stock.clear(moment.frame, r.id)]:
-            for a in [r for r in stock.in_sight(stock.marks, moment.frame) if r.id != b.id][:3]:
+        for b in stock.in_sight(stock.refs(sorted(parted)) + _shut(stock, moment.frame), moment.frame, True):
+            for a in [r for r in stock.in_sight(stock.marks, moment.frame, True) if r.id != b.id][:3]:
                 program: JSON = {"op": "own_side", "of": a.program, "by": b.program, "at": moment.program}
                 slots: Slots = {"a": a.text, "b": b.text, "at": moment.text}
                 yield Draft(program, slots, (moment.frame,), (a.id, b.id), Pool(keys=SIDES))
 
 
+def _shut(stock: Stock, frame: int) -> list[Ref]:
+    """Doors and drawers that are closed at a frame: where they are is where their front is."""
+    tracks = ((r, stock.view.thing(r.id).openness) for r in stock.doors)
+    return [r for r, track in tracks if track is not None and at(track, frame) == 0]
+
+
 @kind("space", "higher")
 def higher(stock: Stock) -> Iterator[Draft]:
     """By how much the top of one thing is above that of another."""
-    for moment, (a, b) in together(stock, stock.marks, 2):
+    for moment, (a, b) in together(stock, stock.marks, 2, whole=True):
         for one, two in ((a, b), (b, a)):
             program: JSON = {"op": "above", "a": one.program, "b": two.program, "at": moment.program}
             slots: Slots = {"a": one.text, "b": two.text, "at": moment.text}
@@ -116,7 +123,7 @@ def higher(stock: Stock) -> Iterator[Draft]:
 
 @kind("space", "highest")
 def highest(stock: Stock) -> Iterator[Draft]:
-    for moment, group in together(stock, stock.marks, 3):
+    for moment, group in together(stock, stock.marks, 3, whole=True):
         these: JSON = {"op": "these", "of": [r.program for r in group]}
         program: JSON = {"op": "highest", "of": these, "at": moment.program}
         ids = tuple(r.id for r in group)
@@ -125,7 +132,7 @@ def highest(stock: Stock) -> Iterator[Draft]:
 
 @kind("space", "across")
 def across(stock: Stock) -> Iterator[Draft]:
-    for moment, (a, b) in together(stock, stock.marks, 2):
+    for moment, (a, b) in together(stock, stock.marks, 2, whole=True):
         program: JSON = {"op": "across", "a": a.program, "b": b.program, "at": moment.program}
         slots: Slots = {"a": a.text, "b": b.text, "at": moment.text}
         yield Draft(program, slots, (moment.frame,), (a.id, b.id), Pool(least=0.2, most=6.0))
@@ -134,7 +141,7 @@ def across(stock: Stock) -> Iterator[Draft]:
 @kind("space", "farther")
 def farther(stock: Stock) -> Iterator[Draft]:
     """Which of two or three things is farther from a fourth, or from the camera."""
-    for moment, (to, *rest) in together(stock, stock.marks, 4):
+    for moment, (to, *rest) in together(stock, stock.marks, 4, whole=True):
         among = rest[: 2 + int(stock.chance(0.5))]
         these: JSON = {"op": "these", "of": [r.program for r in among]}
         ids = tuple(r.id for r in among)

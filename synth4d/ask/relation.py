@@ -105,8 +105,8 @@ def _landmark(stock: Stock, id: int, moment: Moment) -> list[Ref]:
 
 def _beside(stock: Stock, id: int, noun: Noun, moment: Moment) -> Iterator[Ref]:
     """`the mug to the left of the kettle, as the camera sees it`."""
-    others = [r for r in stock.in_sight(stock.marks + stock.doors, moment.frame) if r.id != id]
-    for mark in others[:LANDMARKS]:
+    marks = [r for r in stock.marks + stock.doors if r.id != id and stock.shows(r.id, moment.frame, True)]
+    for mark in stock.shuffled(marks)[:LANDMARKS]:
         if (lies := _side(stock, id, mark.id, moment)) is None:
             continue
         for r in _landmark(stock, mark.id, moment):

@@ -103,10 +103,12 @@ def _premise(found: JSON, name: Text, label: Label, ids: tuple[int, ...], frame:
 # ---- Distance and size ---------------------------------------------------------------------------
 
 
-def together(stock: Stock, refs: list[Ref], size: int, most: int = 6) -> Iterator[tuple[Moment, tuple[Ref, ...]]]:
-    """Groups of things that are in sight together at a moment."""
+def together(
+    stock: Stock, refs: list[Ref], size: int, most: int = 6, whole: bool = False
+) -> Iterator[tuple[Moment, tuple[Ref, ...]]]:
+    """Groups of things that are in sight together at a moment, `whole`: all of each."""
     for moment in stock.moments(spread=2):
-        in_sight = stock.in_sight(refs, moment.frame)[:6]
+        in_sight = stock.in_sight(refs, moment.frame, whole)[:6]
         groups = stock.shuffled(combinations(in_sight, size))[:most]
         for group in groups:
             if moment.about not in [r.id for r in group]:

@@ -19,6 +19,8 @@ START: JSON = {"op": "start"}
 END: JSON = {"op": "end"}
 HIDDEN = 0.5
 """What is hidden beyond this share is not asked about: a viewer could not place it."""
+COVERED = 0.2
+"""Of what is placed in the room to the centimetre no more is hidden: how far it goes on can't be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +143,18 @@ class Stock:
     def clear(self, frame: int, *ids: int) -> bool:
         return all(self.view.clear(id, frame) for id in ids)
 
-    def in_sight(self, refs: Sequence[Ref], frame: int) -> list[Ref]:
+    def in_sight(self, refs: Sequence[Ref], frame: int, whole: bool = False) -> list[Ref]:
         """Those that show well at a frame, in random order."""
-        return self.shuffled(r for r in refs if self.shows(r.id, frame))
+        return self.shuffled(r for r in refs if self.shows(r.id, frame, whole))
 
-    def shows(self, id: int, frame: int) -> bool:
-        """Clearly visible, at least half of it, and furniture not cut off by the picture's border."""
+    def shows(self, id: int, frame: int, whole: bool = False) -> bool:
+        """Clearly visible, at least half of it, and furniture not cut off by the picture's border; `whole`: nothing
+        cut off and next to nothing covered, so that its place in the room can be told to the centimetre."""
         thing = self.view.thing(id)
         box, hidden = at(thing.box2d, frame), at(thing.occluded, frame)
-        if not self.view.clear(id, frame) or (hidden or 0) > HIDDEN:
+        if not self.view.clear(id, frame) or (hidden or 0) > (COVERED if whole else HIDDEN):
             return False
-        return thing.role == "prop" or box is None or not self._cut_off(box)
+        return (thing.role == "prop" and not whole) or box is None or not self._cut_off(box)
 
     def _cut_off(self, box: Sequence[float]) -> bool:
         low, right, bottom = min(box[0], box[1]), self.facts.width - box[2], self.facts.height - box[3]

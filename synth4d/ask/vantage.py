@@ -46,7 +46,7 @@ def camera_shift(stock: Stock) -> Iterator[Draft]:
 def side_from(stock: Stock) -> Iterator[Draft]:
     """Left or right of two things in sight at one end of the clip, for the viewpoint at the other."""
     for here, there in stock.shuffled(((stock.start(), stock.end()), (stock.end(), stock.start()))):
-        for a, b in stock.shuffled(combinations(stock.in_sight(stock.marks, here.frame)[:6], 2)):
+        for a, b in stock.shuffled(combinations(stock.in_sight(stock.marks, here.frame, True)[:6], 2)):
             program: JSON = {
                 "op": "side_from", "of": a.program, "by": b.program, "at": here.program, "seen": there.program,
             }  # fmt: skip

@@ -78,9 +78,11 @@ SQUARE = 0.2
 """A box whose sides across its upright axis differ by less than this share has no heading that could be asked: it
 is round or square, and any turn of it looks the same; ours."""
 
-BETWEEN = (0.15, 0.85)
+GAP_M = (0.12, 5.0)
+"""Between two things something can be when the gap from one to the other, seen from above, is so wide; ours."""
+BETWEEN = (0.1, 0.9)
 """What is between two things has its centre on this part of the gap from one to the other, seen from above…"""
-ASIDE_M = (0.04, 0.10)
+ASIDE_M = (0.015, 0.05)
 """…and the line from the one to the other crosses it with so much of it to each side; when the line misses it by
 the second it is not between; ours."""
 HIGHER_M = 0.06

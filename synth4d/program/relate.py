@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from synth4d import geometry
 from synth4d.program import margins
 from synth4d.program.language import Sub, Word, op
 from synth4d.program.objects import Span
@@ -17,6 +16,8 @@ from synth4d.program.view import Refused, Things, Value, View, number, refuse
 from synth4d.records import JointFact
 from synth4d.records import at as entry
 from synth4d.types import F64
+
+Reach = tuple[float, float]
 
 # ---- Sets by what holds of their members -----------------------------------------------------------
 
@@ -44,7 +45,14 @@ def beside(view: View, of: Things, side: str, by: int, at: Span) -> Things:
 
 
 def _beside(view: View, id: int, wanted: str, by: int, at: Span) -> bool:
-    return id != by and view.glimpsed(id, at[0]) and side(view, id, by, at).value == wanted
+    if id == by or not view.glimpsed(id, at[0]):
+        return False
+    if wanted in ("left", "right"):
+        # What the picture shows on the other side is not there, wherever it stands in the room.
+        a, b = (view.known(view.thing(i).visible2d, at[0], view.thing(i).name) for i in (id, by))
+        if ((a[0] + a[2]) < (b[0] + b[2])) != (wanted == "left"):
+            return False
+    return bool(side(view, id, by, at).value == wanted)
 
 
 @op("in_state", "things", of=Sub("things"), state=Word(STATES), at=Sub("span"))
@@ -99,41 +107,58 @@ def amid(view: View, a: int, b: int, at: Span, of: Things) -> Things:
     to that of the other, seen from above, crosses them in the gap"""
     if a == b:
         refuse("undefined", "between needs two different things")
-    near, far = margins.PAIR_GAP_M
-    if not near <= gap(view, a, b, at[0]) <= far:
+    first, second = (_flat(view, end, at[0]) for end in (a, b))
+    ahead = _unit(second[0] - first[0], "the line between them")
+    low, high = float(((first - first[0]) @ ahead).max()), float(((second - first[0]) @ ahead).min())
+    if not margins.GAP_M[0] <= high - low <= margins.GAP_M[1]:
         refuse("ambiguous", "the two are too near or too far apart")
-    return where(of, lambda id: _amid(view, id, a, b, at[0]))
+    levels = _levels(view, a, at[0]), _levels(view, b, at[0])
+    return where(
+        of, lambda id: id not in (a, b) and _amid(view, id, at[0], (a, b), first[0], ahead, (low, high), levels)
+    )
 
 
-def _amid(view: View, id: int, a: int, b: int, frame: int) -> bool | None:
-    if id in (a, b) or not view.glimpsed(id, frame):
+def _amid(
+    view: View,
+    id: int,
+    frame: int,
+    ends: tuple[int, int],
+    origin: F64,
+    ahead: F64,
+    gap: Reach,
+    levels: Sequence[Reach],
+) -> bool | None:
+    """Whether a thing is in the `gap` along the way `ahead` from `origin`, no higher or lower than its ends."""
+    if not view.glimpsed(id, frame):
         return False
-    ends = [_flat(view, end, frame) for end in (a, b)]
-    ahead = _unit(ends[1][0] - ends[0][0], "the line between them")
-    across = np.array([-ahead[1], ahead[0]])
-    here = _flat(view, id, frame) - ends[0][0]
-    low, high = _reach(ends, ahead)
-    along, off = here @ ahead, here @ across
+    if entry(view.thing(id).box, frame) is None and not _amid_picture(view, id, ends, frame):
+        return False
+    low, high = gap
+    here = _flat(view, id, frame) - origin
+    along, off = here @ ahead, here @ np.array([-ahead[1], ahead[0]])
     start, end = low + margins.BETWEEN[0] * (high - low), low + margins.BETWEEN[1] * (high - low)
     inside, aside = margins.ASIDE_M
     if along.max() < low or along.min() > high or off.min() >= aside or off.max() <= -aside:
         return False
-    level = _levels(view, id, frame), _levels(view, a, frame), _levels(view, b, frame)
-    if not all(level[0][0] < z[1] and z[0] < level[0][1] for z in level[1:]):
+    own = _levels(view, id, frame)
+    if not all(own[0] < z[1] and z[0] < own[1] for z in levels):
         return None  # above or below the line: some would say so, some would not
     crossed = off.min() <= -inside and off.max() >= inside
     return True if crossed and start <= along[0] <= end else None
 
 
-def _reach(ends: list[F64], ahead: F64) -> tuple[float, float]:
-    """Where the gap between two things begins and ends along `ahead`, from the middle of the first."""
-    first, second = ((end - ends[0][0]) @ ahead for end in ends)
-    return float(first.max()), float(second.min())
+def _amid_picture(view: View, id: int, ends: tuple[int, int], frame: int) -> bool:
+    """Whether what is seen of a thing meets the smallest box around what is seen of two others."""
+    own, a, b = (entry(view.thing(i).visible2d, frame) for i in (id, *ends))
+    if own is None or a is None or b is None:
+        return True
+    low, high = np.minimum(a, b)[:2], np.maximum(a, b)[2:]
+    return bool((own[:2] < high).all() and (low < own[2:]).all())
 
 
-def _levels(view: View, id: int, frame: int) -> tuple[float, float]:
+def _levels(view: View, id: int, frame: int) -> Reach:
     """Heights of the lowest and highest point of a thing's box."""
-    z = geometry.box_corners(view.box(id, frame), view.thing(id).size)[:, 2]
+    z = view.corners(id, frame)[:, 2]
     return float(z.min()), float(z.max())
 
 
@@ -202,5 +227,11 @@ def own_side(view: View, of: int, by: int, at: Span) -> Value:
     facing = front(view, by)
     if of == by or view.thing(of).part_of == by or gap(view, of, by, at[0]) == 0:
         refuse("undefined", "it is in or part of it")
-    offsets = _flat(view, of, at[0]) - _flat(view, by, at[0])[0]
-    return Value("choice", sector(offsets, facing))
+    own = _flat(view, by, at[0])
+    offsets, own = _flat(view, of, at[0]) - own[0], own - own[0]
+    found = sector(offsets, facing)
+    way = facing if found in ("front", "behind") else np.array([-facing[1], facing[0]])
+    way = way if found in ("front", "left") else -way
+    if (offsets @ way).min() < (own @ way).max() - 0.01:
+        refuse("ambiguous", "it is over or under it")
+    return Value("choice", found)

@@ -130,9 +130,8 @@ def sector(offsets: F64, facing: F64) -> str:
 
 def _flat(view: View, id: int, frame: int) -> F64:
     """Horizontal centre and corners of a box, (9,2)."""
-    box = view.box(id, frame)
-    corners = geometry.box_corners(box, view.thing(id).size)
-    return np.vstack([box[:3], corners])[:, :2]
+    corners = view.corners(id, frame)
+    return np.vstack([corners.mean(axis=0), corners])[:, :2]
 
 
 def _unit(v: F64, what: str) -> F64:
@@ -195,7 +194,7 @@ def depth_order(view: View, of: list[int], at: Span) -> list[int]:
     T = view.T_world_cam(at[0])
     spans = []
     for id in of:
-        z = (geometry.box_corners(view.box(id, at[0]), view.thing(id).size) - T[:3, 3]) @ T[:3, 2]
+        z = (view.corners(id, at[0]) - T[:3, 3]) @ T[:3, 2]
         spans.append((float(z.min()), float(z.max()), id))
     spans.sort()
     if any(b[0] - a[1] < margins.DEPTH_GAP_M for a, b in pairwise(spans)):

@@ -77,7 +77,7 @@ def side_from(view: View, of: int, by: int, at: Span, seen: Span) -> Value:
         refuse("undefined", "a side needs two different things")
     T = view.T_world_cam(seen[0])
     boxes = [view.box(id, at[0]) for id in (of, by)]
-    corners = [geometry.box_corners(b, view.thing(id).size) for b, id in zip(boxes, (of, by), strict=True)]
+    corners = [view.corners(id, at[0]) for id in (of, by)]
     places = [geometry.project(view.camera.K, T, np.vstack([b[:3], c])) for b, c in zip(boxes, corners, strict=True)]
     if min(float(z.min()) for _, z in places) < 0.1:
         refuse("undefined", "one is beside or behind that viewpoint")

@@ -10,6 +10,7 @@ from typing import Any, Literal, NoReturn, TypeVar
 import numpy as np
 
 from synth4d.errors import SynthError
+from synth4d.geometry import box_corners
 from synth4d.program import margins
 from synth4d.records import AnswerType, CameraRecord, EventFact, Facts, ObjectFact, at
 from synth4d.types import F64
@@ -80,6 +81,7 @@ class View:
         self.facts, self.camera = facts, camera
         self.by_id = {o.id: o for o in facts.objects}
         self.enough = max(margins.VISIBLE_PIXELS, margins.VISIBLE_SHARE * facts.width * facts.height)
+        self._corners: dict[tuple[int, int], F64] = {}
         self._distances: dict[tuple[int, int, int], float] = {}
         _check(facts, camera)
 
@@ -107,6 +109,12 @@ class View:
         """(7,) centre + wxyz in the world."""
         thing = self.thing(id)
         return np.array(self.known(thing.box, frame, f"box of {thing.name}"), float)
+
+    def corners(self, id: int, frame: int) -> F64:
+        """(8,3) corners of its box in the world."""
+        if (id, frame) not in self._corners:
+            self._corners[id, frame] = box_corners(self.box(id, frame), self.thing(id).size)
+        return self._corners[id, frame]
 
     def remembered(self, id: int, track: list[int | None], frame: int) -> int | None:
         """A support or container; where it is unknown, the last known one, if the thing has not been seen

@@ -98,7 +98,8 @@ class ObjectFact(Record):
     """[x, y, r]: the pixel deepest inside what is seen of it, in px; every pixel at most r columns and r rows from
     it is its own too. null = none, or what is seen is too thin."""
     hidden_by: list[list[Id] | None] = Field(default_factory=lambda: [None])
-    """Ids, ascending, of what hides a part of it that one would notice (0 = the background); null = in doubt."""
+    """Ids, ascending, of what hides a part of it that one would notice (0 = the background), but for liquids;
+    null = in doubt."""
     openness: list[Finite | None] | None
     """How far open, in `deg` (hinge) or `cm` (slide) from shut; null where there is no joint."""
     on: list[bool | None] | None
