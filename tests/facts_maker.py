@@ -138,6 +138,7 @@ class Maker:
             row = {k: v for k, v in o.items() if k != "y_shut"}
             same = [p for p in self.objects if p["label"].en == o["label"].en and p["colour"] == o["colour"]]
             rows.append(ObjectFact(unique=len(same) == 1, pose=o["box"], **row, **self._seen(o, camera)))
+        rows = [o.model_copy(update={"hidden_by": self._hiders(o, rows, camera)}) for o in rows]
         events = [EventFact(**e) for e in sorted(self.events, key=lambda e: e["start_s"])]
         size = {"frames": T, "fps": FPS, "width": W, "height": H}
         about = {"key": key, "scene": "kitchen", "witness": "world", "kind": self.kind, "twin_of": None}
@@ -157,7 +158,24 @@ class Maker:
             pixels.append(0 if self._shut_in(o, f) else int(0.6 * area))
         visible = [b if p else None for b, p in zip(box2d, pixels, strict=True)]
         occluded = [None if b is None else (0.1 if p else 1.0) for b, p in zip(box2d, pixels, strict=True)]
-        return {"box2d": box2d, "visible2d": visible, "pixels": pixels, "occluded": occluded}
+        inner = [b and [(b[0] + b[2]) // 2, (b[1] + b[3]) // 2, min(b[2] - b[0], b[3] - b[1]) // 4] for b in visible]
+        return {"box2d": box2d, "visible2d": visible, "pixels": pixels, "occluded": occluded, "inner": inner}
+
+    def _hiders(self, o: ObjectFact, others: list[ObjectFact], camera: CameraRecord) -> list[list[int] | None]:
+        """Props whose centre is nearer to the camera and whose box covers a tenth of the object's."""
+        out: list[list[int] | None] = []
+        for f, own in enumerate(o.visible2d):
+            eye = np.array(camera.T_world_cam[f])[:3, 3]
+            found = []
+            for p in others if own else ():
+                box = p.visible2d[f]
+                near = p.role == "prop" and p.id != o.id and box is not None and own is not None
+                if near and _away(p, f, eye) < _away(o, f, eye) - 0.05:
+                    w, h = (min(own[k + 2], box[k + 2]) - max(own[k], box[k]) for k in (0, 1))
+                    share = max(w, 0) * max(h, 0) / ((own[2] - own[0]) * (own[3] - own[1]))
+                    found += [p.id] if share >= 0.1 else []
+            out.append(found if own else None)
+        return out
 
     def _shut_in(self, o: dict[str, Any], f: int) -> bool:
         container = o["inside"][f]
@@ -165,6 +183,10 @@ class Maker:
             return False
         gates = [p for p in self.objects if p["openness"] and container in (p["id"], p["part_of"])]
         return any(p["openness"][f] < 0.2 * _range(p["joint"]) for p in gates)
+
+
+def _away(o: ObjectFact, f: int, eye: Any) -> float:
+    return float(np.linalg.norm(np.array(o.box[f])[:3] - eye))
 
 
 def _range(joint: JointFact) -> float:
@@ -195,12 +217,14 @@ def furniture(m: Maker) -> dict[str, int]:
         ),
     }  # fmt: skip
     for i, (en, zh) in enumerate((("top drawer", "最上层的抽屉"), ("bottom drawer", "最下层的抽屉"))):
-        joint = JointFact(type="slide", axis=[0, -1, 0], anchor=[0, 0, 0], closed=0.0, open=0.38)
+        joint = JointFact(type="slide", axis=[0, -1, 0], anchor=[0, 0, 0], closed=0.0, open=0.38,
+                           closed_box=[0.5, -0.02, 0.7 - 0.25 * i, 1, 0, 0, 0])  # fmt: skip
         y = -0.02
         cavity = BoxFact(low=[-0.2, -0.25, -0.08], high=[0.2, 0.25, 0.08])
         ids[en] = m.add("drawer", label(en, zh), (0.5, y, 0.7 - 0.25 * i), (0.45, 0.55, 0.2), "part",
                         joint=joint, openness=[0.0] * T, y_shut=y, cavity=cavity)  # fmt: skip
-    hinge = JointFact(type="hinge", axis=[0, 0, 1], anchor=[-1, 0, 1], closed=0.0, open=1.9)
+    shut = [-0.85, -0.06, 1.05, 1, 0, 0, 0]
+    hinge = JointFact(type="hinge", axis=[0, 0, -1], anchor=[-1, -0.06, 1], closed=0.0, open=1.9, closed_box=shut)
     ids["door"] = m.add("door", label("microwave door", "微波炉门", "扇"), (-0.85, -0.06, 1.05), (0.3, 0.02, 0.25),
                         "part", joint=hinge, openness=[0.0] * T, part_of=ids["microwave"])  # fmt: skip
     ids["lamp"] = m.add("lamp", label("hood light", "油烟机灯", "盏"), (-0.2, 0.2, 1.55), (0.2, 0.1, 0.05), "part",

@@ -17,7 +17,7 @@ from synth4d import geometry
 from synth4d.errors import SynthError
 from synth4d.program import OPS, ProgramError, Refusal, Value, answer, compare, execute, grammar, margins, parse, word
 from synth4d.program.agree import box2d_iou, box3d_iou, interval_iou
-from synth4d.program.language import ANSWERS, DEPTH, NODES, WIDER, Key, Num, Sub, Word
+from synth4d.program.language import ANSWERS, DEPTH, NODES, WIDER, Key, Num, Nums, Sub, Word
 from synth4d.program.view import number
 from synth4d.records import CameraRecord, Facts, JointFact, ObjectFact
 
@@ -95,12 +95,23 @@ def build(rng: np.random.Generator, type: str, facts: Facts, depth: int) -> dict
             node[key] = str(rng.choice(field.among))
         elif isinstance(field, Num):
             node[key] = float(np.round(rng.uniform(field.low, 8), 2))
+        elif isinstance(field, Nums):
+            node[key] = _somewhere(rng, facts, field.count, int(rng.integers(T)))
         else:
             assert isinstance(field, Key)
             thing = facts.objects[int(rng.integers(len(facts.objects)))]
             colour = thing.colour.key if thing.colour else "red"
             node[key] = {"label": thing.label.en, "category": thing.category, "colour": colour}[key]
     return node
+
+
+def _somewhere(rng: np.random.Generator, facts: Facts, count: int, frame: int) -> list[float]:
+    """A box, pixel or place of a thing, or of none."""
+    seen = [o for o in facts.objects if o.visible2d[frame] and o.role != "liquid"]
+    thing = seen[int(rng.integers(len(seen)))]
+    if rng.random() < 0.3:
+        return rng.uniform(0, 200, count).round(1).tolist()
+    return {2: thing.inner[frame][:2], 3: thing.box[frame][:3], 4: thing.visible2d[frame]}[count]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -603,7 +614,8 @@ def test_causes_are_the_event_s_parties() -> None:
         (Value("interval", [0.0, 5.0], "s"), Value("interval", [1.0, 5.0], "s"), True),
         (Value("point2d", [10.0, 10.0]), Value("point2d", [17.0, 4.0]), True),
         (Value("pose", [0, 0, 0, 1, 0, 0, 0]), Value("pose", [0.05, 0, 0, -1, 0, 0, 0]), True),
-        (Value("pose", [0, 0, 0, 1, 0, 0, 0]), Value("pose", [0, 0, 0, 0, 0, 0, 1]), False),
+        (Value("pose", [0, 0, 0, 1, 0, 0, 0]), Value("pose", [0, 0, 0, 0, 0, 0, 1]), True),
+        (Value("pose", [0, 0, 0, 1, 0, 0, 0]), Value("pose", [0, 0, 0, 0.7071, 0, 0, 0.7071]), False),
     ],
 )
 def test_agreement(a: Value, b: Value, agree: bool) -> None:

@@ -161,8 +161,8 @@ def refer(stock: Stock) -> Iterator[Draft]:
     for moment, a in _meant(stock):
         if "object" not in a.text.en.split()[:2] or stock.ref(a.id) is None:
             continue
-        # A set of one answers as a thing.
-        ids = tuple(r.id for r in stock.in_sight(stock.props, moment.frame))
+        # What the expression names is not what it means.
+        ids = tuple(r.id for r in stock.in_sight(stock.props, moment.frame) if r.text.en not in a.text.en)
         yield Draft(a.program, {"a": a.text, "at": moment.text}, (moment.frame,), (a.id,), Pool(ids))
 
 

@@ -34,7 +34,7 @@ def between(stock: Stock) -> Iterator[Draft]:
         yield Draft({"op": "exists", "of": draft.program}, draft.slots, draft.frames, draft.objects)
 
 
-@kind("space", "what_is_between")
+@kind("space", "what_is_between", rare=True)
 def what_is_between(stock: Stock) -> Iterator[Draft]:
     for draft, n in _amid(stock):
         if n == 1:
@@ -78,7 +78,7 @@ def hidden(stock: Stock) -> Iterator[Draft]:
                 yield Draft(program, {"a": a.text, "at": moment.text}, (moment.frame,), (a.id,))
 
 
-@kind("space", "hidden_by", tries=24)
+@kind("space", "hidden_by", tries=24, rare=True)
 def hidden_by(stock: Stock) -> Iterator[Draft]:
     """Which thing is partly hidden by another, where it is one."""
     for moment in stock.moments(spread=3):
@@ -156,7 +156,7 @@ def farther(stock: Stock) -> Iterator[Draft]:
 # ---- Counts by relation, and compared ------------------------------------------------------------
 
 
-@kind("space", "count_on")
+@kind("space", "count_on", rare=True)
 def count_on(stock: Stock) -> Iterator[Draft]:
     """How many things are on, or in, a thing."""
     for moment in stock.moments(spread=2):

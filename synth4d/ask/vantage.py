@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from synth4d.ask.kinds import Draft, Pool, either, kind
+from synth4d.ask.kinds import Draft, Pool, either, kind, listed
 from synth4d.ask.stock import Moment, Stock
 from synth4d.records import JSON, Text
 
@@ -56,7 +56,7 @@ def side_from(stock: Stock) -> Iterator[Draft]:
             yield Draft(program, slots, (here.frame, there.frame), (a.id, b.id), Pool(keys=("left", "right")))
 
 
-@kind("space", "lost")
+@kind("space", "lost", rare=True)
 def lost(stock: Stock) -> Iterator[Draft]:
     """Which of three things in sight at one moment is out of sight at another."""
     for a, b in _spans(stock):
@@ -69,5 +69,10 @@ def lost(stock: Stock) -> Iterator[Draft]:
                 these: JSON = {"op": "these", "of": [g.program for g in group]}
                 of: JSON = {"op": "lost", "of": these, "since": a.program, "until": b.program}
                 ids = tuple(g.id for g in group)
-                slots: dict[str, Text | str] = {"which": either(group), "since": a.text, "at": b.text}
+                slots: dict[str, Text | str] = {
+                    "which": either(group),
+                    "all": listed(group),
+                    "since": a.text,
+                    "at": b.text,
+                }
                 yield Draft({"op": "unique", "of": of}, slots, (a.frame, b.frame), ids, Pool(ids))
