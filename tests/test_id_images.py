@@ -38,10 +38,39 @@ def test_sampled_pixels_are_evenly_spaced_among_an_objects_own(blocks: int) -> N
     got = list(zip(frame.tolist(), obj.tolist(), flat.tolist(), strict=True))
     want = []
     for t, image in enumerate(ids):
-        outline = outline(image)
+        border = outline(image)
         for k, id in enumerate(table):
-            for group, most in ((~outline, pixels_cloud.INNER), (outline, pixels_cloud.OUTLINE)):
+            for group, most in ((~border, pixels_cloud.INNER), (border, pixels_cloud.OUTLINE)):
                 own = np.flatnonzero((image == id) & group)
                 take = min(len(own), most)
                 want += [(t, k, int(own[n * (len(own) - 1) // max(take - 1, 1)])) for n in range(take)]
     assert got == want
+
+
+@pytest.mark.parametrize("blocks", [4, 9])
+@pytest.mark.parametrize("scale", [1, 13])
+def test_the_deepest_pixel_is_in_a_square_of_its_own(blocks: int, scale: int) -> None:
+    """At one pixel a block and at two: the square is the object's, and no other of its pixels has a larger one."""
+    ids, table = _images(blocks, blocks).repeat(scale, 1).repeat(scale, 2), [900, 3, 7, 65535]
+    size = max(1, ids.shape[2] // 192)
+    found = deepest(ids, table)
+    assert np.isfinite(found).any()
+    for t, image in enumerate(ids):
+        for k, id in enumerate(table):
+            own = np.pad(image == id, 1)[1:-1, 1:-1]
+            squares = [r for r in range(image.shape[0]) if _fits(own, r)]
+            if np.isnan(found[t, k, 0]):
+                assert max(squares, default=0) <= 2 * size
+                continue
+            x, y, r = found[t, k].astype(int)
+            assert own[y - r : y + r + 1, x - r : x + r + 1].all() and min(x, y) >= r
+            assert max(squares) - r <= 2 * size
+
+
+def _fits(own: np.ndarray, r: int) -> bool:
+    """Whether some square of 2r+1 pixels lies within a mask."""
+    if min(own.shape) < 2 * r + 1:
+        return False
+    total = np.pad(own.astype(int).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    n = 2 * r + 1
+    return bool((total[n:, n:] - total[:-n, n:] - total[n:, :-n] + total[:-n, :-n] == n * n).any())
