@@ -139,7 +139,8 @@ def _boxes(facts: Facts, camera: CameraRecord, clip: Clip, counts: Counter[str])
             yield f"ids.npz: frame {t} shows id {id}, which facts.json does not have"
         for thing in facts.objects:
             where = seen.get(thing.id, _NOWHERE)
-            fault = _visible(thing, t, where, facts.width) or _beyond(thing, camera, t, counts)
+            fault = _visible(thing, t, where, facts.width) or _inner(thing, t, image)
+            fault = fault or _beyond(thing, camera, t, counts)
             if fault and thing.id not in wrong:
                 wrong.add(thing.id)
                 yield f"facts.json: object {thing.id}: {fault} at frame {t}"
@@ -168,6 +169,17 @@ def _visible(thing: ObjectFact, t: int, where: NDArray[np.int64], width: int) ->
         return ""
     said = f"{at(thing.pixels, t)} pixels in {at(thing.visible2d, t)}"
     return f"field visible2d is {said}, ids.npz has {len(where)} in {box},"
+
+
+def _inner(thing: ObjectFact, t: int, ids: U16) -> str:
+    """What is wrong where the square around an object's inner point is not all its own; empty elsewhere."""
+    inner = at(thing.inner, t)
+    if inner is None:
+        return ""
+    x, y, r = (int(v) for v in inner)
+    square = ids[max(y - r, 0) : y + r + 1, max(x - r, 0) : x + r + 1]
+    own = square.shape == (2 * r + 1, 2 * r + 1) and bool((square == thing.id).all())
+    return "" if own else f"field inner is {inner}, but pixels of the square around it are not its own,"
 
 
 def _beyond(thing: ObjectFact, camera: CameraRecord, t: int, counts: Counter[str]) -> str:
