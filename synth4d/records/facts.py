@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from synth4d.records.base import Finite, Id, Record, Vec2, Vec3, Vec4, Vec7
+
+
+def _unknown() -> list[Any]:
+    """The track of what a witness never knows."""
+    return [None]
 
 
 class Label(Record):
@@ -94,10 +99,10 @@ class ObjectFact(Record):
     """Visible pixels."""
     occluded: list[Finite | None]
     """Share of its silhouette inside the frame hidden by other things, 0..1; null = outside the frame."""
-    inner: list[Vec3 | None] = Field(default_factory=lambda: [None])
+    inner: list[Vec3 | None] = Field(default_factory=_unknown)
     """[x, y, r]: the pixel deepest inside what is seen of it, in px; every pixel at most r columns and r rows from
     it is its own too. null = none, or what is seen is too thin."""
-    hidden_by: list[list[Id] | None] = Field(default_factory=lambda: [None])
+    hidden_by: list[list[Id] | None] = Field(default_factory=_unknown)
     """Ids, ascending, of what hides a part of it that one would notice (0 = the background), but for liquids;
     null = in doubt."""
     openness: list[Finite | None] | None
