@@ -115,8 +115,9 @@ def _facts(key: str, facts: Facts, camera: CameraRecord) -> Iterator[str]:
     known = {0, *ids}
     for thing in facts.objects:
         named = {thing.part_of or 0} | {id for id in (*thing.support, *thing.inside) if id is not None}
+        named |= {id for ids in thing.hidden_by for id in ids or ()}
         for id in sorted(named - known):
-            yield f"facts.json: object {thing.id}: part_of, support or inside is {id}, which is no object"
+            yield f"facts.json: object {thing.id}: part_of, support, inside or hidden_by is {id}, which is no object"
     for event in facts.events:
         if {event.object, event.source or 0, event.target or 0} - known or event.object == 0:
             yield f"facts.json: event {event.id}: object, source or target is none"

@@ -83,6 +83,9 @@ LIES: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
         facts_with(lambda f: thing(f, "mug").update(visible2d=[[0.0, 0.0, 9.0, 9.0]])), "field visible2d .* frame 0"),
     "a thing that is not there": (
         facts_with(lambda f: thing(f, "mug").update(visible2d=[None], pixels=[0])), "field visible2d .* at frame 0"),
+    "a point on it": (
+        facts_with(lambda f: thing(f, "mug").update(inner=[[3.0, 3.0, 2.0]])), "field inner is .* at frame 0"),
+    "what hides it": (facts_with(lambda f: thing(f, "mug").update(hidden_by=[[99]])), "99, which is no object"),
     "a 3D box": (facts_with(shifted), r"object \d+: field box: visible pixels reach"),
     "a smaller size": (
         facts_with(lambda f: thing(f, "plate").update(size=[0.1, 0.1, 0.015])), "field box: visible pixels reach"),
