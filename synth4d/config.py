@@ -85,6 +85,8 @@ class Llm(Endpoint):
     """The model that is asked, where one is, and how: an endpoint's values (docs/llm.md) and the run's own."""
 
     model: Annotated[str, Field(max_length=256)] = ""
+    max_tokens: Annotated[int, Field(ge=16, le=1_000_000)] = 2048
+    """Of one reply, with what a model thinks before it."""
     prompts: Literal["en", "zh"] = "en"
     """Language in which the model is told what to do; it always words in both."""
     budget: Budget = Budget()
@@ -109,6 +111,7 @@ class Llm(Endpoint):
         return {
             "model": self.model, "base_url": f"http://{endpoint.server}", "params": self.params,
             "tokens_field": endpoint.tokens, "attempts": self.attempts, "prompts": self.prompts,
+            "max_tokens": self.max_tokens,
         }  # fmt: skip
 
 

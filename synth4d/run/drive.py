@@ -15,11 +15,11 @@ from synth4d import disk
 from synth4d.config import RunConfig
 from synth4d.errors import SynthError
 from synth4d.records import DatasetRecord, dump
-from synth4d.run import cluster, commit, fit, publish, stages
+from synth4d.run import cluster, commit, fit, publish, stages, talks
 from synth4d.run.folder import Folder, opened
 from synth4d.run.plan import SceneRef, make
 from synth4d.run.progress import Display, Tally, display
-from synth4d.run.work import Job, Make, Result, Totals, finished, give_up
+from synth4d.run.work import Finish, Job, Make, Result, Totals, finished, give_up
 from synth4d.types import Shot
 
 ERROR_TRIES = 2
@@ -44,8 +44,8 @@ class Outcome:
         return 3 if self.record.quarantined else 0
 
 
-class Stopped(BaseException):
-    """A signal asked the run to stop."""
+class Stopped(KeyboardInterrupt):
+    """A signal asked the run to stop. (Of this type asyncio lets through what is raised within it.)"""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}; the same command goes on from here")
@@ -59,13 +59,14 @@ def dataset(
     workers: int,
     ray_address: str | None = None,
     work: Make | None = None,
+    finish: Finish | None = None,
     scenes: tuple[SceneRef, ...] | None = None,
     quiet: bool = False,
 ) -> Outcome:
     """Make the dataset of a config in a folder, or finish the one that was begun there.
 
     The digest depends on the config, the scenes and the code alone: not on workers, order, signals or kills.
-    `work` and `scenes` stand in for the stages and their scenes in tests.
+    `work`, `finish` and `scenes` stand in for the stages and their scenes in tests.
     """
     start = time.monotonic()
     config = fit.settled(config, quiet, here=ray_address is None)
@@ -74,9 +75,10 @@ def dataset(
         record, redone = folder.finished(), 0
         if record is None:
             folder.begin()
-            run = _Run(folder, work or stages.make, display(len(plan), quiet))
+            run = _Run(folder, work or stages.make, finish or stages.finish, display(len(plan), quiet))
             try:
                 run.shots(workers, ray_address)
+                run.talks()
             finally:
                 run.display.close()
             record, totals = commit.publish(folder, run.committer.names)
@@ -89,6 +91,7 @@ def dataset(
                 made=redone,
                 totals=totals,
                 failures=run.failures,
+                model=talks.accounts(folder.work, totals),
             )
             publish.write(folder.out, record, cost)
             disk.write_atomic(folder.out / disk.DATASET, dump(record) + b"\n")
@@ -102,6 +105,7 @@ class _Run:
 
     folder: Folder
     work: Make
+    finish: Finish
     display: Display
     tally: Tally = field(init=False)
     committer: commit.Committer = field(init=False)
@@ -109,6 +113,8 @@ class _Run:
     tries: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     """Traces of the shots that were given up, for run.json."""
+    open: list[int] = field(default_factory=list)
+    """Positions of the shots that only lack their questions."""
     redone: int = 0
 
     def __post_init__(self) -> None:
@@ -136,6 +142,17 @@ class _Run:
                 self.tally.tick()
                 self.display.update(self.tally)
 
+    def talks(self) -> None:
+        """Ask the questions of the shots that a model takes part in."""
+        if self.open:
+            talks.hold_all(self.folder, sorted(self.open), self.finish, self._asked)
+
+    def _asked(self, shot: Shot, stats: Totals) -> None:
+        self.redone += 1
+        self.tally.asked(stats)
+        self.committer.finish(shot.key)
+        self.display.update(self.tally)
+
     def _missing(self) -> Iterator[Shot]:
         """The shots that no run has finished yet, in plan order; what is found finished is committed."""
         plan = self.folder.plan
@@ -145,6 +162,9 @@ class _Run:
             end = finished(self._job(shot).path, plan.digest)
             if end is None:
                 yield shot
+            elif end.open:
+                self.tally.boxed()
+                self.open.append(shot.index)
             else:
                 self.tally.known(end.stats, int(end.quarantine is not None))
                 self.committer.finish(shot.key)
@@ -172,6 +192,9 @@ class _Run:
             give_up(job, result.reason, tries, {}).save(job.path, job.plan)
         del self.jobs[result.key]
         self.tries.pop(result.key, None)
+        if result.open:
+            self.open.append(job.shot.index)
+            return
         self.redone += 1
         self.tally.add(result.stats or Totals(), int(result.stats is None))
         self.committer.finish(result.key)
