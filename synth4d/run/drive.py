@@ -127,7 +127,7 @@ class _Run:
         first = next(missing, None)
         if first is None:
             return
-        with _pool(workers, address) as pool:
+        with _pool(workers, address, self.folder.plan.config.llm.key_env) as pool:
             self._submit(pool, first)
             more = True
             while self.jobs or more:
@@ -201,8 +201,8 @@ class _Run:
 
 
 @contextmanager
-def _pool(workers: int, address: str | None) -> Iterator[cluster.Pool]:
-    pool = cluster.open_pool(workers, address)
+def _pool(workers: int, address: str | None, secret: str) -> Iterator[cluster.Pool]:
+    pool = cluster.open_pool(workers, address, secret)
     with _stoppable():  # Ray has put a handler of its own in place of ours
         try:
             yield pool
