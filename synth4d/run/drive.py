@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
 from collections.abc import Iterator
@@ -214,13 +215,20 @@ def _pool(workers: int, address: str | None, secret: str) -> Iterator[cluster.Po
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into Stopped; from then on they are ignored, so that the end is orderly."""
+    """Turn the first SIGINT or SIGTERM into Stopped; from then on they are ignored, so that the end is orderly.
+
+    Where an event loop runs it is raised by the loop, in none of its tasks, so that these are cancelled.
+    """
     numbers = (signal.SIGINT, signal.SIGTERM)
 
     def stop(signum: int, frame: FrameType | None) -> None:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
-        raise Stopped(signum)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise Stopped(signum) from None
+        loop.call_soon_threadsafe(_raise, Stopped(signum))
 
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
@@ -232,6 +240,10 @@ def _stoppable() -> Iterator[None]:
         raise
     else:
         _restore(before)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def _restore(handlers: dict[signal.Signals, Any]) -> None:
