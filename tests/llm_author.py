@@ -161,16 +161,17 @@ class Author:
     good: int = 50
     wrong: set[tuple[str, str, str]] = field(default_factory=set)
     """(en, zh, program) of what was said that is wrong."""
-    said: int = 0
+    well: int = 0
+    """Good replies."""
 
     def __call__(self, request: JSON, hit: int) -> Say:
-        self.said += 1
         if "<question>" in str(request["messages"]):
             return self.reword(request)
         a = asked(request)
         told = len(request["messages"]) > 2
         if a.draw % 100 < self.good + (20 if told else 0):
             fenced = a.draw % 7 == 0
+            self.well += 1
             text = json.dumps(proposal(a), ensure_ascii=False)
             return Say(f"```json\n{text}\n```" if fenced else text)
         way, pick = (a.draw // 100) % 4, a.draw // 400
