@@ -127,8 +127,25 @@ def another_kind(a: Asked) -> JSON | None:
     return proposal(a, program=program) if a.pattern["program"]["op"] != "exists" else None
 
 
+def exchanged(a: Asked) -> JSON | None:
+    """Two things play each other's part."""
+    program = a.pattern["program"]
+    found = [r for i, r in enumerate(refs(program)) if r not in refs(program)[:i]]
+    beside = program.get("at", {}).get("op") in ("before", "after") and program["op"] in (
+        "is",
+        "state",
+        "openness",
+        "fill",
+    )
+    if len(found) < 2 or not (beside or program["op"] in ("side", "direction", "nearest", "farthest")):
+        return None
+    first, second = found[0], found[-1] if beside else found[1]
+    marked = swapped(swapped(program, first, {"op": "x"}), second, first)
+    return proposal(a, program=swapped(marked, {"op": "x"}, second))
+
+
 WRONG: list[Callable[[Asked], JSON | None]] = [
-    another_thing, another_moment, other_way_round, zh_of_another, denied, another_kind,
+    another_thing, another_moment, other_way_round, zh_of_another, denied, another_kind, exchanged,
 ]  # fmt: skip
 
 # ---- Malformed and hostile -----------------------------------------------------------------------
@@ -200,7 +217,7 @@ class Author:
         bad = [
             good | {"en": good["en"].replace("the ", "the red ", 1)}, good | {"zh": "抽屉开着吗？"},
             good | {"en": f"{good['en']} It is 42 cm."}, good | {"en": "At 9 s, " + good["en"]},
-            good | {"zh": good["zh"].replace("？", "，不是吗？")},
+            good | {"zh": good["zh"].replace("？", "，不是吗？")}, good | {"zh": f"{was['zh'][::-1]}？"},
         ]  # fmt: skip
         if draw % 100 < self.good:
             return Say(json.dumps(good, ensure_ascii=False))

@@ -14,7 +14,7 @@ from llm_calls import CANARY
 from llm_server import JSON, Say, Server
 from runs import record, wait_for
 
-from synth4d import dataset, disk
+from synth4d import cli, config, dataset, disk
 from synth4d.errors import ConfigError, ModelError, TryLater
 from synth4d.llm import pace
 from synth4d.llm.reply import from_object
@@ -234,6 +234,27 @@ def test_reworded_questions_keep_all_but_their_words(tmp_path: Path, server: Ser
     spent = cost(tmp_path)
     assert spent["asked"] == end.record.questions + end.record.rejected and spent["rejected"] > 0
     assert all(r.question.turns and not r.raw for r in dataset.read_rejects(tmp_path))
+
+
+# ---- All stages ----------------------------------------------------------------------------------
+
+
+def test_through_all_stages_by_the_command_and_it_proves_itself(
+    tmp_path: Path, server: Server, toy_config: config.RunConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.yaml").write_text(json.dumps(toy_config.model_dump(mode="json", exclude={"llm"})))
+    out, base = tmp_path / "out", ["--config", str(tmp_path / "run.yaml"), "--workers", "0"]
+    model = ["--author", "openai", "--set", "llm.model=m", f"llm.base_url={server.url}"]
+    assert cli.run(["dataset", "--out", str(out), *base, *model]) == 0
+    assert cli.run(["verify", str(out)]) == 0
+    assert cli.run(["stats", str(out)]) == 0
+    said, about = capsys.readouterr().out, record(out)
+    assert about.questions > 5 and f"digest {about.digest}" in said and "asked of a model" in said
+    page = (out / "report.html").read_text()
+    assert "Asked of a model" in page and "author: " in page and "<script" not in page
+    again, hits, store = tmp_path / "again", server.hits, f"llm.store={out / 'replies.sqlite'}"
+    assert cli.run(["dataset", "--out", str(again), *base, *model, store, "--offline"]) == 0
+    assert record(again).digest == about.digest and server.hits == hits
 
 
 # ---- Keys ----------------------------------------------------------------------------------------

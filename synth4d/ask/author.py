@@ -63,7 +63,8 @@ class Clip:
 
     @cached_property
     def reader(self) -> Reader:
-        return Reader(self.facts, self.absent)
+        things = {dump(r.program): r.text for r in self.stock.refs(self.stock.seen)}
+        return Reader(self.facts, self.absent, things | {dump(h.program): h.what for h in self.stock.happenings})
 
 
 @dataclass(frozen=True, slots=True)

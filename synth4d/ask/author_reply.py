@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from synth4d.ask.choices import OPTIONS
 from synth4d.ask.kinds import Draft
 from synth4d.ask.make import Answered, worth_asking
-from synth4d.ask.sense import Reader, malformed, nodes, tidy
+from synth4d.ask.sense import Reader, malformed, tidy
+from synth4d.ask.sense_program import contradiction, nodes
 from synth4d.ask.stock import Stock
 from synth4d.llm.schema import strict
 from synth4d.program import Program, ProgramError, Refusal, Value, View, parse, run, word
@@ -81,7 +82,7 @@ def checked(proposal: Proposal, wanted: Wanted, stock: Stock, reader: Reader) ->
         raise Problem("program", str(error)) from None
     if shape_of(program) != wanted.shape:
         raise Problem("kind", f"the outermost operation is {shape_of(program)}; this kind needs {wanted.shape}")
-    if problem := reader.contradiction(said, program):
+    if problem := contradiction(reader, said, program):
         raise Problem("wording", problem)
     value = run(program, stock.view)
     if isinstance(value, Refusal):
