@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("aiohttp", reason="the scripted server needs the llm extra")
 from author_work import ABSENT
 from facts_maker import kitchen
 from llm_author import PROGRAMS, RAW, WORDINGS, WRONG, Author, asked, proposal

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("aiohttp", reason="the scripted server needs the llm extra")
+pytest.importorskip("openai", reason="the door's client needs the llm extra")
 from author_work import cost, here, process, settings
 from llm_author import Author
 from llm_calls import CANARY
@@ -20,8 +23,6 @@ from synth4d.llm import pace
 from synth4d.llm.reply import from_object
 from synth4d.run import asking, plan
 
-pytest.importorskip("aiohttp", reason="the door's client needs the llm extra")
-pytest.importorskip("openai", reason="the door's client needs the llm extra")
 pytestmark = pytest.mark.usefixtures("same_code")
 
 

@@ -78,8 +78,8 @@ class Task:
 
 
 def talk(clip: Clip, patterns: Sequence[Question], by: By, seed: int) -> Talk[tuple[list[Question], list[Reject]]]:
-    """A question for each pattern of one turn, of its kind: those that hold, and the rest as rejects."""
-    tasks = _tasks(clip, [p for p in patterns if len(p.turns) == 1], seed)
+    """A question for each pattern that is one, of its kind: those that hold, and the rest as rejects."""
+    tasks = _tasks(clip, [p for p in patterns if single(p)], seed)
     told = clip.prompts.block("author", by.language, "clip", clip=described(clip.stock, clip.absent))
     heard = yield [_call(clip, task, told, by, seeds.seed("author", seed, i) % 2**31) for i, task in enumerate(tasks)]
     questions, rejects = list[Question](), list[Reject]()
@@ -99,6 +99,11 @@ def talk(clip: Clip, patterns: Sequence[Question], by: By, seed: int) -> Talk[tu
         wordings.append(wording)
         questions.append(question)
     return questions, rejects
+
+
+def single(question: Question) -> bool:
+    """One question with one answer: no dialogue, no caption."""
+    return len(question.turns) == 1 and question.turns[0].answer.type != "text"
 
 
 def _tasks(clip: Clip, patterns: Sequence[Question], seed: int) -> list[Task]:

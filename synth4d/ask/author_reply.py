@@ -137,7 +137,7 @@ def _evidence(program: Program, view: View) -> tuple[tuple[int, ...], tuple[int,
             objects |= set(found.sure)
         elif isinstance(found, list) and len(found) <= FEW:
             frames |= {f for e in found if isinstance(e, EventFact) for f in _around(e, view)}
-            objects |= {e.object if isinstance(e, EventFact) else int(e) for e in found}
+            objects |= {e.object if isinstance(e, EventFact) else e for e in found if isinstance(e, EventFact | int)}
     if not frames:
         frames = {_best(view, id) for id in objects} or {0, view.last}
     return tuple(sorted(frames)), tuple(sorted(objects & view.by_id.keys()))

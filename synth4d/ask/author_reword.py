@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from synth4d import seeds
-from synth4d.ask.author import By, Clip
+from synth4d.ask.author import By, Clip, single
 from synth4d.ask.author_clip import quoted
 from synth4d.ask.sense import LONGEST, malformed, tidy
 from synth4d.llm import Answer, Call, Talk
@@ -28,10 +28,10 @@ class Paraphrase(BaseModel):
 
 
 def reword(clip: Clip, questions: Sequence[Question], by: By, seed: int) -> Talk[list[Question]]:
-    """All questions, in their order; those of one turn in other words where the model found fitting ones."""
-    single = [i for i, q in enumerate(questions) if len(q.turns) == 1]
-    heard = yield [_call(clip, questions[i], by, seeds.seed("reword", seed, i) % 2**31) for i in single]
-    said = {i: o.value for i, o in zip(single, heard, strict=True) if isinstance(o, Answer)}
+    """All questions, in their order; single ones in other words where the model found fitting ones."""
+    asked = [i for i, q in enumerate(questions) if single(q)]
+    heard = yield [_call(clip, questions[i], by, seeds.seed("reword", seed, i) % 2**31) for i in asked]
+    said = {i: o.value for i, o in zip(asked, heard, strict=True) if isinstance(o, Answer)}
     return [_worded(q, tidy(said[i].en, said[i].zh), by) if i in said else q for i, q in enumerate(questions)]
 
 

@@ -15,7 +15,7 @@ from synth4d.errors import ConfigError
 class Ask:
     """The requests to a model that an unfinished run waits for, through files of OpenAI's Batch API."""
 
-    dir: Annotated[Positional[Path], arg(metavar="DIR")]
+    dir: Annotated[Positional[Path | None], arg(metavar="DIR")] = None
     """Folder of the run: `synth4d dataset … --set llm.batch=true` brings it there."""
     batch_out: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the requests here, one a line."""
@@ -25,8 +25,8 @@ class Ask:
     def __call__(self) -> int:
         from synth4d.run import asking
 
-        if self.batch_out is None and self.batch_in is None:
-            raise ConfigError(f"ask {self.dir}: say --batch-out FILE or --batch-in FILE")
+        if self.dir is None or (self.batch_out is None and self.batch_in is None):
+            raise ConfigError("ask: give the folder of a run, and --batch-out FILE or --batch-in FILE")
         if self.batch_in is not None:
             taken = asking.read(self.dir, self.batch_in)
             again = ", ".join(f"{reason} {count}" for reason, count in sorted(taken.again.items()))
