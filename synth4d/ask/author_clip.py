@@ -26,7 +26,8 @@ def quoted(value: Any, longest: int = NAME_CHARS) -> str:
 
 def _capped(value: Any, longest: int) -> Any:
     if isinstance(value, dict):
-        return {k: _capped(v, longest) for k, v in value.items()}
+        # A program is read from its operation on, whatever order its record has.
+        return {k: _capped(value[k], longest) for k in sorted(value, key=lambda k: k != "op")}
     if isinstance(value, list | tuple):
         return [_capped(v, longest) for v in value]
     if isinstance(value, str):

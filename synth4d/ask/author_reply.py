@@ -120,13 +120,13 @@ def drafted(program_json: JSON, program: Program, view: View) -> Draft:
 
 def _evidence(program: Program, view: View) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Frames and things that the program's run looks at: its moments, its events from before to after, its things,
-    and those that are counted or listed where they are few."""
+    and those that are counted or listed where they are few. What it answers is not among them."""
     frames, objects = set[int](), set[int]()
     for node in nodes(program):
         found = evaluate(node, view)
         if node.op.result in ("moment", "span"):
             frames |= set(found)
-        elif node.op.result == "object":
+        elif node.op.result == "object" and node is not program:
             objects.add(int(found))
         elif isinstance(found, EventFact):
             frames |= _around(found, view)
