@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from synth4d import yamlfile
 from synth4d.errors import ConfigError
+from synth4d.llm.settings import Budget, Endpoint
 
 Options = dict[tuple[str | int, ...], str]
 """Path of a value in the config to the option of the command line that set it."""
@@ -80,6 +81,40 @@ class Nerf(Part):
         return self
 
 
+class Llm(Endpoint):
+    """The model that is asked, where one is, and how: an endpoint's values (docs/llm.md) and the run's own."""
+
+    model: Annotated[str, Field(max_length=256)] = ""
+    max_tokens: Annotated[int, Field(ge=16, le=1_000_000)] = 2048
+    """Of one reply, with what a model thinks before it."""
+    prompts: Literal["en", "zh"] = "en"
+    """Language in which the model is told what to do; it always words in both."""
+    budget: Budget = Budget()
+    """What one run may send and spend."""
+    store: Annotated[str, Field(max_length=4096)] = ""
+    """File of the replies, which several runs may share; replies.sqlite in the dataset's folder where none is named."""
+    offline: bool = False
+    """Take every reply from the store and open no socket."""
+    batch: bool = False
+    """Make all shots and ask nothing: the requests go out as files (synth4d ask)."""
+    window: Annotated[int, Field(ge=1, le=100_000)] = 64
+    """Shots whose questions are worked out together."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint(**{name: getattr(self, name) for name in Endpoint.model_fields})
+
+    def shapes(self) -> dict[str, Any]:
+        """What of it a dataset's bytes depend on. Of the server that is its name, since replies are kept by it;
+        all of one's own are one, wherever they listen."""
+        endpoint = self.endpoint
+        return {
+            "model": self.model, "base_url": f"http://{endpoint.server}", "params": self.params,
+            "tokens_field": endpoint.tokens, "attempts": self.attempts, "prompts": self.prompts,
+            "max_tokens": self.max_tokens,
+        }  # fmt: skip
+
+
 class RunConfig(Part):
     """Everything a dataset follows from, apart from code and scene files."""
 
@@ -95,7 +130,8 @@ class RunConfig(Part):
     renderer: Literal["auto", "splat", "splat-cuda", "nerf", "mesh"] = "auto"
     static_renderer: Literal["same", "splat", "splat-cuda", "nerf", "mesh"] = "same"
     """What draws the static shots; same: `renderer`."""
-    author: Literal["template"] = "template"
+    author: Literal["template", "openai", "template+openai"] = "template"
+    """Who asks: templates; a model, with their mix of kinds; or templates whose questions a model words anew."""
     questions: Annotated[int, Field(ge=1, le=1000)] = 24
     """Questions asked of each shot, before the filter."""
     mix: Mix = Mix()
@@ -106,6 +142,17 @@ class RunConfig(Part):
     """How often a shot whose events can't be carried out is planned anew."""
     limits: Limits = Limits()
     nerf: Nerf = Nerf()
+    llm: Llm = Llm()
+
+    @property
+    def asks_a_model(self) -> bool:
+        return self.author != "template"
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.asks_a_model and not self.llm.model:
+            raise ValueError(f"author {self.author} needs a model: llm.model, and llm.base_url unless it is OpenAI's")
+        return self
 
     @model_validator(mode="after")
     def _shares(self) -> Self:
@@ -160,7 +207,8 @@ def _explain(error: ValidationError, document: yamlfile.Document, options: Optio
         return f"{place}: unknown key {name!r}; choices: {', '.join(_choices(loc[:-1]))}{more}"
     message = first["msg"].removeprefix("Value error, ")
     value = first["input"]
-    got = "" if isinstance(value, dict | BaseModel) else f", not {str(value)[:60]!r}"
+    # What stands in the place of a model's address may be a key.
+    got = "" if isinstance(value, dict | BaseModel) or loc[:1] == ("llm",) else f", not {str(value)[:60]!r}"
     return f"{place}: {name + ': ' if name else ''}{message[0].lower()}{message[1:]}{got}{more}"
 
 

@@ -19,7 +19,7 @@ CHOICES_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class _Answered:
+class Answered:
     draft: Draft
     program: Program
     value: Value
@@ -28,7 +28,7 @@ class _Answered:
 def packs(kind: Kind, stock: Stock) -> Iterator[list[Question]]:
     """Questions of a kind, no two alike; of a paired kind two at a time, with different answers."""
     done: set[str] = set()
-    waiting: dict[str, list[_Answered]] = {}
+    waiting: dict[str, list[Answered]] = {}
     for one in answered(kind, stock):
         draft, value = one.draft, one.value
         # Two questions are alike when they are about the same things, and where states change, say the same.
@@ -50,18 +50,18 @@ def packs(kind: Kind, stock: Stock) -> Iterator[list[Question]]:
             yield [_question(kind, stock, a) for a in stock.shuffled([match, one])]
 
 
-def answered(kind: Kind, stock: Stock) -> Iterator[_Answered]:
+def answered(kind: Kind, stock: Stock) -> Iterator[Answered]:
     """Drafts that the world's facts answer, of the first `tries`."""
     for _, draft in zip(range(kind.tries), kind.drafts(stock), strict=False):
         if not draft.unseen and not all(any(stock.clear(f, id) for f in draft.frames) for id in draft.objects):
             continue
         program = parse(draft.program)
         value = run(program, stock.view)
-        if not isinstance(value, Refusal) and _worth_asking(value, draft, stock):
-            yield _Answered(draft, program, value)
+        if not isinstance(value, Refusal) and worth_asking(value, draft, stock):
+            yield Answered(draft, program, value)
 
 
-def _worth_asking(value: Value, draft: Draft, stock: Stock) -> bool:
+def worth_asking(value: Value, draft: Draft, stock: Stock) -> bool:
     """No zero distances or counts, and every thing that the answer names has a name of its own."""
     if value.type in ("number", "int"):
         return bool(value.value > 0)
@@ -74,7 +74,7 @@ def _worth_asking(value: Value, draft: Draft, stock: Stock) -> bool:
     return True
 
 
-def _question(kind: Kind, stock: Stock, answered: _Answered) -> Question:
+def _question(kind: Kind, stock: Stock, answered: Answered) -> Question:
     draft, value = answered.draft, answered.value
     family, _, name = kind.name.partition(".")
     said = stock.prompts.say(family, name, draft.slots, stock.rng)
@@ -95,12 +95,12 @@ def _question(kind: Kind, stock: Stock, answered: _Answered) -> Question:
         family=kind.family,
         author=f"template@{stock.prompts.hash}",
         turns=[turn],
-        evidence=Evidence(frames=sorted(set(draft.frames)), objects=sorted(_named(value, draft))),
-        difficulty=_difficulty(stock, answered),
+        evidence=Evidence(frames=sorted(set(draft.frames)), objects=sorted(named(value, draft))),
+        difficulty=difficulty_of(stock, answered),
     )
 
 
-def _named(value: Value, draft: Draft) -> set[int]:
+def named(value: Value, draft: Draft) -> set[int]:
     """The things a question is about and those its answer names."""
     named = set(draft.objects)
     if value.type == "object":
@@ -112,7 +112,7 @@ def _named(value: Value, draft: Draft) -> set[int]:
     return named
 
 
-def _difficulty(stock: Stock, answered: _Answered) -> float:
+def difficulty_of(stock: Stock, answered: Answered) -> float:
     """0..1: 0.1 + 0.02 a step of the program (≤ 0.3) + 0.1 an evidence frame beyond the first (≤ 0.2) +
     0.2 for memory + 0.2 · (1 − √(least visible thing's share of the frame / 2 %), never below 0)."""
     draft = answered.draft

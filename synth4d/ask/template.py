@@ -49,6 +49,11 @@ class Prompts:
         text = "".join(template.blocks[kind](template.new_context(dict(slots))))
         return [line.strip() for line in text.splitlines() if line.strip()]
 
+    def block(self, family: str, language: str, name: str, **slots: object) -> str:
+        """A block as a whole, filled in."""
+        template = self.env.get_template(f"{family}.{language}.j2")
+        return "".join(template.blocks[name](template.new_context(slots))).strip()
+
     def say(self, family: str, kind: str, slots: Mapping[str, Text | str], rng: np.random.Generator) -> Text:
         """One wording in each language, drawn independently."""
         said = {}

@@ -32,16 +32,11 @@ def run(argv: list[str]) -> int:
         # The reader (`| head`) has gone: nothing is wrong. Python would complain at exit when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
-        return _fail("stopped", 130, False)
+    except KeyboardInterrupt as e:  # run.Stopped among them, which must not be imported with every command
+        return _fail(str(e) or "stopped", getattr(e, "exit_code", 130), verbose and bool(str(e)))
     except Exception as e:
         text = " ".join(str(e).split())
         return _fail(f"{type(e).__name__}: {text[:300]} (a fault of the program; -v shows where)", 1, verbose)
-    except BaseException as e:
-        code = getattr(e, "exit_code", None)  # run.Stopped, which must not be imported with every command
-        if code is None:
-            raise
-        return _fail(str(e), int(code), verbose)
 
 
 def _fail(message: str, code: int, verbose: bool) -> int:
@@ -55,11 +50,12 @@ def _parse(argv: list[str]) -> Callable[[], int]:
     """The command that the arguments say, ready to run."""
     import tyro
 
-    from synth4d.cli import compare, fit, importing, look, make
+    from synth4d.cli import ask, compare, fit, importing, look, make
 
     commands: dict[str, Callable[..., Callable[[], int]]] = {
         "dataset": make.Dataset,
         "render": make.Render,
+        "ask": ask.Ask,
         "fit": fit.Fit,
         "verify": look.Verify,
         "stats": look.Stats,

@@ -75,8 +75,13 @@ class Dataset:
         Literal["auto", "splat", "splat-cuda", "nerf", "mesh"] | None, arg(metavar="auto|splat|splat-cuda|nerf|mesh")
     ] = None
     """What draws the pictures."""
-    author: Annotated[Literal["template"] | None, arg(metavar="template")] = None
-    """Who words the questions."""
+    author: Annotated[
+        Literal["template", "openai", "template+openai"] | None, arg(metavar="template|openai|template+openai")
+    ] = None
+    """Who asks: templates; a model; or templates whose questions a model words anew. A model is named by
+    --set llm.model=NAME llm.base_url=URL, its key is in the environment (docs/llm.md)."""
+    offline: bool = False
+    """Take every reply of a model from the store of an earlier run, and open no socket."""
     set: Sets = ()
     """Any value of the config, e.g. --set mix.twin=0 fps=8."""
 
@@ -84,8 +89,9 @@ class Dataset:
         from synth4d import report, run
         from synth4d.cli.text import outcome
 
+        sets = (*self.set, ("llm.offline=true",)) if self.offline else self.set
         settings = read_config(
-            self.config, self.scenes, self.set,
+            self.config, self.scenes, sets,
             shots=self.shots, seed=self.seed, renderer=self.renderer, author=self.author,
         )  # fmt: skip
         workers = run.cpus() if self.workers is None else self.workers

@@ -60,6 +60,13 @@ def print_summary(s: Summary) -> None:
     ):  # fmt: skip
         if counts:
             console.print(f"[bold]{title}[/]: {_list(counts, shares=title in ('yes and no', 'right choice'))}")
+    if s.model:
+        m = s.model[-1]
+        console.print(
+            f"[bold]asked of a model[/]: {m.asked}, answered {m.answered}, {m.hits} requests, "
+            f"{m.prompt} + {m.completion} tokens, ${m.usd:.4f}"
+        )
+        console.print(f"[bold]faults of replies and requests[/]: {_list(m.faults) or 'none'}")
     if s.seconds:
         total = sum(s.seconds.values())
         stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in sorted(s.seconds.items(), key=lambda x: -x[1]))

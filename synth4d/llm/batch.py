@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,18 +39,17 @@ class Taken:
     """Lines that hold no reply, by reason; the next round asks for them again."""
 
 
-def write(calls: Sequence[Call[Any]], endpoint: Endpoint, store: Store, path: Path) -> int:
+def write(calls: Iterable[Call[Any]], endpoint: Endpoint, store: Store, path: Path) -> int:
     """Write the requests that stand between these calls and their outcomes; how many it was. 0: all have one."""
-    lines: dict[str, bytes] = {}
-    for call in calls:
-        found = go_on(walk(call, endpoint), None, lambda request: store.get(request.key))
-        if isinstance(found, Request):
-            line = {"custom_id": found.key, "method": "POST", "url": URL, "body": found.body}
-            lines[found.key] = dump(line) + b"\n"
+    written = set[str]()
     with disk.atomic(path) as file:
-        for data in lines.values():
-            file.write(data)
-    return len(lines)
+        for call in calls:
+            found = go_on(walk(call, endpoint), None, lambda request: store.get(request.key))
+            if isinstance(found, Request) and found.key not in written:
+                line = {"custom_id": found.key, "method": "POST", "url": URL, "body": found.body}
+                file.write(dump(line) + b"\n")
+                written.add(found.key)
+    return len(written)
 
 
 def read(path: Path, store: Store) -> Taken:

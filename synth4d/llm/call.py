@@ -62,12 +62,28 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """Of all replies to one call."""
+
+    prompt: int = 0
+    cached: int = 0
+    """Of `prompt`."""
+    completion: int = 0
+
+    def plus(self, reply: Reply) -> Tokens:
+        return Tokens(
+            self.prompt + (reply.prompt or 0), self.cached + reply.cached, self.completion + (reply.completion or 0)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Answer(Generic[M]):
     value: M
     key: str
     """Of the reply that was used."""
     faults: tuple[str, ...] = ()
     """What was wrong with the replies before it."""
+    tokens: Tokens = field(default=Tokens(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +94,7 @@ class Rejected:
     faults: tuple[str, ...]
     raw: tuple[str, ...] = field(repr=False)
     """The text of every reply, as it came."""
+    tokens: Tokens = field(default=Tokens(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +113,13 @@ def walk(call: Call[M], endpoint: Endpoint) -> Steps[M]:
     faults: list[str] = []
     raw: list[str] = []
     fed_back: list[JSON] = []
-    reason = ""
+    reason, tokens = "", Tokens()
     for attempt in range(endpoint.attempts):
         request = _request(call, endpoint, attempt, fed_back)
         reply = yield request
+        tokens = tokens.plus(reply)
         try:
-            return Answer(_judge(reply, call), request.key, tuple(faults))
+            return Answer(_judge(reply, call), request.key, tuple(faults), tokens)
         except Unfit as unfit:
             reason = f"{unfit.fault}: {unfit}"
             told_before = unfit.fault in TOLD_ONCE.intersection(faults)
@@ -110,7 +128,7 @@ def walk(call: Call[M], endpoint: Endpoint) -> Steps[M]:
             fed_back = _feedback(reply, unfit)
             if reply.status != 200 or told_before:
                 break
-    return Rejected(reason, tuple(faults), tuple(raw))
+    return Rejected(reason, tuple(faults), tuple(raw), tokens)
 
 
 def go_on(steps: Steps[M], reply: Reply | None, known: Callable[[Request], Reply | None]) -> Request | Outcome[M]:

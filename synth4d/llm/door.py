@@ -71,25 +71,37 @@ class Door:
         wrong key, an unknown model), or, offline, at the first request that is not in the store. What came before
         is stored: the same calls go on from there. A call that the server failed `tries` times is Pending.
         """
+        outcomes, open_ = self._look_up(calls, only_good=not self.offline)
+        if open_ and self.offline:
+            damaged = f" ({self.store.damaged} damaged rows)" if self.store.damaged else ""
+            raise ModelError(f"offline: {open_[0][2]} is not in {self.store.path}{damaged}; run it online once")
+        if open_:
+            asyncio.run(self._gather(open_, outcomes))
+        return cast("list[Outcome[M]]", outcomes)
+
+    def known(self, calls: Sequence[Call[M]]) -> list[Outcome[M]]:
+        """The outcome of each call, in order, as far as the store has it; Pending for the rest. Asks nothing."""
+        outcomes, open_ = self._look_up(calls, only_good=False)
+        for i, _, request in open_:
+            outcomes[i] = self._closed(request.kind, Pending("it waits to be asked"))
+        return cast("list[Outcome[M]]", outcomes)
+
+    def _look_up(self, calls: Sequence[Call[M]], only_good: bool) -> tuple[list[Outcome[M] | None], list[Open[M]]]:
+        """What the store says to each call, and the calls that stand at a request that is not in it."""
         outcomes: list[Outcome[M] | None] = [None] * len(calls)
         open_: list[Open[M]] = []
         for i, call in enumerate(calls):
             self.ledger.kinds[call.kind].asked += 1
             steps = walk(call, self.endpoint)
-            found = go_on(steps, None, self._known)
-            if not isinstance(found, Request):
-                outcomes[i] = self._closed(call.kind, found)
-            elif self.offline:
-                damaged = f" ({self.store.damaged} damaged rows)" if self.store.damaged else ""
-                raise ModelError(f"offline: {found} is not in {self.store.path}{damaged}; run it online once")
-            else:
+            found = go_on(steps, None, lambda request: self._known(request, only_good))
+            if isinstance(found, Request):
                 open_.append((i, steps, found))
-        if open_:
-            asyncio.run(self._gather(open_, outcomes))
-        return cast("list[Outcome[M]]", outcomes)
+            else:
+                outcomes[i] = self._closed(call.kind, found)
+        return outcomes, open_
 
-    def _known(self, request: Request) -> Reply | None:
-        reply = self.store.get(request.key, only_good=not self.offline)
+    def _known(self, request: Request, only_good: bool = True) -> Reply | None:
+        reply = self.store.get(request.key, only_good=only_good)
         if reply is not None:
             self.ledger.kinds[request.kind].replayed += 1
             self.ledger.used(request.kind, reply)

@@ -99,20 +99,29 @@ def unwrap(text: str) -> str:
 def parse(text: str, model: type[M]) -> M:
     """The one JSON object that a reply is; Unfit says what is wrong with it, in one line fit to be fed back."""
     try:
-        data = json.loads(unwrap(text), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
-        json.dumps(data, ensure_ascii=False).encode()
-    except RecursionError:
-        raise Unfit("json", "it is nested too deeply") from None
-    except UnicodeEncodeError:
-        raise Unfit("json", "a \\u escape is half of a character") from None
+        data = strict(unwrap(text))
     except ValueError as error:
-        raise Unfit("json", f"it is not one JSON value: {error}") from None
+        raise Unfit("json", str(error)) from None
     try:
         return model.model_validate(data, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[:3]
         said = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the reply'}: {e['msg']}" for e in first)
         raise Unfit("schema", f"it does not fit the schema: {said}") from None
+
+
+def strict(text: str) -> Any:
+    """One JSON value: no key twice in an object, no NaN, no half characters. ValueError says what is wrong."""
+    try:
+        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
+        json.dumps(data, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise ValueError("a \\u escape is half of a character") from None
+    except ValueError as error:
+        raise ValueError(f"it is not one JSON value: {error}") from None
+    return data
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> JSON:

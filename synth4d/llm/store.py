@@ -140,19 +140,21 @@ class Store:
 
     async def _flush(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._waiting:
-            now, self._waiting = self._waiting, []
-            rows = [(key, reply) for key, reply, _ in now]
-            try:
-                standing = await loop.run_in_executor(self._writer, self.put_all, rows)
-            except ModelError as error:
-                for _, _, future in now:
-                    future.set_exception(error)
-                    future.exception()  # seen, even if its caller has gone
-            else:
-                for (_, _, future), reply in zip(now, standing, strict=True):
-                    future.set_result(reply)
-        self._flushing = None
+        try:
+            while self._waiting:
+                now, self._waiting = self._waiting, []
+                rows = [(key, reply) for key, reply, _ in now]
+                try:
+                    standing = await loop.run_in_executor(self._writer, self.put_all, rows)
+                except ModelError as error:
+                    for _, _, future in now:
+                        future.set_exception(error)
+                        future.exception()  # seen, even if its caller has gone
+                else:
+                    for (_, _, future), reply in zip(now, standing, strict=True):
+                        future.set_result(reply)
+        finally:  # a run that is stopped cancels this too
+            self._flushing = None
 
 
 def _digest(key: str, data: bytes) -> bytes:

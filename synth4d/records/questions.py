@@ -78,3 +78,6 @@ class Reject(Record):
 
     key: str
     question: Question
+    """Without turns where a model gave nothing that could be made a question."""
+    raw: list[str] = Field(default_factory=list)
+    """What the model said then, each reply cut at a length."""

@@ -126,15 +126,15 @@ def _varied(questions: list[Question]) -> list[Question]:
     return [question for _, _, question in sorted(chosen, key=lambda r: r[1])]
 
 
-def _examples(rejects: list[Reject]) -> dict[str, list[Question]]:
+def _examples(rejects: list[Reject]) -> dict[str, list[Reject]]:
     """A few rejected questions of each reason, the commonest reasons first."""
-    out: dict[str, list[Question]] = {}
+    out: dict[str, list[Reject]] = {}
     count: dict[str, int] = {}
     for reject in rejects:
         reason = reject.question.verdict.reason if reject.question.verdict else "none"
         count[reason] = count.get(reason, 0) + 1
         if len(out.setdefault(reason, [])) < EXAMPLES:
-            out[reason].append(reject.question)
+            out[reason].append(reject)
     return {reason: out[reason] for reason in sorted(out, key=lambda r: (-count[r], r))}
 
 

@@ -25,6 +25,27 @@ class KindRow:
     rejected: int
 
 
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """What a model was asked for questions of one kind, and what it cost; over all runs that made the dataset."""
+
+    kind: str
+    """What for, and the questions' kind: author space.distance."""
+    asked: int
+    answered: int
+    rejected: dict[str, int]
+    """By what was wrong with the last reply."""
+    faults: dict[str, int]
+    """Of all replies, and of requests that failed."""
+    hits: int
+    """Requests sent."""
+    prompt: int
+    completion: int
+    """Tokens."""
+    usd: float
+    """At most: replies that were lost on their way count at their worst."""
+
+
 @dataclass(slots=True)
 class Summary:
     """Counts over a whole dataset."""
@@ -46,6 +67,8 @@ class Summary:
     quarantine: list[Quarantine] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     """Processor seconds of each stage over all shots; empty where run.json is missing."""
+    model: list[ModelRow] = field(default_factory=list)
+    """Empty where no model was asked; the last row is the sum."""
     workers: int = 0
     wall_seconds: float = 0.0
 
@@ -99,8 +122,26 @@ def summarise(folder: Path) -> Summary:
     if (folder / "run.json").exists():
         cost: dict[str, Any] = disk.read_json(folder / "run.json")
         summary.seconds = {str(k): float(v) for k, v in cost["totals"]["seconds"].items()}
+        summary.model = _model(cost.get("model", {}))
         summary.workers, summary.wall_seconds = int(cost["workers"]), float(cost["seconds"])
     return summary
+
+
+def _model(rows: dict[str, dict[str, Any]]) -> list[ModelRow]:
+    found = [_row(kind, row) for kind, row in sorted(rows.items())]
+    if not found:
+        return []
+    names = ("asked", "answered", "hits", "prompt", "completion", "usd")
+    sums = {name: sum(getattr(row, name) for row in found) for name in names}
+    rejected, faults = (sum((Counter(getattr(r, n)) for r in found), Counter[str]()) for n in ("rejected", "faults"))
+    return [*found, ModelRow("all", rejected=dict(rejected), faults=dict(faults), **sums)]
+
+
+def _row(kind: str, row: dict[str, Any]) -> ModelRow:
+    counts = {name: row.get(name, 0) for name in ("asked", "answered", "hits", "prompt", "completion")}
+    faults = Counter(row.get("faults", {})) + Counter(row.get("failures", {}))
+    usd = row.get("usd", 0.0) + row.get("usd_lost", 0.0)
+    return ModelRow(kind, rejected=row.get("rejected", {}), faults=dict(faults), usd=usd, **counts)
 
 
 def _count(summary: Summary, members: dict[str, bytes], where: str) -> None:

@@ -75,13 +75,14 @@ class Cluster:
 
     _ray: Any = None
 
-    def __init__(self, workers: int, address: str | None) -> None:
+    def __init__(self, workers: int, address: str | None, secret: str = "") -> None:
         self._running: dict[Any, Job] = {}
         self._begun: dict[Any, float] = {}
         self._looked = 0.0
         self._temporary = own_folder() if address is None else None
         try:
-            workers = self._start(workers, address)
+            with _without(secret):
+                workers = self._start(workers, address)
         except BaseException:
             self.close()
             raise
@@ -179,12 +180,15 @@ class Cluster:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
 
-def open_pool(workers: int, address: str | None) -> Pool:
-    """Workers of an own local cluster (0: this process), or all CPUs of the cluster at an address."""
+def open_pool(workers: int, address: str | None, secret: str = "") -> Pool:
+    """Workers of an own local cluster (0: this process), or all CPUs of the cluster at an address.
+
+    `secret` names a variable of the environment that no worker gets.
+    """
     if address is None and workers == 0:
         os.environ.update(THREADS)
         return Here()
-    return Cluster(workers, address)
+    return Cluster(workers, address, secret)
 
 
 def _import_ray() -> Any:
@@ -209,6 +213,17 @@ def _environment(values: dict[str, str]) -> Any:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _without(name: str) -> Any:
+    """Keep a variable from the processes started within."""
+    value = os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[name] = value
 
 
 def _why_died(job: Job, error: BaseException) -> str:

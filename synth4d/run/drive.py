@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
 from collections.abc import Iterator
@@ -15,11 +16,11 @@ from synth4d import disk
 from synth4d.config import RunConfig
 from synth4d.errors import SynthError
 from synth4d.records import DatasetRecord, dump
-from synth4d.run import cluster, commit, fit, publish, stages
+from synth4d.run import cluster, commit, fit, publish, stages, talks
 from synth4d.run.folder import Folder, opened
 from synth4d.run.plan import SceneRef, make
 from synth4d.run.progress import Display, Tally, display
-from synth4d.run.work import Job, Make, Result, Totals, finished, give_up
+from synth4d.run.work import Finish, Job, Make, Result, Totals, finished, give_up
 from synth4d.types import Shot
 
 ERROR_TRIES = 2
@@ -44,8 +45,8 @@ class Outcome:
         return 3 if self.record.quarantined else 0
 
 
-class Stopped(BaseException):
-    """A signal asked the run to stop."""
+class Stopped(KeyboardInterrupt):
+    """A signal asked the run to stop. (Of this type asyncio lets through what is raised within it.)"""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}; the same command goes on from here")
@@ -59,13 +60,14 @@ def dataset(
     workers: int,
     ray_address: str | None = None,
     work: Make | None = None,
+    finish: Finish | None = None,
     scenes: tuple[SceneRef, ...] | None = None,
     quiet: bool = False,
 ) -> Outcome:
     """Make the dataset of a config in a folder, or finish the one that was begun there.
 
     The digest depends on the config, the scenes and the code alone: not on workers, order, signals or kills.
-    `work` and `scenes` stand in for the stages and their scenes in tests.
+    `work`, `finish` and `scenes` stand in for the stages and their scenes in tests.
     """
     start = time.monotonic()
     config = fit.settled(config, quiet, here=ray_address is None)
@@ -74,9 +76,10 @@ def dataset(
         record, redone = folder.finished(), 0
         if record is None:
             folder.begin()
-            run = _Run(folder, work or stages.make, display(len(plan), quiet))
+            run = _Run(folder, work or stages.make, finish or stages.finish, display(len(plan), quiet))
             try:
                 run.shots(workers, ray_address)
+                run.talks()
             finally:
                 run.display.close()
             record, totals = commit.publish(folder, run.committer.names)
@@ -89,6 +92,7 @@ def dataset(
                 made=redone,
                 totals=totals,
                 failures=run.failures,
+                model=talks.accounts(folder.work, totals),
             )
             publish.write(folder.out, record, cost)
             disk.write_atomic(folder.out / disk.DATASET, dump(record) + b"\n")
@@ -102,6 +106,7 @@ class _Run:
 
     folder: Folder
     work: Make
+    finish: Finish
     display: Display
     tally: Tally = field(init=False)
     committer: commit.Committer = field(init=False)
@@ -109,6 +114,8 @@ class _Run:
     tries: dict[str, int] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     """Traces of the shots that were given up, for run.json."""
+    open: list[int] = field(default_factory=list)
+    """Positions of the shots that only lack their questions."""
     redone: int = 0
 
     def __post_init__(self) -> None:
@@ -121,7 +128,7 @@ class _Run:
         first = next(missing, None)
         if first is None:
             return
-        with _pool(workers, address) as pool:
+        with _pool(workers, address, self.folder.plan.config.llm.key_env) as pool:
             self._submit(pool, first)
             more = True
             while self.jobs or more:
@@ -136,6 +143,17 @@ class _Run:
                 self.tally.tick()
                 self.display.update(self.tally)
 
+    def talks(self) -> None:
+        """Ask the questions of the shots that a model takes part in."""
+        if self.open:
+            talks.hold_all(self.folder, sorted(self.open), self.finish, self._asked)
+
+    def _asked(self, shot: Shot, stats: Totals) -> None:
+        self.redone += 1
+        self.tally.asked(stats)
+        self.committer.finish(shot.key)
+        self.display.update(self.tally)
+
     def _missing(self) -> Iterator[Shot]:
         """The shots that no run has finished yet, in plan order; what is found finished is committed."""
         plan = self.folder.plan
@@ -145,6 +163,9 @@ class _Run:
             end = finished(self._job(shot).path, plan.digest)
             if end is None:
                 yield shot
+            elif end.open:
+                self.tally.boxed()
+                self.open.append(shot.index)
             else:
                 self.tally.known(end.stats, int(end.quarantine is not None))
                 self.committer.finish(shot.key)
@@ -172,14 +193,17 @@ class _Run:
             give_up(job, result.reason, tries, {}).save(job.path, job.plan)
         del self.jobs[result.key]
         self.tries.pop(result.key, None)
+        if result.open:
+            self.open.append(job.shot.index)
+            return
         self.redone += 1
         self.tally.add(result.stats or Totals(), int(result.stats is None))
         self.committer.finish(result.key)
 
 
 @contextmanager
-def _pool(workers: int, address: str | None) -> Iterator[cluster.Pool]:
-    pool = cluster.open_pool(workers, address)
+def _pool(workers: int, address: str | None, secret: str) -> Iterator[cluster.Pool]:
+    pool = cluster.open_pool(workers, address, secret)
     with _stoppable():  # Ray has put a handler of its own in place of ours
         try:
             yield pool
@@ -191,13 +215,20 @@ def _pool(workers: int, address: str | None) -> Iterator[cluster.Pool]:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into Stopped; from then on they are ignored, so that the end is orderly."""
+    """Turn the first SIGINT or SIGTERM into Stopped; from then on they are ignored, so that the end is orderly.
+
+    Where an event loop runs it is raised by the loop, in none of its tasks, so that these are cancelled.
+    """
     numbers = (signal.SIGINT, signal.SIGTERM)
 
     def stop(signum: int, frame: FrameType | None) -> None:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
-        raise Stopped(signum)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise Stopped(signum) from None
+        loop.call_soon_threadsafe(_raise, Stopped(signum))
 
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
@@ -209,6 +240,10 @@ def _stoppable() -> Iterator[None]:
         raise
     else:
         _restore(before)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def _restore(handlers: dict[signal.Signals, Any]) -> None:

@@ -15,15 +15,18 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from synth4d import disk
+from synth4d.config import RunConfig
 from synth4d.errors import ConfigError, SynthError
 from synth4d.records import JSON, DatasetRecord, dump
-from synth4d.run.plan import Plan
+from synth4d.run.plan import Plan, SceneRef
 
 OURS = re.compile(
     r"((dataset|run)\.json|(manifest|rejects|quarantine)\.jsonl|report\.html|README\.md|\.work|[a-z0-9_]+-\d{6,}\.(tar|idx))"
-    rf"({re.escape(disk.TEMPORARY)}.*)?"
+    rf"({re.escape(disk.TEMPORARY)}.*)?|replies\.sqlite(-wal|-shm)?"
 )
 """What a run leaves in its folder, finished or killed."""
+REPLIES = "replies.sqlite"
+"""What a model said: it was paid for, and stays where all else is made anew."""
 
 
 class Folder:
@@ -33,6 +36,12 @@ class Folder:
         self.out = out
         self.plan = plan
         self.work = out / ".work" / plan.digest[:16]
+
+    @property
+    def replies(self) -> Path:
+        """Where a model's replies are kept."""
+        named = self.plan.config.llm.store
+        return Path(named) if named else self.out / REPLIES
 
     def finished(self) -> DatasetRecord | None:
         """The dataset.json of this very plan, if the folder is complete."""
@@ -101,7 +110,7 @@ def _refuse_foreign(out: Path, plan: Plan) -> None:
     names = sorted(e.name for e in out.iterdir() if e.name != ".lock")
     ours = disk.DATASET in names or ".work" in names
     for name in names:
-        if not ours or not OURS.fullmatch(name):
+        if not OURS.fullmatch(name) or not (ours or name.startswith(REPLIES)):
             raise ConfigError(f"{out}: holds {name!r}, which is no dataset's; choose an empty folder for --out")
     found = _dataset(out)
     if found is not None and found.plan != plan.digest:
@@ -129,7 +138,22 @@ def _dataset(out: Path) -> DatasetRecord | None:
 
 
 def _plan_record(plan: Plan) -> JSON:
-    return {"plan": plan.digest, "config": plan.record(), "versions": plan.versions}
+    """`run` is the whole config, with what is only of this run: for `synth4d ask`."""
+    run = plan.config.model_dump(mode="json")
+    return {"plan": plan.digest, "config": plan.record(), "versions": plan.versions, "run": run}
+
+
+def unfinished(out: Path) -> Plan:
+    """The plan of the run that was begun in a folder; ConfigError where there is none."""
+    found = [r for r in map(_read_plan, sorted((out / ".work").glob("*"))) if r is not None]
+    if len(found) != 1:
+        raise ConfigError(f"{out}: holds no unfinished run; `synth4d dataset … --out {out}` begins one")
+    try:
+        config = RunConfig.model_validate(found[0]["run"])
+        scenes = tuple(SceneRef(name, "", "") for name in found[0]["config"]["scenes"])
+        return Plan(config, scenes, found[0]["versions"], found[0]["plan"])
+    except (ValidationError, KeyError) as error:
+        raise ConfigError(f"{out}/.work: is of another version of synth4d ({type(error).__name__})") from None
 
 
 def _read_plan(work: Path) -> JSON | None:

@@ -56,8 +56,11 @@ class Plan:
         return map(self.shot, range(len(self)))
 
     def record(self) -> records.JSON:
-        """The config as it is published: scenes by name, so that no path of this machine is in it."""
-        return {**self.config.model_dump(mode="json"), "scenes": [s.name for s in self.scenes]}
+        """The config as it is published: scenes by name, so that no path of this machine is in it; of a model that
+        is asked what shapes the bytes."""
+        config = self.config
+        llm = config.llm.shapes() if config.asks_a_model else {}
+        return {**config.model_dump(mode="json"), "scenes": [s.name for s in self.scenes], "llm": llm}
 
     def shot(self, index: int) -> Shot:
         """The shot at a position of the plan."""

@@ -44,6 +44,16 @@ class Tally:
             self.stages[stage] += totals.shots
         self.add(totals, quarantined)
 
+    def boxed(self) -> None:
+        """A shot of an earlier run that only lacks its questions."""
+        for stage in STAGES[:-1]:
+            self.stages[stage] += 1
+
+    def asked(self, totals: Totals) -> None:
+        """A shot that has its questions now."""
+        self.stages[STAGES[-1]] += 1
+        self.add(totals, 0)
+
     def add(self, totals: Totals, quarantined: int) -> None:
         """Shots that are finished now."""
         self.committed += totals.shots

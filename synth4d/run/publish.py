@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pydantic import Field
+
 from synth4d import disk, report
-from synth4d.records import DatasetRecord, Record, dump
+from synth4d.records import JSON, DatasetRecord, Record, dump
 from synth4d.run.work import Totals
 
 RUN = "run.json"
@@ -24,6 +26,8 @@ class RunRecord(Record):
     totals: Totals
     """Over all runs that made this dataset; `seconds` is processor time of each stage."""
     failures: dict[str, str]
+    model: dict[str, JSON] = Field(default_factory=dict)
+    """By kind of call, over all runs: what a model was asked, what came of it, tokens and dollars."""
 
 
 def write(out: Path, record: DatasetRecord, run: RunRecord) -> None:

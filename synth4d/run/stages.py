@@ -1,16 +1,22 @@
-"""The straight way of one shot: scene → simulate → render → annotate → ask → filter. Runs in a worker."""
+"""The straight way of one shot: scene → simulate → render → annotate → ask → filter.
+
+All of it runs in a worker, unless a model takes part: then the worker leaves the templates' questions, and the rest is
+a talk that the driver holds.
+"""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from synth4d import seeds
 from synth4d.config import RunConfig
-from synth4d.records import CameraRecord, Label, dump
+from synth4d.llm import Talk
+from synth4d.records import CameraRecord, Facts, Label, Question, Reject, dump
 from synth4d.run.plan import SceneRef
-from synth4d.run.work import Clock, Made
+from synth4d.run.work import Clock, Judged, Made
 from synth4d.types import Shot
 
 if TYPE_CHECKING:
@@ -59,10 +65,40 @@ def make(shot: Shot, config: RunConfig, scene_path: str, attempt: int, clock: Cl
     with clock.stage("ask"):
         absent = _labels(scene)
         questions = ask(facts, seen, rng=rng("ask"), total=config.questions, absent=absent)
+    members["facts.json"] = dump(facts)
+    if config.asks_a_model:
+        words = [[category, label.model_dump(mode="json")] for category, label in absent]
+        return Made(
+            members, [], shot.frames, 0, {"asked": dump(questions), "absent": dump(words), "pixels": dump(viewed)}
+        )
     with clock.stage("filter"):
         kept, rejected = sift(questions, facts, viewed, seen)
-    members |= {"facts.json": dump(facts), "qa.json": dump(kept)}
+    members["qa.json"] = dump(kept)
     return Made(members, rejected, shot.frames, len(kept))
+
+
+def finish(shot: Shot, config: RunConfig, parts: dict[str, bytes]) -> Talk[Judged]:
+    """The end of a shot's way where a model takes part: ask → filter."""
+    from synth4d.ask.author import By, Clip, talk
+    from synth4d.ask.author_reword import reword
+    from synth4d.ask.template import load
+    from synth4d.filter import sift
+
+    facts = Facts.model_validate_json(parts["facts.json"])
+    viewed = Facts.model_validate_json(parts["pixels"])
+    seen = CameraRecord.model_validate_json(parts["camera.json"])
+    questions = [Question.model_validate(q) for q in json.loads(parts["asked"])]
+    absent = [(category, Label.model_validate(label)) for category, label in json.loads(parts["absent"])]
+    clip = Clip(facts, seen, load(), seeds.rng(shot.run_seed, shot.scene, shot.key, "author"), absent)
+    by = By(config.llm.model, config.llm.prompts, config.llm.max_tokens)
+    seed = seeds.seed(shot.run_seed, shot.scene, shot.key, config.author)
+    rejects = list[Reject]()
+    if config.author == "openai":
+        questions, rejects = yield from talk(clip, questions, by, seed)
+    elif config.author == "template+openai":
+        questions = yield from reword(clip, questions, by, seed)
+    kept, rejected = sift(questions, facts, viewed, seen)
+    return Judged(kept, rejects + [Reject(key=shot.key, question=q) for q in rejected])
 
 
 def _labels(scene: Scene) -> list[tuple[str, Label]]:

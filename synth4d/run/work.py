@@ -17,7 +17,8 @@ from pydantic import Field
 
 from synth4d.config import RunConfig
 from synth4d.errors import CannotHappen, ShardError
-from synth4d.records import Quarantine, Question, Record, Reject, dump
+from synth4d.llm import Talk
+from synth4d.records import JSON, Quarantine, Question, Record, Reject, dump
 from synth4d.run import box
 from synth4d.types import Shot
 
@@ -34,17 +35,30 @@ class Totals(Record):
     kept: int = 0
     rejected: int = 0
     seconds: dict[str, float] = Field(default_factory=dict)
+    model: dict[str, JSON] = Field(default_factory=dict)
+    """By kind of call to a model: asked, answered, rejected by fault, all faults of replies, tokens."""
 
     def plus(self, other: Totals) -> Totals:
-        stages = sorted(self.seconds.keys() | other.seconds.keys())
         return Totals(
             shots=self.shots + other.shots,
             attempts=self.attempts + other.attempts,
             frames=self.frames + other.frames,
             kept=self.kept + other.kept,
             rejected=self.rejected + other.rejected,
-            seconds={s: round(self.seconds.get(s, 0.0) + other.seconds.get(s, 0.0), 4) for s in stages},
+            seconds=added(self.seconds, other.seconds),
+            model=added(self.model, other.model),
         )
+
+
+def added(a: JSON, b: JSON) -> JSON:
+    """Counts together, however deep."""
+    total = dict(a)
+    for key, value in b.items():
+        if isinstance(value, dict):
+            total[key] = added(total.get(key, {}), value)
+        else:
+            total[key] = round(total.get(key, 0) + value, 6)
+    return dict(sorted(total.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,16 @@ class Made:
     rejects: list[Question]
     frames: int
     kept: int
+    open: dict[str, bytes] = field(default_factory=dict)
+    """Where a model takes part: what the talk about the shot needs besides. Its questions are still missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How a talk about a shot ends."""
+
+    kept: list[Question]
+    rejects: list[Reject]
 
 
 class Clock:
@@ -78,6 +102,8 @@ class Clock:
 
 Make = Callable[[Shot, RunConfig, str, int, Clock], Made]
 """(shot, config, path of its scene, attempt, clock) → Made. After CannotHappen the next attempt is called."""
+Finish = Callable[[Shot, RunConfig, dict[str, bytes]], Talk[Judged]]
+"""(shot, config, members and open parts) → the talk that gives the shot its questions. Runs in the driver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +133,8 @@ class Result:
     trace: str = ""
     stats: Totals | None = None
     """Of a sample that was made; None where there is none."""
+    open: bool = False
+    """The box is not finished: its questions are to be asked."""
 
 
 # ---- The box of a finished shot ------------------------------------------------------------------
@@ -121,9 +149,12 @@ class Finished:
     rejects: bytes = b""
     """Rows of rejects.jsonl."""
     quarantine: Quarantine | None = None
+    open: dict[str, bytes] = field(default_factory=dict)
+    """As Made.open; empty once the shot has its questions."""
 
     def save(self, path: Path, plan: str) -> None:
         parts = {f"member/{k}": v for k, v in self.members.items()} | {"rejects": self.rejects}
+        parts |= {f"open/{k}": v for k, v in self.open.items()}
         if self.quarantine is not None:
             parts["quarantine"] = dump(self.quarantine)
         # Three and a half times as many empty shots a second (41, 148); a damaged box is seen by its digest.
@@ -141,7 +172,13 @@ def finished(path: Path, plan: str) -> Finished | None:
         {k.removeprefix("member/"): v for k, v in parts.items() if k.startswith("member/")},
         parts["rejects"],
         Quarantine.model_validate_json(parts["quarantine"]) if "quarantine" in parts else None,
+        {k.removeprefix("open/"): v for k, v in parts.items() if k.startswith("open/")},
     )
+
+
+def rejected(rejects: list[Reject]) -> bytes:
+    """Rows of rejects.jsonl."""
+    return b"".join(dump(r) + b"\n" for r in rejects)
 
 
 def give_up(job: Job, reason: str, attempts: int, seconds: dict[str, float]) -> Finished:
@@ -167,7 +204,7 @@ def perform(job: Job, bounded: bool = True) -> Result:
         end.save(job.path, job.plan)
     except ShardError as e:
         return Result(job.shot.key, "fatal", one_line(e))
-    return Result(job.shot.key, "done", stats=None if end.quarantine else end.stats)
+    return Result(job.shot.key, "done", stats=None if end.quarantine else end.stats, open=bool(end.open))
 
 
 def _attempts(job: Job, clock: Clock) -> Finished:
@@ -178,7 +215,7 @@ def _attempts(job: Job, clock: Clock) -> Finished:
         except CannotHappen as e:
             reason = one_line(e)
             continue
-        rows = [dump(Reject(key=job.shot.key, question=q)) + b"\n" for q in made.rejects]
+        rows = rejected([Reject(key=job.shot.key, question=q) for q in made.rejects])
         stats = Totals(
             shots=1,
             attempts=attempt + 1,
@@ -187,7 +224,7 @@ def _attempts(job: Job, clock: Clock) -> Finished:
             kept=made.kept,
             rejected=len(made.rejects),
         )
-        return Finished(stats, made.members, b"".join(rows))
+        return Finished(stats, made.members, rows, open=made.open)
     return give_up(job, f"can't happen: {reason}", job.config.max_attempts, clock.seconds)
 
 
