@@ -209,3 +209,17 @@ def test_facts_are_deterministic() -> None:
     known, seen, clip = opened
     again = world.facts(wm.shot(T), STAGE.world, stories.opened(STAGE), clip)
     assert dump(again) == dump(known) and dump(pixels.facts(known, clip)) == dump(seen)
+
+
+def test_what_hides_what_is_told_by_the_steps_of_depth() -> None:
+    """Where both witnesses say what hides a prop they agree in nine of ten frames (the rest are covers at
+    the border of what one would notice), and often something does."""
+    same, hidden, both = 0, 0, 0
+    for story in ("still", "put_onto", "pushed"):
+        known, seen, _ = told(story)
+        for a, b in zip(known.objects, seen.objects, strict=True):
+            for f in range(T if a.role == "prop" else 0):
+                x, y = at(a.hidden_by, f), at(b.hidden_by, f)
+                if x is not None and y is not None:
+                    both, same, hidden = both + 1, same + (x == y), hidden + bool(x)
+    assert both >= 100 and hidden >= 10 and same >= 0.9 * both, (both, hidden, same)
