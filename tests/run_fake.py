@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import fake_work
 
@@ -19,7 +18,7 @@ if __name__ == "__main__":
         address = workers if ":" in workers else None
         count = 1 if address else int(workers)
         end = run.dataset(
-            settings, Path(out), workers=count, ray_address=address, work=fake_work.make, scenes=fake_work.SCENES
+            settings, out, workers=count, ray_address=address, work=fake_work.make, scenes=fake_work.SCENES
         )
     except (SynthError, run.Stopped) as e:
         print(f"error: {e}", file=sys.stderr)

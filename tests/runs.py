@@ -19,14 +19,14 @@ HERE = Path(__file__).parent
 PATH = os.pathsep.join([str(HERE), str(HERE.parent)])
 
 
-def here(out: Path, *sets: str, shots: int = 13, workers: int = 0) -> run.Outcome:
+def here(out: Path | str, *sets: str, shots: int = 13, workers: int = 0) -> run.Outcome:
     """A run in this process."""
     settings = config.load(None, {"scenes": ["toy"], "shots": shots}, ("shard_samples=4", "max_attempts=3", *sets))
     return run.dataset(settings, out, workers=workers, work=fake_work.make, scenes=fake_work.SCENES, quiet=True)
 
 
 def process(
-    out: Path, workers: int | str = 0, *, seconds: float = 0, fake: str = "", shots: int = 13
+    out: Path | str, workers: int | str = 0, *, seconds: float = 0, fake: str = "", shots: int = 13
 ) -> subprocess.Popen[str]:
     env = os.environ | {"PYTHONPATH": PATH, "FAKE": fake, "FAKE_SECONDS": str(seconds)}
     command = [

@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
+from synth4d import machine
 from synth4d.errors import ConfigError, SynthError
 
 WIDE = "1000"
@@ -17,6 +18,7 @@ WIDE = "1000"
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `synth4d`; ends the process with the command's exit code."""
+    machine.settle()
     sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
 
 

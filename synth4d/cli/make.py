@@ -59,8 +59,8 @@ class Dataset:
 
     scenes: Annotated[Positional[tuple[str, ...]], arg(metavar="SCENE")] = ()
     """Names (`synth4d scenes` lists them) or paths of scene.yaml files; the config's if none is given."""
-    out: Annotated[Path | None, arg(metavar="DIR")] = None
-    """Folder to write to: empty, or holding this very run. Default: out/<scenes>."""
+    out: Annotated[str | None, arg(metavar="DIR|URL")] = None
+    """Where to write: empty, or holding this very run; a folder, or s3://bucket/prefix. Default: out/<scenes>."""
     config: Annotated[Path | None, arg(metavar="FILE")] = None
     """Run config. Default: pipelines/dataset.yaml."""
     shots: Annotated[int | None, arg(metavar="N")] = None
@@ -97,10 +97,10 @@ class Dataset:
         workers = run.cpus() if self.workers is None else self.workers
         if not 0 <= workers <= 1024:
             raise ConfigError(f"--workers {workers}: must be 0 (this process) to 1024")
-        out = self.out or Path("out") / "-".join(Path(s).parent.name if "." in s else s for s in settings.scenes)
-        end = run.dataset(settings, out, workers=workers, ray_address=self.ray_address)
-        if end.redone or not (out / report.PAGE).exists():
-            report.write(out)
+        out = self.out or f"out/{'-'.join(Path(s).parent.name if '.' in s else s for s in settings.scenes)}"
+        end = run.dataset(settings, out, workers=workers, ray_address=self.ray_address, page=report.write)
+        if "://" not in out and not (Path(out) / report.PAGE).exists():
+            report.write(Path(out))
         print(outcome(end))
         return end.exit_code
 

@@ -24,8 +24,8 @@ def outcome(end: Outcome) -> str:
     there = "" if end.redone else " (all of it was there already)"
     lines = [f"{r.committed} of {r.shots} shots, {r.frames} frames, {kept}, {end.seconds:.0f} s{there}"]
     if r.quarantined:
-        lines.append(f"{r.quarantined} shots quarantined: {end.out / 'quarantine.jsonl'} says why")
-    return "\n".join([*lines, f"digest {r.digest}", str(end.out / "report.html")])
+        lines.append(f"{r.quarantined} shots quarantined: {end.out}/quarantine.jsonl says why")
+    return "\n".join([*lines, f"digest {r.digest}", f"{end.out}/report.html"])
 
 
 def counted(counts: Mapping[str, int]) -> str:

@@ -19,6 +19,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Protocol
 
+from synth4d import machine
 from synth4d.errors import ConfigError, SynthError
 from synth4d.run.work import Job, Result, at_work, one_line, overdue_path, perform
 
@@ -27,8 +28,6 @@ OBJECT_STORE_BYTES = 80 << 20
 REACH_SECONDS = 10.0
 GRACE_SECONDS, LOOK_SECONDS = 10.0, 2.0
 """Beyond its time, a shot whose worker has not ended itself is given so long; how often we look for such."""
-THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")}
-"""BLAS results differ with the number of threads, and one frame per core is the fastest split anyway."""
 MARK = "SYNTH4D_SESSION"
 """Carried by every process of our own cluster, so that none is left behind and no other is touched."""
 GUEST = {
@@ -96,7 +95,7 @@ class Cluster:
         """Start or join a cluster; how many CPUs it has for us."""
         # Ray's core reads RAY_AUTH_MODE once, when it is imported.
         token = {} if "ray" in sys.modules else {"RAY_AUTH_MODE": "token"}
-        with _environment(THREADS | GUEST | token | {MARK: str(self._temporary)}):
+        with _environment(machine.SAME | GUEST | token | {MARK: str(self._temporary)}):
             self._ray = _import_ray()
             common = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
             if address is None:
@@ -115,7 +114,7 @@ class Cluster:
                     ) from None
             else:
                 _reach(address)
-                self._ray.init(address=address, runtime_env={"env_vars": THREADS}, **common)
+                self._ray.init(address=address, runtime_env={"env_vars": machine.SAME}, **common)
                 workers = int(self._ray.cluster_resources().get("CPU", 1))
         return max(1, workers)
 
@@ -186,7 +185,13 @@ def open_pool(workers: int, address: str | None, secret: str = "") -> Pool:
     `secret` names a variable of the environment that no worker gets.
     """
     if address is None and workers == 0:
-        os.environ.update(THREADS)
+        machine.settle()
+        if not machine.settled():
+            print(
+                "warning: numpy was imported with this processor's own paths, so last bits may differ from those of "
+                "`synth4d dataset`; call synth4d.machine.settle() before numpy is imported",
+                file=sys.stderr,
+            )
         return Here()
     return Cluster(workers, address, secret)
 
@@ -204,7 +209,7 @@ def _import_ray() -> Any:
 def _environment(values: dict[str, str]) -> Any:
     """Set variables for the processes started within; what the user has set himself for Ray stays."""
     before = {name: os.environ.get(name) for name in values}
-    os.environ.update({k: v for k, v in values.items() if k in THREADS or k not in os.environ})
+    os.environ.update({k: v for k, v in values.items() if k in machine.SAME or k not in os.environ})
     try:
         yield
     finally:

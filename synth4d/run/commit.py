@@ -121,7 +121,9 @@ def _commit(folder: Folder, chunk: Chunk) -> None:
     row = shard.write_shard(path, samples) if keys else None
     head = {"row": row.model_dump(mode="json") if row else None, "totals": totals.model_dump(mode="json")}
     parts = {"rejects": b"".join(rejects), "quarantine": b"".join(quarantine)}
-    box.write(_done_path(folder, chunk.split, chunk.number), head, parts)
+    mark = _done_path(folder, chunk.split, chunk.number)
+    box.write(mark, head, parts)
+    folder.share(*([path, disk.index_path(path)] if row else []), mark)
     for path in boxes.values():
         disk.remove(path)
 
@@ -147,8 +149,10 @@ def done(folder: Folder, at: tuple[str, int], check: bool) -> Done | None:
         return None
     head, parts = found
     row = ShardRow.model_validate(head["row"]) if head["row"] else None
-    if check and row is not None and not _intact(folder.out / row.name, row):
-        return None
+    if check and row is not None:
+        folder.recall(row.name, row.bytes)
+        if not _intact(folder.out / row.name, row):
+            return None
     return Done(row, parts["rejects"], parts["quarantine"], Totals.model_validate(head["totals"]))
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from synth4d import disk
+from synth4d import disk, report
 from synth4d.config import RunConfig
 from synth4d.errors import SynthError
 from synth4d.records import DatasetRecord, dump
-from synth4d.run import cluster, commit, fit, publish, stages, talks
+from synth4d.run import cluster, commit, fit, publish, remote, stages, talks
 from synth4d.run.folder import Folder, opened
 from synth4d.run.plan import SceneRef, make
 from synth4d.run.progress import Display, Tally, display
@@ -34,7 +34,7 @@ BEAT_SECONDS = 0.25
 class Outcome:
     """What a run ended with."""
 
-    out: Path
+    out: Path | str
     record: DatasetRecord
     redone: int
     """Shots that this run made; the others were there already."""
@@ -55,24 +55,26 @@ class Stopped(KeyboardInterrupt):
 
 def dataset(
     config: RunConfig,
-    out: Path,
+    out: Path | str,
     *,
     workers: int,
     ray_address: str | None = None,
     work: Make | None = None,
     finish: Finish | None = None,
     scenes: tuple[SceneRef, ...] | None = None,
+    page: Callable[[Path], object] | None = None,
     quiet: bool = False,
 ) -> Outcome:
-    """Make the dataset of a config in a folder, or finish the one that was begun there.
+    """Make the dataset of a config in a folder or beneath an fsspec URL, or finish the one that was begun there.
 
     The digest depends on the config, the scenes and the code alone: not on workers, order, signals or kills.
-    `work`, `finish` and `scenes` stand in for the stages and their scenes in tests.
+    `work`, `finish` and `scenes` stand in for the stages and their scenes in tests; `page` writes report.PAGE.
     """
     start = time.monotonic()
     config = fit.settled(config, quiet, here=ray_address is None)
     plan = make(config, fit.fitted(config, scenes if scenes is not None else stages.scenes(config.scenes), quiet))
-    with _stoppable(), opened(out.absolute(), plan) as folder:
+    place = remote.opened(str(out), plan) if "://" in str(out) else opened(Path(out).absolute(), plan)
+    with _stoppable(), place as folder:
         record, redone = folder.finished(), 0
         if record is None:
             folder.begin()
@@ -95,7 +97,12 @@ def dataset(
                 model=talks.accounts(folder.work, totals),
             )
             publish.write(folder.out, record, cost)
+            folder.share(*(folder.out / name for name in publish.LISTS))
             disk.write_atomic(folder.out / disk.DATASET, dump(record) + b"\n")
+            folder.share(folder.out / disk.DATASET)
+            if page is not None:
+                page(folder.out)
+                folder.share(folder.out / report.PAGE)
         folder.clear()
         return Outcome(out, record, redone, time.monotonic() - start)
 

@@ -57,6 +57,12 @@ class Folder:
         except OSError as e:
             raise ConfigError(f"{self.out}: can't be written: {e.strerror}") from None
 
+    def share(self, *paths: Path) -> None:
+        """What is committed is where it is read: nothing more to do."""
+
+    def recall(self, name: str, size: int) -> None:
+        """Have a committed shard here, as `share` left it."""
+
     def clear(self) -> None:
         """Remove the unfinished work; a worker of a killed run may still write there, hence the tries."""
         for _ in range(5):
@@ -113,18 +119,18 @@ def _refuse_foreign(out: Path, plan: Plan) -> None:
         if not OURS.fullmatch(name) or not (ours or name.startswith(REPLIES)):
             raise ConfigError(f"{out}: holds {name!r}, which is no dataset's; choose an empty folder for --out")
     found = _dataset(out)
-    if found is not None and found.plan != plan.digest:
-        why = _difference(found.config, found.versions, plan)
-        raise ConfigError(
-            f"{out}: holds the dataset of another plan ({why}); choose another --out or delete the folder"
-        )
+    if found is not None:
+        refuse_other(str(out), "the dataset", found.model_dump(), plan)
     for work in sorted((out / ".work").glob("*")) if found is None else []:
-        other = _read_plan(work)
-        if work.name != plan.digest[:16] and other is not None:
-            why = _difference(other["config"], other["versions"], plan)
-            raise ConfigError(
-                f"{out}: holds an unfinished run of another plan ({why}); choose another --out or delete it"
-            )
+        if work.name != plan.digest[:16] and (other := _read_plan(work)) is not None:
+            refuse_other(str(out), "an unfinished run", other, plan)
+
+
+def refuse_other(where: str, what: str, found: JSON, plan: Plan) -> None:
+    """ConfigError where what was found, a record with plan, config and versions, is of another plan."""
+    if found["plan"] != plan.digest:
+        why = _difference(found["config"], found["versions"], plan)
+        raise ConfigError(f"{where}: holds {what} of another plan ({why}); choose another --out or delete it")
 
 
 def _dataset(out: Path) -> DatasetRecord | None:

@@ -12,6 +12,8 @@ from synth4d.records import JSON, DatasetRecord, Record, dump
 from synth4d.run.work import Totals
 
 RUN = "run.json"
+LISTS = (disk.MANIFEST, disk.REJECTS, disk.QUARANTINE, RUN, "README.md")
+"""What is written at the end, before dataset.json."""
 
 
 class RunRecord(Record):
