@@ -42,11 +42,20 @@ class Stats:
 
     dir: Folder
     """A dataset's folder."""
+    blind: bool = False
+    """How often its questions are guessed from their text alone, by kind, before and after the blind probe."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """With --blind: write the rows here."""
 
     def __call__(self) -> int:
+        from synth4d.cli import blindness
         from synth4d.cli.text import print_summary
         from synth4d.report import summarise
 
+        if self.blind:
+            return blindness.report(self.dir, self.json)
+        if self.json is not None:
+            raise ConfigError("--json goes with --blind: stats has no other rows")
         print_summary(summarise(self.dir))
         return 0
 
