@@ -118,8 +118,8 @@ class Llm(Endpoint):
 class Blind(Part):
     """Which questions are dropped because they are guessed without looking."""
 
-    probe: Literal["none", "text", "openai"] = "none"
-    """Who guesses: nobody; a classifier of words, taught by other layouts; or a model, from the text alone."""
+    probe: Literal["none", "text"] = "none"
+    """Who guesses: nobody, or a classifier of words that learns from other layouts."""
     gap: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = 3.0
     """Points above chance that may be guessed of a kind."""
     folds: Annotated[int, Field(ge=2, le=100)] = 5

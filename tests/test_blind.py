@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from synth4d.filter import blind
+from synth4d.filter import blind, blind_model
 from synth4d.filter.blind import Asked, Row
 from synth4d.filter.guess import features, numeric_rank, words
+from synth4d.llm import Answer, Call, Outcome, Rejected, hold
 
 PLACES = ("on the counter", "in the drawer", "on the shelf", "in the sink")
 
@@ -35,7 +38,7 @@ def where(n: int, rng: np.random.Generator, usual: float, kind: str = "state.whe
 
 
 def row(pool: list[Asked], seed: int = 3) -> Row:
-    return blind.measure(pool, seed=seed)[0]
+    return blind.measure(pool, blind.by_words(seed))[0]
 
 
 def fair(seed: int = 0, n: int = 400) -> list[Asked]:
@@ -138,7 +141,9 @@ def test_pruning_ends_within_the_gap(usual: float) -> None:
     dropped = blind.prune(pool, seed=1, gap=0.03, folds=5, least=20)
     left = [a for a in pool if a.id not in dropped]
     assert dropped and set(dropped) < {a.id for a in pool}
-    assert all(r.gap <= 0.03 + 0.3 / r.n**0.5 for r in blind.measure(left, seed=99))  # half of a standard error
+    assert all(
+        r.gap <= 0.03 + 0.3 / r.n**0.5 for r in blind.measure(left, blind.by_words(99))
+    )  # half of a standard error
     assert all(reason.startswith("blind: ") for reason in dropped.values())
     # Most of what is dropped is the usual answer, as it should be.
     assert sum(a.said == PLACES[0] for a in pool if a.id in dropped) > 0.9 * len(dropped)
@@ -176,6 +181,35 @@ def test_order_and_hash_seed_change_nothing(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True)
         said.add(done.stdout)
     assert len(said) == 1
+
+
+# ---- By a model ----------------------------------------------------------------------------------
+
+
+def test_a_model_is_shown_words_only_and_scored_by_its_choices() -> None:
+    pool = where(30, np.random.default_rng(8), 0.8)
+    calls: list[Call[Any]] = []
+
+    def ask(some: Sequence[Call[Any]]) -> list[Outcome[Any]]:
+        calls.extend(some)
+        replies = [blind_model.Guesses(options=_counter(call.messages[1]["content"])) for call in some]
+        for call, reply in zip(some, replies, strict=True):
+            assert call.check is not None
+            call.check(reply)
+        return [Answer(reply, "key") for reply in replies[:-1]] + [Rejected("it would not", (), ())]
+
+    found = blind.measure(pool, lambda items: [[g] for g in hold([blind_model.guess(items)], ask)[0]])[0]
+    sure, chance = 24, 6 / 4  # of the last six, whose reply was rejected, chance
+    right = sum(a.options[a.right] == PLACES[0] for a in pool[:sure])
+    assert found.guessed == pytest.approx((right + chance) / 30)
+    assert "Where is the mug?" in calls[0].messages[1]["content"] and len(calls) == 2 * 3
+    with pytest.raises(ValueError, match="questions"):
+        calls[0].check and calls[0].check(blind_model.Guesses(options=[1]))
+
+
+def _counter(said: str) -> list[int]:
+    blocks = said.split("\n\n")
+    return [int(next(ln for ln in b.splitlines() if PLACES[0] in ln).split(".")[0]) for b in blocks]
 
 
 # ---- Words and numbers ---------------------------------------------------------------------------

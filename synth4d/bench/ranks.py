@@ -20,6 +20,7 @@ from synth4d.records import Facts
 
 QUESTIONS = 5000
 """Of each kind: a share of a quarter is then known to ±1.2 points (95 %); of 500 only to ±3.8."""
+TRIES = 10
 DRAFTS = 12
 """Answered drafts of a kind in a clip, each given options again and again."""
 
@@ -33,7 +34,7 @@ def run() -> dict[str, dict[str, object]]:
         rng = seeds.rng("bench", "ranks", name)
         drafts = [(facts, *draft) for facts, view in clips for draft in _drafts(name, view, rng)]
         for facts, value, pool in drafts:
-            for texts, place in _given(value, pool, facts, rng, QUESTIONS // len(drafts)):
+            for texts, place in _given(value, pool, facts, rng, -(-QUESTIONS // len(drafts))):
                 letters.setdefault(name, Counter())[len(texts), place] += 1
                 rank = numeric_rank(texts, place)
                 if rank is not None:
@@ -57,10 +58,14 @@ def _drafts(name: str, view: View, rng: np.random.Generator) -> list[tuple[Value
 def _given(
     value: Value, pool: Pool, facts: Facts, rng: np.random.Generator, times: int
 ) -> Iterator[tuple[list[str], int]]:
-    for _ in range(times):
+    """So many times, where the value has options at all: some numbers can seldom have every rank."""
+    for _ in range(TRIES * times):
         found = offered(value, pool, facts, rng)
         if found is not None:
+            times -= 1
             yield [word(v, facts).en for v in found[0]], found[1]
+        if not times:
+            return
 
 
 def _off(counts: list[int]) -> dict[str, object]:

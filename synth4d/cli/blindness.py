@@ -1,27 +1,57 @@
-"""`synth4d stats DIR --blind`: what is guessed from the text alone."""
+"""`synth4d stats DIR --blind text|openai`: what is guessed from the text alone."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from synth4d import dataset
-from synth4d.filter import blind, pool
+from synth4d import dataset, seeds
+from synth4d.errors import ConfigError, TryLater
+from synth4d.filter import blind, blind_model, pool
+from synth4d.filter.guess import Guess, Item
 
 LETTERS = "ABCDEFGH"
 
 
-def report(folder: Path, to: Path | None) -> int:
-    """Print a row a kind; the guesser's folds are drawn from the dataset's own seed, apart from the run's."""
+def by_words(folder: Path, to: Path | None) -> int:
+    """By the classifier; its folds are drawn from the dataset's own seed, apart from the run's."""
+    seed = int(dataset.read_dataset(folder).config["seed"])
+    return _report(folder, to, blind.by_words(seeds.seed(seed, "stats")))
+
+
+def by_model(folder: Path, to: Path | None, model: str, base_url: str, replies: Path) -> int:
+    """By a model that has the words only."""
+    from synth4d.llm import Door, Endpoint, hold
+
+    if not model:
+        raise ConfigError("--blind openai needs --model, and --base-url unless it is OpenAI's")
+    try:
+        endpoint = Endpoint(model=model, base_url=base_url)
+    except ValidationError as error:
+        raise ConfigError(f"--base-url: {error.errors()[0]['msg']}") from None
+    with Door(endpoint, replies, rng=seeds.rng("blind", "waits")) as door:
+
+        def guessing(items: Sequence[Item]) -> list[list[Guess]]:
+            found = [end for end in hold([blind_model.guess(items)], door.ask) if isinstance(end, list)]
+            if not found:
+                raise TryLater(f"{base_url}: no reply to some questions; the same command goes on from {replies}")
+            return [[g] for g in found[0]]
+
+        return _report(folder, to, guessing)
+
+
+def _report(folder: Path, to: Path | None, guessing: blind.Guessing) -> int:
+    """Print a row a kind."""
     kept, dropped = pool.read(folder)
-    seed = int(dataset.read_dataset(folder).config["seed"]) + 1
-    after = blind.measure(kept, seed=seed)
-    before = {(r.kind, r.form): r for r in (blind.measure(kept + dropped, seed=seed) if dropped else after)}
+    after = blind.measure(kept, guessing)
+    before = {(r.kind, r.form): r for r in (blind.measure(kept + dropped, guessing) if dropped else after)}
     table = Table("kind", "answered by", "n", "chance", "guessed", "95 %", "gap", "gap before", "right option",
                   box=None, pad_edge=False)  # fmt: skip
     for row in after:

@@ -1,7 +1,7 @@
 """The blind probe: how often questions are guessed by one who sees no video, and which to drop so that guessing fails.
 
-    measure(asked, seed=…)   a row a kind: guessed right, chance, letters and ranks of the right option
-    prune(asked, seed=…)     ids of questions to drop, with why
+    measure(asked, by_words(seed))   a row a kind: guessed right, chance, letters and ranks of the right option
+    prune(asked, seed=…)             ids of questions to drop, with why
 
 Questions with options, yes or no questions and short answers are probed apart: guessing an open answer is choosing
 among those that occur in its kind, numbers in steps of a third. Boxes, points, poses and texts are not probed.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -153,28 +153,37 @@ def groups(pool: Iterable[Asked]) -> Groups:
     return single + [g for g in whole if g[2]]
 
 
-def measure(pool: Iterable[Asked], *, seed: int, folds: int = 5) -> list[Row]:
-    """A row for every kind and form, and one for each form over all kinds; of kinds of one layout, none."""
+Guessing = Callable[[Sequence[Item]], list[list[Guess]]]
+"""What is guessed of each item, once or several times; of nothing where it can't be."""
+
+
+def measure(pool: Iterable[Asked], guessing: Guessing) -> list[Row]:
+    """A row for every kind and form, and one for each form over all kinds."""
     rows = []
     for kind, form, group in groups(pool):
-        if row := _row(kind, form, group, seed, folds):
-            rows.append(row)
+        items = [i for i in _items(group) if len(i.options) > 1]
+        if items and (guesses := guessing(items)):
+            rows.append(_scored(kind, form, items, guesses))
     return rows
 
 
-def _row(kind: str, form: Form, group: list[Asked], seed: int, folds: int) -> Row | None:
-    items = [i for i in _items(group) if len(i.options) > 1]
-    dealt = deals((i.layout for i in items), folds, seed)
-    if len(dealt[0]) < 2:
-        return None
-    guesser = Guesser(items, dealt)
-    return _scored(kind, form, items, [guesser.guess(i) for i in range(len(items))])
+def by_words(seed: int, folds: int = 5) -> Guessing:
+    """Guessing by a classifier that learns from the other folds; of items of one layout, nothing."""
+
+    def guessing(items: Sequence[Item]) -> list[list[Guess]]:
+        dealt = deals((i.layout for i in items), folds, seed)
+        if len(dealt[0]) < 2:
+            return []
+        guesser = Guesser(items, dealt)
+        return [guesser.guess(i) for i in range(len(items))]
+
+    return guessing
 
 
 def _scored(kind: str, form: Form, items: list[Item], guesses: list[list[Guess]]) -> Row:
-    """The mean over the dealings."""
+    """The mean over the guesses of each."""
     n = len(items)
-    guessed = sum(g.credit for some in guesses for g in some) / (DEALS * UNITS * n)
+    guessed = sum(g.credit for some in guesses for g in some) / (len(guesses[0]) * UNITS * n)
     low, high = interval(guessed, n)
     chance = sum(1 / len(i.options) for i in items) / n
     return Row(kind, form, n, chance, guessed, low, high, *_places(items if form == "options" else []))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 import inspect
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -39,22 +40,26 @@ def _consulted(function: Callable[..., Any]) -> frozenset[str]:
         if one in done or not isinstance(one, FunctionType):
             continue
         done.add(one)
-        for name in _names(one.__code__):
-            if name.isupper() and hasattr(margins, name):
-                found.add(name)
-            if name == "enough":
-                found |= {*VISIBLE}
-            for other in (one.__globals__.get(name), getattr(View, name, None)):
-                if getattr(other, "__module__", "").startswith("synth4d.program"):
-                    todo.append(other)  # type: ignore[arg-type]
+        for load, name in _loads(one.__code__):
+            if load == "LOAD_GLOBAL":
+                other = one.__globals__.get(name)
+            else:
+                other = getattr(View, name, None)
+                found |= {name} if name.isupper() and hasattr(margins, name) else set()
+                found |= {*VISIBLE} if name == "enough" else set()
+            if getattr(other, "__module__", "").startswith("synth4d.program"):
+                todo.append(other)  # type: ignore[arg-type]
     return frozenset(found)
 
 
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
+def _loads(code: CodeType) -> Iterator[tuple[str, str]]:
+    """Global names and attributes that code loads, its inner functions' too."""
+    for step in dis.get_instructions(code):
+        if step.opname in ("LOAD_GLOBAL", "LOAD_ATTR", "LOAD_METHOD"):
+            yield step.opname, str(step.argval)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _names(constant)
+            yield from _loads(constant)
 
 
 @lru_cache(maxsize=1)
