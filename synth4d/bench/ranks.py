@@ -20,7 +20,8 @@ from synth4d.records import Facts
 
 QUESTIONS = 5000
 """Of each kind: a share of a quarter is then known to ±1.2 points (95 %); of 500 only to ±3.8."""
-TRIES = 10
+TRIES = 30
+"""Draws for each that is wanted; of some numbers few have room for every rank."""
 DRAFTS = 12
 """Answered drafts of a kind in a clip, each given options again and again."""
 
