@@ -50,7 +50,8 @@ def _wrong(value: Value, pool: Pool, rng: np.random.Generator) -> list[Value]:
         few = len(set(pool.keys)) <= OPTIONS + 1
         return [Value("choice", key) for key in (dict.fromkeys(keys) if few else _drawn(keys, rng))]
     if pool.values:
-        return _drawn([v for v in pool.values if v != value], rng)
+        others = [v for v in pool.values if v != value]
+        return [others[i] for i in rng.permutation(len(others))[: OPTIONS - 1]]
     if value.type == "objects" and value.ordered:
         orders = [p for p in permutations(value.value) if list(p) != value.value]
         return [Value("objects", list(p), ordered=True) for p in _drawn(orders, rng)]
