@@ -115,6 +115,20 @@ class Llm(Endpoint):
         }  # fmt: skip
 
 
+class Blind(Part):
+    """Which questions are dropped because they are guessed without looking."""
+
+    probe: Literal["none", "text"] = "none"
+    """Who guesses: nobody, or a classifier of words that learns from other layouts."""
+    gap: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = 3.0
+    """Points above chance that may be guessed of a kind."""
+    folds: Annotated[int, Field(ge=2, le=100)] = 5
+    block: Annotated[int, Field(ge=1, le=100_000)] = 512
+    """Shots that are judged together; as many wait on disk to be committed."""
+    least: Annotated[int, Field(ge=2)] = 20
+    """Questions that a kind must have in a block to be judged."""
+
+
 class RunConfig(Part):
     """Everything a dataset follows from, apart from code and scene files."""
 
@@ -143,6 +157,7 @@ class RunConfig(Part):
     limits: Limits = Limits()
     nerf: Nerf = Nerf()
     llm: Llm = Llm()
+    blind: Blind = Blind()
 
     @property
     def asks_a_model(self) -> bool:

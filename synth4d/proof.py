@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -247,6 +247,23 @@ def _answer(turn: Turn, view: program.View) -> Iterator[str]:
     if dump(found) != dump(turn.answer):
         stored, ours = (f"{a.value!r} ({a.text.en} / {a.text.zh})" for a in (turn.answer, found))
         yield f"answer: stored is {stored}, the program gives {ours}"
+    yield from _negatives(turn, value, view)
+
+
+def _negatives(turn: Turn, value: program.Value, view: program.View) -> Iterator[str]:
+    """Each must be another answer of the same type, said as such."""
+    for i, negative in enumerate(n.answer for n in turn.negatives):
+        if (negative.type, negative.unit) != (value.type, value.unit):
+            yield f"negatives: {i} is a {negative.type}, the answer a {value.type}"
+            continue
+        try:
+            wrong = replace(value, value=negative.value)
+            if program.compare(wrong, value):
+                yield f"negatives: {i} ({negative.text.en}) is right: the program gives {turn.answer.text.en}"
+            elif dump(program.answer(wrong, view.facts)) != dump(negative):
+                yield f"negatives: {i} is worded {negative.text.en!r}, not as its value is said"
+        except (TypeError, ValueError, KeyError, IndexError, StopIteration):
+            yield f"negatives: {i}: {str(negative.value)[:60]} is no value of type {negative.type}"
 
 
 def _choices(turn: Turn) -> Iterator[str]:

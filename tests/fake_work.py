@@ -6,9 +6,10 @@ import ctypes
 import os
 import time
 
+from synth4d import seeds
 from synth4d.config import RunConfig
 from synth4d.errors import CannotHappen
-from synth4d.records import Answer, Evidence, Question, Text, Turn, Verdict
+from synth4d.records import Answer, Evidence, Question, Text, Turn, Verdict, dump
 from synth4d.run.plan import SceneRef
 from synth4d.run.work import Clock, Made
 from synth4d.types import Shot
@@ -29,6 +30,28 @@ def question(n: int) -> Question:
         evidence=Evidence(frames=[0], objects=[]), difficulty=0.5,
         verdict=Verdict(keep=False, reason="pixels: not visible", witnesses={}),
     )  # fmt: skip
+
+
+def guessable(shot: Shot) -> list[Question]:
+    """Two of a kind whose answer is mostly `the counter`, and one of a kind that says nothing."""
+    rng = seeds.rng(shot.key, "fake")
+    return [
+        _choice(f"{shot.index}a", "state.where", 0 if rng.random() < 0.9 else int(rng.integers(1, 4))),
+        _choice(f"{shot.index}b", "state.where", 0 if rng.random() < 0.9 else int(rng.integers(1, 4))),
+        _choice(f"{shot.index}c", "space.side", int(rng.integers(4))),
+    ]
+
+
+def _choice(id: str, kind: str, right: int) -> Question:
+    names = ("counter", "shelf", "table", "sink") if kind == "state.where" else ("left", "right", "front", "back")
+    places = [Text(en=f"on the {p}", zh=f"在{p}上") for p in names]
+    turn = Turn(
+        question=Text(en="Where is it?", zh="它在哪里？"), choices=places, correct=right, program={"op": "where"},
+        answer=Answer(type="choice", value=f"on:{right}", text=places[right]),
+    )  # fmt: skip
+    return question(0).model_copy(
+        update={"id": id, "kind": kind, "turns": [turn], "verdict": Verdict(keep=True, reason="agree", witnesses={})}
+    )
 
 
 def make(shot: Shot, config: RunConfig, scene: str, attempt: int, clock: Clock) -> Made:
@@ -52,4 +75,7 @@ def make(shot: Shot, config: RunConfig, scene: str, attempt: int, clock: Clock) 
         with clock.stage(stage):
             pass
     members = {name: f"{name} of {shot.key} {attempt}".encode() * 50 for name in ("mp4", "facts.json", "qa.json")}
-    return Made(members, [question(shot.index)], shot.frames, 3)
+    kept = guessable(shot)
+    if config.blind.probe != "none":
+        members["qa.json"] = dump(kept)
+    return Made(members, [question(shot.index)], shot.frames, len(kept))

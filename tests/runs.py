@@ -26,7 +26,13 @@ def here(out: Path | str, *sets: str, shots: int = 13, workers: int = 0) -> run.
 
 
 def process(
-    out: Path | str, workers: int | str = 0, *, seconds: float = 0, fake: str = "", shots: int = 13
+    out: Path | str,
+    workers: int | str = 0,
+    *,
+    seconds: float = 0,
+    fake: str = "",
+    shots: int = 13,
+    sets: tuple[str, ...] = (),
 ) -> subprocess.Popen[str]:
     env = os.environ | {"PYTHONPATH": PATH, "FAKE": fake, "FAKE_SECONDS": str(seconds)}
     command = [
@@ -36,6 +42,7 @@ def process(
         str(workers),
         f"shots={shots}",
         "limits.shot_seconds=3",
+        *sets,
     ]
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

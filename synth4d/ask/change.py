@@ -9,10 +9,16 @@ from synth4d.ask.refer import Ref
 from synth4d.ask.state import places, turned
 from synth4d.ask.stock import END, START, Happening, Moment, Stock
 from synth4d.program import Value, opens, parse, run
-from synth4d.records import JSON, Text
+from synth4d.records import JSON, Text, at
 
 WHOLE: JSON = {"since": START, "until": END}
 WAYS = ("moved_left", "moved_right", "closer", "farther")
+STILL = 0.5
+"""Share of the clips without events that are asked which way something went."""
+ONCE = 0.15
+"""Share of the clips that are asked whether what changed once is as it was: some one clip in eight has more."""
+CROWDED, USUAL = 0.5, 0.25
+"""Where a thing was is mostly not asked if over half of the things are there: it is the usual answer."""
 
 
 def _ends(stock: Stock) -> tuple[int, ...]:
@@ -83,7 +89,8 @@ def which_way(stock: Stock) -> Iterator[Draft]:
     """Also of things that never moved: a false premise."""
     movers = [r for r in _in_both(stock, stock.props) if any(e.object == r.id for e in stock.facts.events)]
     still = [r for r in _in_both(stock, stock.props) if r not in movers]
-    chosen = movers + still[:1] if stock.chance(0.3) or not stock.moving else movers
+    # One answer in five: movers are asked of in three clips of four.
+    chosen = movers if stock.moving else still[: int(stock.chance(STILL))]
     for a in stock.shuffled(chosen):
         yield _since_start(stock, {"op": "movement"}, a, Pool(keys=(*WAYS, "still")))
 
@@ -107,11 +114,11 @@ def opening(stock: Stock) -> Iterator[Draft]:
 
 @kind("change", "restored", rare=True)
 def restored(stock: Stock) -> Iterator[Draft]:
-    """Whether what was changed is back as it was."""
-    want = stock.chance(0.75)
+    """Whether what was changed is back as it was; seldom of what changed once, which most things do."""
+    once = stock.chance(ONCE)
     for a in _in_both(stock, stock.doors + stock.lamps):
         times = [e for e in stock.facts.events if e.object == a.id]
-        if times and (len(times) > 1) == want:
+        if len(times) > 1 or (times and once):
             frames = tuple(sorted({0, *(f for h in stock.happenings if h.event.object == a.id for f in h.frames)}))
             draft = _since_start(stock, {"op": "restored"}, a)
             yield Draft(draft.program, draft.slots, (*frames, stock.view.last), (a.id,))
@@ -135,6 +142,8 @@ def _whereabouts(stock: Stock, moment: Callable[[Happening], Moment | None]) -> 
     for h in stock.happenings:
         a, when = stock.ref(h.event.object), moment(h)
         if h.event.kind == "move" and a is not None and when is not None:
+            if _crowded(stock, a.id, when.frame) and not stock.chance(USUAL):
+                continue
             program: JSON = {"op": "where", "object": a.program, "at": when.program}
             yield Draft(program, {"a": a.text}, h.frames, (a.id,), Pool(keys=places(stock)))
 
@@ -161,6 +170,13 @@ def more(stock: Stock) -> Iterator[Draft]:
         program: JSON = {"op": "minus", "a": b if grew else a, "b": a if grew else b}
         slots = {**_on(holder, relation), "grew": "1" if grew else ""}
         yield Draft(program, slots, _ends(stock), (holder.id,))
+
+
+def _crowded(stock: Stock, id: int, frame: int) -> bool:
+    """Whether more than half of the things are where one is."""
+    props = [o for o in stock.facts.objects if o.role == "prop"]
+    places = {o.id: (at(o.support, frame), at(o.inside, frame)) for o in props}
+    return sum(p == places[id] for p in places.values()) > CROWDED * len(places)
 
 
 def _held(relation: str, holder: Ref, moment: Moment) -> JSON:

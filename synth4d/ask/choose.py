@@ -29,11 +29,15 @@ class Pick:
             if (name := self._next()) is None:
                 break
             pack = next(self.supply[name], None)
-            if pack is None or len(self.taken) + len(pack) > self.total:
+            if pack is None or self._too_many(name, len(pack)):
                 del self.supply[name]
             else:
                 self.taken += pack
         return self.taken
+
+    def _too_many(self, name: str, more: int) -> bool:
+        asked = sum(q.kind == name for q in self.taken)
+        return len(self.taken) + more > self.total or asked + more > self.limits[name]
 
     def _next(self) -> str | None:
         counts = {name: sum(q.kind == name for q in self.taken) for name in self.supply}
@@ -43,7 +47,7 @@ class Pick:
         wants_change = of_change < CHANGE_SHARE[self.moving] * (len(self.taken) + 1)
         group = [n for n in open_ if (KINDS[n].family in CHANGE) == wants_change]
         # Where no more can be asked about change, space fills up no further than this.
-        if not group and wants_change and of_space + 2 > of_change * (0.5 if self.moving else 1.5):
+        if not group and wants_change and of_space + 2 > of_change * (0.5 if self.moving else 4):
             return None
         open_ = group or open_
         return min(open_, key=lambda n: counts[n]) if open_ else None

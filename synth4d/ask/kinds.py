@@ -16,7 +16,7 @@ Slots = Mapping[str, Text | str]
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What wrong choices may be drawn from."""
+    """What wrong choices may be drawn from: best what is right elsewhere, as often as it is there."""
 
     ids: tuple[int, ...] = ()
     """For `object` answers; for `objects` in order, the things to permute."""
@@ -60,18 +60,21 @@ class Kind:
     """Drafts tried in a clip."""
     rare: bool
     """It needs an event that few clips have, and goes first where it can be asked."""
+    even: bool = False
+    """Each answer is asked as often as any other of the clip, and the options are these answers: so none can be
+    told from being the usual one."""
 
 
 KINDS: dict[str, Kind] = {}
 
 
 def kind(
-    family: Family, name: str, *, paired: bool = False, tries: int = 16, rare: bool = False
+    family: Family, name: str, *, paired: bool = False, tries: int = 16, rare: bool = False, even: bool = False
 ) -> Callable[[Drafts], Drafts]:
     """Declare a kind of question by the generator of its drafts."""
 
     def declare(drafts: Drafts) -> Drafts:
-        KINDS[f"{family}.{name}"] = Kind(f"{family}.{name}", family, drafts, paired, tries, rare)
+        KINDS[f"{family}.{name}"] = Kind(f"{family}.{name}", family, drafts, paired, tries, rare, even)
         return drafts
 
     return declare

@@ -13,7 +13,7 @@ from synth4d.records import JSON, Text
 SIDES = ("left", "right", "front", "behind")
 
 
-@kind("space", "side")
+@kind("space", "side", even=True, tries=24)
 def side(stock: Stock) -> Iterator[Draft]:
     """In the viewer's frame of reference."""
     for moment, (a, b) in together(stock, stock.marks, 2):
@@ -75,7 +75,7 @@ def what_is_on(stock: Stock) -> Iterator[Draft]:
                 yield Draft(program, slots, (moment.frame,), (holder.id,), Pool(ids))
 
 
-@kind("space", "under")
+@kind("space", "under", even=True, tries=24)
 def under(stock: Stock) -> Iterator[Draft]:
     """What a thing stands on."""
     for moment in stock.moments(spread=2):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from synth4d.ask.choices import options
+from synth4d.ask.choices import OPTIONS, offered
 from synth4d.ask.choose import CHANGE
-from synth4d.ask.kinds import Draft, Kind
+from synth4d.ask.kinds import Draft, Kind, Pool
 from synth4d.ask.stock import Stock
+from synth4d.ask.training import difficulty, negatives, signs
 from synth4d.program import Program, Refusal, Value, answer, parse, run, word
 from synth4d.records import Evidence, Question, Turn, dump
 
@@ -26,9 +26,15 @@ class Answered:
 
 
 def packs(kind: Kind, stock: Stock) -> Iterator[list[Question]]:
-    """Questions of a kind, no two alike; of a paired kind two at a time, with different answers."""
+    """Questions of a kind, no two alike; of a paired or even kind several at a time, with different answers."""
+    drafts = _different(kind, stock)
+    groups = _even(drafts, stock) if kind.even else _pairs(drafts, stock) if kind.paired else ([a] for a in drafts)
+    return ([_question(kind, stock, a) for a in group] for group in groups)
+
+
+def _different(kind: Kind, stock: Stock) -> Iterator[Answered]:
+    """What can be answered, without what was there already."""
     done: set[str] = set()
-    waiting: dict[str, list[Answered]] = {}
     for one in answered(kind, stock):
         draft, value = one.draft, one.value
         # Two questions are alike when they are about the same things, and where states change, say the same.
@@ -38,16 +44,33 @@ def packs(kind: Kind, stock: Stock) -> Iterator[list[Question]]:
         if same in done or (alike in done and draft.objects):
             continue
         done |= {same, alike}
-        if not kind.paired:
-            yield [_question(kind, stock, one)]
-            continue
-        others = waiting.setdefault(draft.group, [])
-        match = next((o for o in others if o.value.value != value.value), None)
+        yield one
+
+
+def _pairs(drafts: Iterator[Answered], stock: Stock) -> Iterator[list[Answered]]:
+    """Two of a group with different answers."""
+    waiting: dict[str, list[Answered]] = {}
+    for one in drafts:
+        others = waiting.setdefault(one.draft.group, [])
+        match = next((o for o in others if o.value.value != one.value.value), None)
         if match is None:
             others.append(one)
         else:
             others.remove(match)
-            yield [_question(kind, stock, a) for a in stock.shuffled([match, one])]
+            yield stock.shuffled([match, one])
+
+
+def _even(drafts: Iterator[Answered], stock: Stock) -> Iterator[list[Answered]]:
+    """One of each of two to four answers, which are the options of all of them."""
+    by_answer: dict[str, list[Answered]] = {}
+    for one in drafts:
+        by_answer.setdefault(word(one.value, stock.facts).en, []).append(one)
+    while len(left := [some for some in by_answer.values() if some]) > 1:
+        group = [some.pop(0) for some in stock.shuffled(left)[:OPTIONS]]
+        values = [a.value.value for a in group]
+        keys = Pool(keys=tuple(values)) if group[0].value.type == "choice" else Pool(ids=tuple(values))
+        pooled = group[0].value.type in ("choice", "object")
+        yield [replace(a, draft=replace(a.draft, pool=keys)) if pooled else a for a in group]
 
 
 def answered(kind: Kind, stock: Stock) -> Iterator[Answered]:
@@ -80,14 +103,15 @@ def _question(kind: Kind, stock: Stock, answered: Answered) -> Question:
     said = stock.prompts.say(family, name, draft.slots, stock.rng)
     found = None
     if draft.pool is not None and stock.chance(CHOICES_SHARE):
-        found = options(value, draft.pool, stock.facts, stock.rng)
+        found = offered(value, draft.pool, stock.facts, stock.rng)
     digest = hashlib.sha256(dump([stock.facts.key, kind.name, draft.program])).hexdigest()
     turn = Turn(
         question=said,
         answer=answer(value, stock.facts),
-        choices=found[0] if found else None,
+        choices=[word(v, stock.facts) for v in found[0]] if found else None,
         correct=found[1] if found else None,
         program=draft.program,
+        negatives=negatives(stock, draft, value, found[0] if found else None),
     )
     return Question(
         id=digest[:16],
@@ -96,7 +120,7 @@ def _question(kind: Kind, stock: Stock, answered: Answered) -> Question:
         author=f"template@{stock.prompts.hash}",
         turns=[turn],
         evidence=Evidence(frames=sorted(set(draft.frames)), objects=sorted(named(value, draft))),
-        difficulty=difficulty_of(stock, answered),
+        difficulty=difficulty_of(stock, answered, len(found[0]) if found else None),
     )
 
 
@@ -112,13 +136,6 @@ def named(value: Value, draft: Draft) -> set[int]:
     return named
 
 
-def difficulty_of(stock: Stock, answered: Answered) -> float:
-    """0..1: 0.1 + 0.02 a step of the program (≤ 0.3) + 0.1 an evidence frame beyond the first (≤ 0.2) +
-    0.2 for memory + 0.2 · (1 − √(least visible thing's share of the frame / 2 %), never below 0)."""
-    draft = answered.draft
-    steps = min(0.3, 0.02 * answered.program.nodes)
-    frames = min(0.2, 0.1 * (len(set(draft.frames)) - 1))
-    area = stock.facts.width * stock.facts.height
-    pixels = [max(stock.view.thing(id).pixels) / area for id in draft.objects] or [0.02]
-    small = 0.2 * max(0.0, 1.0 - math.sqrt(min(pixels) / 0.02))
-    return round(min(1.0, 0.1 + steps + frames + 0.2 * draft.unseen + small), 3)
+def difficulty_of(stock: Stock, answered: Answered, options: int | None = None) -> float:
+    """0..1; `options`: how many are shown."""
+    return difficulty(signs(stock, answered.draft, answered.program, answered.value, options))

@@ -38,7 +38,7 @@ def _label(stock: Stock, id: int) -> Label:
     return stock.view.thing(id).label
 
 
-@kind("space", "count")
+@kind("space", "count", even=True)
 def count(stock: Stock) -> Iterator[Draft]:
     for category, ids in stock.shuffled(_categories(stock).items()):
         label = _label(stock, ids[0])

@@ -105,18 +105,19 @@ def _filled(stock: Stock) -> list[Ref]:
     return [r for r in vessels if r.id in targets or shown]
 
 
-@kind("state", "where", tries=24)
+@kind("state", "where", tries=32, even=True)
 def where(stock: Stock) -> Iterator[Draft]:
     for moment, a in _asked(stock, stock.props + stock.pointed):
         yield _draft({"op": "where"}, moment, a, Pool(keys=places(stock)))
 
 
 def places(stock: Stock) -> tuple[str, ...]:
-    """Where things are said to be in this clip, as choice keys: on the counter, in the drawer."""
-    found = set()
+    """Where things are said to be in this clip, as choice keys (on the counter, in the drawer), each as often as
+    things are there; and once what could hold them."""
+    found = []
     for o in stock.facts.objects:
         if o.role == "prop":
-            found |= {f"on:{id}" for id in o.support if id and stock.ref(id)}
-            found |= {f"in:{id}" for id in o.inside if id and stock.ref(id)}
-    found |= {f"in:{r.id}" for r in stock.refs(stock.seen) if stock.view.thing(r.id).cavity is not None}
+            found += [f"on:{id}" for id in {*o.support} if id and stock.ref(id)]
+            found += [f"in:{id}" for id in {*o.inside} if id and stock.ref(id)]
+    found += [f"in:{r.id}" for r in stock.refs(stock.seen) if stock.view.thing(r.id).cavity is not None]
     return tuple(sorted(found))

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from synth4d.ask.refer import Ref, by_name, by_side
+from synth4d.ask.shake import shaken
 from synth4d.ask.template import Prompts
 from synth4d.program import View, clause, frame_after, frame_before, kind_of, opens
 from synth4d.records import JSON, EventFact, Facts, Label, Text, at
@@ -70,6 +71,11 @@ class Stock:
     @property
     def moving(self) -> bool:
         return self.facts.kind in ("dynamic", "twin")
+
+    @cached_property
+    def shaken(self) -> tuple[View, ...]:
+        """The same clip with facts changed a little, and a little more."""
+        return shaken(self.view)
 
     # ---- Chance ----------------------------------------------------------------------------------
 

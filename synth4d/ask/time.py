@@ -97,7 +97,7 @@ def meanwhile(stock: Stock) -> Iterator[Draft]:
 @kind("time", "overlap", rare=True)
 def overlap(stock: Stock) -> Iterator[Draft]:
     """Whether two events happen at the same time."""
-    want = stock.chance(0.85)
+    want = stock.chance(0.5)
     for a, b in _groups(stock, 2):
         if a.event.object == b.event.object:
             continue

@@ -13,7 +13,8 @@ from synth4d.errors import ConfigError
 
 @dataclass(frozen=True)
 class Ask:
-    """The requests to a model that an unfinished run waits for, through files of OpenAI's Batch API."""
+    """What can be asked; or the requests to a model that an unfinished run waits for, through files of OpenAI's Batch
+    API."""
 
     dir: Annotated[Positional[Path | None], arg(metavar="DIR")] = None
     """Folder of the run: `synth4d dataset … --set llm.batch=true` brings it there."""
@@ -21,10 +22,16 @@ class Ask:
     """Write the requests here, one a line."""
     batch_in: Annotated[Path | None, arg(metavar="FILE")] = None
     """Take these results (or errors) into the run's replies: any order, incomplete, in several rounds."""
+    kinds: bool = False
+    """Print every kind of question with an example in English and Chinese, its answer's type, and its margins."""
 
     def __call__(self) -> int:
         from synth4d.run import asking
 
+        if self.kinds:
+            from synth4d.cli import kinds
+
+            return kinds.show()
         if self.dir is None or (self.batch_out is None and self.batch_in is None):
             raise ConfigError("ask: give the folder of a run, and --batch-out FILE or --batch-in FILE")
         if self.batch_in is not None:

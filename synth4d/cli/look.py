@@ -42,11 +42,28 @@ class Stats:
 
     dir: Folder
     """A dataset's folder."""
+    blind: Annotated[Literal["text", "openai"] | None, arg(metavar="text|openai")] = None
+    """How often its questions are guessed from their words alone, by kind: by a classifier, or by a model."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """With --blind: write the rows here."""
+    model: str = ""
+    """With --blind openai: the model's name."""
+    base_url: str = "https://api.openai.com/v1"
+    """Its server; the key is in OPENAI_API_KEY, where one is needed."""
+    replies: Annotated[Path, arg(metavar="FILE")] = Path("replies.sqlite")
+    """Where its replies are kept; what is there is not asked again."""
 
     def __call__(self) -> int:
+        from synth4d.cli import blindness
         from synth4d.cli.text import print_summary
         from synth4d.report import summarise
 
+        if self.blind == "openai":
+            return blindness.by_model(self.dir, self.json, self.model, self.base_url, self.replies)
+        if self.blind:
+            return blindness.by_words(self.dir, self.json)
+        if self.json is not None:
+            raise ConfigError("--json goes with --blind: stats has no other rows")
         print_summary(summarise(self.dir))
         return 0
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from synth4d.filter.negatives import surely_wrong
 from synth4d.program import ProgramError, Refusal, Value, View, compare, parse, run
 from synth4d.records import CameraRecord, Facts, Question, Turn, Verdict
 
@@ -29,7 +30,7 @@ def sift(
     """(kept, rejected), each with its verdict and in the order asked; every question is in exactly one."""
     views = View(world, camera), View(pixels, camera)
     judged = [q.model_copy(update={"verdict": _judge(q, *views)}) for q in questions]
-    return [q for q in judged if q.verdict and q.verdict.keep], [
+    return [surely_wrong(q, views[1]) for q in judged if q.verdict and q.verdict.keep], [
         q for q in judged if not (q.verdict and q.verdict.keep)
     ]
 

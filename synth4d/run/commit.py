@@ -1,7 +1,8 @@
 """From finished shots to shards to a dataset, in the order of the plan, whatever order they finish in.
 
 A shard holds fixed positions of the plan: the k-th `shard_samples` shots of its split, less those that were
-quarantined. So each shard is written as soon as its shots are finished, and never again.
+quarantined. So each shard is written as soon as its shots are finished (with a blind probe: and the blocks that they
+are of are judged), and never again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from synth4d import disk
 from synth4d.errors import ShardError
 from synth4d.records import DatasetRecord, ShardRow, dump
 from synth4d.run import box
+from synth4d.run.blind import Blocks
 from synth4d.run.folder import Folder
 from synth4d.run.plan import Plan
 from synth4d.run.progress import Tally
@@ -26,8 +28,10 @@ class Chunk:
 
     split: str
     number: int
-    keys: list[str] = field(default_factory=list)
+    shots: list[Shot] = field(default_factory=list)
     waiting: set[str] = field(default_factory=set)
+    blocks: set[int] = field(default_factory=set)
+    """Blocks of the blind probe that its shots are of."""
     closed: bool = False
     """No more shots will join it."""
 
@@ -45,6 +49,7 @@ class Done:
     rejects: bytes
     quarantine: bytes
     totals: Totals
+    blocks: tuple[int, ...]
 
 
 class Committer:
@@ -55,7 +60,9 @@ class Committer:
         self._tally = tally
         self._plan: Plan = folder.plan
         self._open: dict[str, Chunk] = {}
-        self._of_key: dict[str, Chunk] = {}
+        self._of_key: dict[str, tuple[Chunk, Shot]] = {}
+        self._blocks = Blocks(folder) if self._plan.config.blind.probe != "none" else None
+        self._unjudged: list[Chunk] = []
         self._dealt: dict[str, int] = {}
         self.names: list[tuple[str, int]] = []
         """Split and number of every chunk of the plan so far."""
@@ -67,18 +74,23 @@ class Committer:
         at = (shot.split, count // size)
         if count % size == 0:
             self._begin(at)
+        if self._blocks:
+            self._blocks.deal(shot)
         chunk = self._open.get(shot.split)
         if chunk is None:
             return None
-        chunk.keys.append(shot.key)
+        chunk.shots.append(shot)
         chunk.waiting.add(shot.key)
-        self._of_key[shot.key] = chunk
-        chunk.closed = len(chunk.keys) == size
+        if self._blocks:
+            chunk.blocks.add(self._blocks.of(shot))
+        self._of_key[shot.key] = (chunk, shot)
+        chunk.closed = len(chunk.shots) == size
         return chunk
 
     def _begin(self, at: tuple[str, int]) -> None:
         self.names.append(at)
-        if (end := done(self._folder, at, check=True)) is None:
+        end = done(self._folder, at, check=True)
+        if end is None or (self._blocks and not all(map(self._blocks.judged, end.blocks))):
             self._open[at[0]] = Chunk(*at)
         else:
             self._open.pop(at[0], None)
@@ -86,8 +98,12 @@ class Committer:
 
     def finish(self, key: str) -> None:
         """A shot's box lies in the work folder."""
-        chunk = self._of_key.pop(key)
+        chunk, shot = self._of_key.pop(key)
         chunk.waiting.discard(key)
+        if self._blocks and self._blocks.finish(shot):
+            ready, self._unjudged = self._unjudged, []
+            for other in ready:
+                self._maybe(other)
         self._maybe(chunk)
 
     def all_dealt(self) -> None:
@@ -99,33 +115,44 @@ class Committer:
             self._open.pop(split, None)
 
     def _maybe(self, chunk: Chunk) -> None:
-        if chunk.closed and not chunk.waiting:
-            _commit(self._folder, chunk)
+        if not chunk.closed or chunk.waiting:
+            return
+        if self._blocks is None or all(map(self._blocks.judged, chunk.blocks)):
+            _commit(self._folder, chunk, self._blocks)
+        else:
+            self._unjudged.append(chunk)
 
 
-def _commit(folder: Folder, chunk: Chunk) -> None:
+def _commit(folder: Folder, chunk: Chunk, blocks: Blocks | None) -> None:
     from synth4d import shard
 
-    boxes = {key: folder.work / f"{key}.shot" for key in chunk.keys}
-    rejects, quarantine, totals, keys = list[bytes](), list[bytes](), Totals(), list[str]()
-    for key, path in boxes.items():
-        end = _box(path, folder.plan)
+    def box_of(shot: Shot) -> Finished:
+        end = _box(folder.work / f"{shot.key}.shot", folder.plan)
+        return blocks.without(shot, end) if blocks and end.quarantine is None else end
+
+    rejects, quarantine, totals, kept = list[bytes](), list[bytes](), Totals(), list[Shot]()
+    for shot in chunk.shots:
+        end = box_of(shot)
         rejects.append(end.rejects)
         totals = totals.plus(end.stats)
         if end.quarantine is None:
-            keys.append(key)
+            kept.append(shot)
         else:
             quarantine.append(dump(end.quarantine) + b"\n")
     path = folder.out / disk.tar_name(chunk.split, chunk.number)
-    samples = (Sample(key, _box(boxes[key], folder.plan).members) for key in sorted(keys))
-    row = shard.write_shard(path, samples) if keys else None
-    head = {"row": row.model_dump(mode="json") if row else None, "totals": totals.model_dump(mode="json")}
+    samples = (Sample(shot.key, box_of(shot).members) for shot in sorted(kept, key=lambda s: s.key))
+    row = shard.write_shard(path, samples) if kept else None
+    head = {
+        "row": row.model_dump(mode="json") if row else None,
+        "totals": totals.model_dump(mode="json"),
+        "blocks": sorted(chunk.blocks),
+    }
     parts = {"rejects": b"".join(rejects), "quarantine": b"".join(quarantine)}
     mark = _done_path(folder, chunk.split, chunk.number)
     box.write(mark, head, parts)
     folder.share(*([path, disk.index_path(path)] if row else []), mark)
-    for path in boxes.values():
-        disk.remove(path)
+    for shot in chunk.shots:
+        disk.remove(folder.work / f"{shot.key}.shot")
 
 
 def _box(path: Path, plan: Plan) -> Finished:
@@ -153,7 +180,8 @@ def done(folder: Folder, at: tuple[str, int], check: bool) -> Done | None:
         folder.recall(row.name, row.bytes)
         if not _intact(folder.out / row.name, row):
             return None
-    return Done(row, parts["rejects"], parts["quarantine"], Totals.model_validate(head["totals"]))
+    totals, blocks = Totals.model_validate(head["totals"]), tuple(head.get("blocks", ()))
+    return Done(row, parts["rejects"], parts["quarantine"], totals, blocks)
 
 
 def _intact(path: Path, row: ShardRow) -> bool:

@@ -23,7 +23,7 @@ NOT_STAGES = {
     "config", "errors", "yamlfile", "_data", "__init__",
 }  # fmt: skip
 """Parts of the package that no byte of a sample depends on."""
-OF_RUN = ("plan.py", "stages.py", "work.py")
+OF_RUN = ("plan.py", "stages.py", "work.py", "blind.py")
 """What in `run` does shape them."""
 CODE = (".py", ".cpp", ".hpp", ".h", ".j2", ".xml", ".yaml")
 

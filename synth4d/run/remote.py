@@ -28,6 +28,8 @@ from synth4d.run.plan import Plan
 BEAT_S, STALE_S = 10.0, 60.0
 """How often the owner of a lock says that it lives, and after how long without that it is taken for dead."""
 LOCK = ".lock"
+RECORDS = (".done", ".blind")
+"""Of what was committed, and of what the blind probe dropped: small, and enough to go on from elsewhere."""
 
 
 class Store:
@@ -176,8 +178,8 @@ class RemoteFolder(Folder):
 
     def begin(self) -> None:
         super().begin()
-        there = {name for name in self._store.names(self._there) if name.endswith(".done")}
-        here = {f"{self._there}/{path.name}" for path in self.work.glob("*.done")}
+        there = {name for name in self._store.names(self._there) if name.endswith(RECORDS)}
+        here = {f"{self._there}/{path.name}" for path in self.work.iterdir() if path.name.endswith(RECORDS)}
         for name in here - there:  # what was not put is not committed
             disk.remove(self.out / name)
         for name in sorted(there - here):

@@ -1,4 +1,5 @@
-"""Writes tests/golden/questions.json anew: questions and answers of two fixed clips, to be read by a person.
+"""Writes tests/golden/questions.json anew: questions and answers of two fixed clips, to be read by a person; and
+synth4d/ask/examples.json: clips in which every kind of question can be asked, for `synth4d ask --kinds`.
 
 Run from the repository's root: `python tests/golden/regenerate.py`.
 """
@@ -32,6 +33,39 @@ def questions() -> str:
     return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 
 
+def examples(seeds: int = 40) -> str:
+    """The fewest clips of the first seeds that have every kind, chosen greedily."""
+    from facts_maker import kitchen
+
+    from synth4d.ask import KINDS
+    from synth4d.ask.catalogue import asked
+    from synth4d.records import dump
+
+    clips, kinds = {}, {}
+    for seed in range(seeds):
+        facts, camera, _ = kitchen(seed, ("dynamic", "dynamic", "control")[seed % 3])
+        clips[seed], kinds[seed] = (facts, camera), {q.kind for q in asked(facts, camera)}
+    chosen, missing = [], set(KINDS)
+    while any(missing & found for found in kinds.values()):
+        best = max(kinds, key=lambda s: (len(kinds[s] & missing), -s))
+        chosen.append(best)
+        missing -= kinds[best]
+    rows = []
+    for seed in chosen:
+        facts, camera = (record.model_dump(mode="json") for record in clips[seed])
+        facts["objects"] = [{k: _collapsed(v, facts["frames"]) for k, v in o.items()} for o in facts["objects"]]
+        rows.append({"facts": facts, "camera": camera})
+    return dump(rows).decode() + "\n"
+
+
+def _collapsed(track: object, frames: int) -> object:
+    """A track that is the same at every frame as one entry, and numbers without noise in the last digits."""
+    track = json.loads(json.dumps(track), parse_float=lambda x: round(float(x), 4))
+    constant = isinstance(track, list) and len(track) == frames and all(v == track[0] for v in track)
+    return track[:1] if constant else track
+
+
 if __name__ == "__main__":
     sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
     (HERE / "questions.json").write_text(questions())
+    (HERE.parents[1] / "synth4d" / "ask" / "examples.json").write_text(examples())
