@@ -43,7 +43,7 @@ def one(seed: int) -> tuple[int, Talk[Ended]]:
         kept, out = sift(questions, facts, viewed, camera)
         return [(q, facts, camera) for q in kept], failed, out
 
-    return len([p for p in patterns if len(p.turns) == 1]), held()
+    return len([p for p in patterns if len(p.turns) == 1 and p.family != "grounding"]), held()
 
 
 def load_of(count: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 import fake_work
 from facts_maker import kitchen
 
-from synth4d import config, disk, run, seeds
+from synth4d import config, disk, machine, run, seeds
 from synth4d.ask import ask
 from synth4d.config import RunConfig
 from synth4d.errors import SynthError
@@ -58,6 +58,8 @@ def process(out: Path, url: str, *sets: str, workers: int = 0, **env: str) -> su
     path = os.pathsep.join([str(HERE), str(HERE.parent)])
     command = [sys.executable, str(HERE / "author_work.py"), str(out), str(workers), url, *sets]
     environment = os.environ | {"PYTHONPATH": path} | env
+    if not machine.settled():  # a plugin of pytest imported numpy: the process shall compute as this one does
+        environment.pop("NPY_DISABLE_CPU_FEATURES", None)
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

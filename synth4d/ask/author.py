@@ -78,8 +78,11 @@ class Task:
 
 
 def talk(clip: Clip, patterns: Sequence[Question], by: By, seed: int) -> Talk[tuple[list[Question], list[Reject]]]:
-    """A question for each pattern that is one, of its kind: those that hold, and the rest as rejects."""
-    tasks = _tasks(clip, [p for p in patterns if single(p)], seed)
+    """A question for each pattern that is one, of its kind: those that hold, and the rest as rejects.
+
+    None of pixels and boxes: their wordings hold conventions and sizes that must be said to the digit.
+    """
+    tasks = _tasks(clip, [p for p in patterns if single(p) and p.family != "grounding"], seed)
     told = clip.prompts.block("author", by.language, "clip", clip=described(clip.stock, clip.absent))
     heard = yield [_call(clip, task, told, by, seeds.seed("author", seed, i) % 2**31) for i, task in enumerate(tasks)]
     questions, rejects = list[Question](), list[Reject]()

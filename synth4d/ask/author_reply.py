@@ -37,7 +37,7 @@ class Problem(ValueError):
     """Why a proposal is no question."""
 
     def __init__(self, key: str, said: str) -> None:
-        super().__init__(f"{key}: {said}")
+        super().__init__(f"{key}: {said}"[:500])
 
 
 class Proposal(BaseModel):

@@ -29,6 +29,9 @@ SILENT = {("size", "at"), ("biggest", "at")}
 """What a wording may keep silent about."""
 ROLES = {
     ("side", "by"): (r"\b(of|behind|to|from|than|beside|with) {}", "[在于]{}(的|在)"),
+    ("side_from", "by"): (r"\b(of|behind|to|from|than|beside|with) {}", "[在于]{}(的|在)"),
+    ("own_side", "by"): (r"\b(of|behind|to|from|than|beside|with) {}", "[在于]{}(的|在)"),
+    ("above", "b"): (r"\b(than|above|over) {}", "[比于]{}"),
     ("direction", "standing_at"): (r"(?<!looking )\b(at|where|by|beside|next to) {}", "在{}"),
     ("direction", "facing"): (r"\b(fac(e|es|ed|ing)|towards?|looking at) {}", "[朝向对着]{}"),
     ("nearest", "to"): (r"\b(to|from) {}", "[离距到]{}"), ("farthest", "to"): (r"\b(to|from) {}", "[离距到]{}"),
