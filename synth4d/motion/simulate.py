@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from synth4d import seeds
@@ -12,22 +14,62 @@ from synth4d.motion.script import Planned
 from synth4d.motion.stage import Stage
 from synth4d.physics import Sim
 from synth4d.physics.model import TIMESTEP_S
-from synth4d.types import F64, Event, Place, Shot, Timeline, World
+from synth4d.types import F64, Ending, Event, Place, Shot, Timeline, World
 
 REST_SPEED = 0.03
 TWIN_ATTEMPTS = 4
+ENDING_TRIES = 2
 STILL = ("static", "control")
 """Kinds of shots in which nothing happens."""
 
 
-def simulate(world: World, shot: Shot, *, attempt: int = 0) -> Timeline:
-    """The timeline of a shot. Raises CannotHappen with the reason when the script can't be carried out."""
-    rng = seeds.rng(shot.run_seed, shot.scene, shot.key, "script", attempt)
+def simulate(world: World, shot: Shot, *, attempt: int = 0, whatif: float = 0.0) -> Timeline:
+    """The timeline of a shot; a share `whatif` of shots is played once more without one event, for its `endings`.
+    Raises CannotHappen with the reason when the script can't be carried out."""
+    rng, stage = seeds.rng(shot.run_seed, shot.scene, shot.key, "script", attempt), at_rest(world)
+    planned = write_script(stage, shot, (shot.frames - 1) / shot.fps, rng, attempt)
+    timeline = Run(stage, planned, shot, attempt).timeline()
+    return replace(timeline, endings=_endings(world, shot, planned, timeline, attempt, whatif))
+
+
+def at_rest(world: World) -> Stage:
     sim = Sim(world.model)
     sim.reset(world.rest_qpos)
-    stage = Stage(world, sim)
-    duration = (shot.frames - 1) / shot.fps
-    return _Run(stage, write_script(stage, shot, duration, rng, attempt), shot, rng).timeline()
+    return Stage(world, sim)
+
+
+def _endings(
+    world: World, shot: Shot, planned: list[Planned], timeline: Timeline, attempt: int, whatif: float
+) -> tuple[Ending, ...]:
+    """How the clip would end without one of its events, drawn by the seed: none where all hang together."""
+    rng = seeds.rng(shot.run_seed, shot.scene, shot.key, "whatif", attempt)
+    if not planned or rng.random() >= whatif:
+        return ()
+    for k in rng.permutation(len(planned))[:ENDING_TRIES]:
+        try:
+            return (without(world, shot, planned, timeline, int(k), attempt),)
+        except CannotHappen:
+            continue
+    return ()
+
+
+def without(
+    world: World, shot: Shot, planned: list[Planned], timeline: Timeline, k: int, attempt: int = 0
+) -> Ending:
+    """The end of a clip played again without its k-th event, everything else being equal. Liquid is not poured again:
+    what a pour left out would have moved is where it was. Raises CannotHappen where another event hangs on this one."""
+    left, rest = planned[k], [p for i, p in enumerate(planned) if i != k]
+    wet = [p for p in planned if p.kind == "pour"]
+    if any({left.object, left.other} & {p.object, p.other} for p in wet if p is not left):
+        raise CannotHappen("a pour hangs on it")
+    poses, joints, levels, support, inside = Run(at_rest(world), rest, shot, attempt, dry=True).rows()
+    fill = timeline.fill[-1].copy()
+    if left in wet:
+        changed = [b.id in (left.object, left.other) for b in world.bodies]
+        fill[changed] = timeline.fill[0][changed]
+    return Ending(
+        k, poses[-1], joints[-1], levels[-1], fill, support[-1].astype(np.uint16), inside[-1].astype(np.uint16)
+    )
 
 
 def write_script(stage: Stage, shot: Shot, duration: float, rng: np.random.Generator, attempt: int) -> list[Planned]:
@@ -45,28 +87,33 @@ def write_script(stage: Stage, shot: Shot, duration: float, rng: np.random.Gener
     return script.draft(stage, duration, rng)
 
 
-class _Run:
+class Run:
     """One pass over the clip: drives the moves, records frames, then checks every event."""
 
-    def __init__(self, stage: Stage, planned: list[Planned], shot: Shot, rng: np.random.Generator) -> None:
-        self.stage, self.sim, self.shot, self.rng = stage, stage.sim, shot, rng
+    def __init__(
+        self, stage: Stage, planned: list[Planned], shot: Shot, attempt: int, *, dry: bool = False
+    ) -> None:
+        self.stage, self.sim, self.shot, self.attempt = stage, stage.sim, shot, attempt
         self.planned = planned
         self.moves: dict[int, Move] = {}
         self.sources: dict[int, Place | None] = {}
         self.began: dict[int, F64] = {}
         self.still_since: dict[int, float] = {}
         self.levels = {c: v for c, v in zip(stage.world.controls, stage.world.start_levels, strict=True)}
-        self.vessels = tuple(i for i, b in enumerate(stage.world.bodies) if b.vessel)
+        self.vessels = () if dry else tuple(i for i, b in enumerate(stage.world.bodies) if b.vessel)
         self.vessel_rows = self.sim.rows([stage.world.bodies[i].name for i in self.vessels])
         self.ways: list[tuple[float, F64]] = []
         for body in stage.world.bodies:
             if body.joint:
                 self.sim.lock(body.joint.name, True)
 
-    def timeline(self) -> Timeline:
-        world, shot = self.stage.world, self.shot
-        times = np.arange(shot.frames) / shot.fps
-        before = check.resting(self.stage)
+    @property
+    def times(self) -> F64:
+        return np.arange(self.shot.frames) / self.shot.fps
+
+    def rows(self) -> tuple[F64, F64, F64, F64, F64]:
+        """(T,…) poses, joints, levels, support, inside of the whole clip, checked."""
+        times, before = self.times, check.resting(self.stage)
         rows = []
         for t in times:
             self._advance(float(t))
@@ -76,6 +123,11 @@ class _Run:
             check.event(self.stage, self.planned, p, self.moves.get(k), self.still_since.get(k))
         poses, joints, levels, support, inside = (np.array(c) for c in zip(*rows, strict=True))
         check.parts(self.stage, self.planned, times, joints)
+        return poses, joints, levels, support, inside
+
+    def timeline(self) -> Timeline:
+        world, times = self.stage.world, self.times
+        poses, joints, levels, support, inside = self.rows()
         flow = liquid.flow(world, times, poses, self._track())
         check.kept(self.stage, self.planned, flow)
         pours = {k: check.poured(self.stage, p, flow) for k, p in enumerate(self.planned) if p.kind == "pour"}
@@ -119,7 +171,9 @@ class _Run:
     def _begin(self, k: int, p: Planned) -> None:
         self.sources[k] = self.stage.place_of(p.object)
         self.began[k] = self._value(p)
-        (move,) = hands.begin(self.stage, p, self.rng)
+        about = self.shot.run_seed, self.shot.scene, self.shot.key, "hand", self.attempt
+        # Each event has dice of its own, so that the others go on as they would when one is left out.
+        (move,) = hands.begin(self.stage, p, seeds.rng(*about, p.kind, p.object, round(p.start_s * 1000)))
         if isinstance(move, Servo):
             self.sim.lock(move.joint.name, False)
         self.moves[k] = move
@@ -186,5 +240,5 @@ class _Run:
         )  # fmt: skip
 
     def _final(self, p: Planned) -> float:
-        """Joint value when the event ended: where it was aimed, which `_check_event` has confirmed."""
+        """Joint value when the event ended: where it was aimed, which `check.event` has confirmed."""
         return float(p.value if p.value is not None else 0.0)
