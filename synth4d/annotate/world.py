@@ -32,6 +32,7 @@ def facts(shot: Shot, world: World, timeline: Timeline, clip: Clip) -> Facts:
         objects=objects,
         events=[_event(i, e, world) for i, e in enumerate(timeline.events)],
         without=[endings.without(world, timeline, e) for e in timeline.endings],
+        instead=[_event(i, e, world) for i, e in enumerate(timeline.instead)],
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from synth4d.ask import change, layout, space, state, time  # noqa: F401  (declare the kinds)
+from synth4d.ask import change, layout, premise, space, state, time, undo, whatif  # noqa: F401  (declare the kinds)
 from synth4d.ask.choose import CHANGE, Pick
 from synth4d.ask.kinds import KINDS
 from synth4d.ask.make import packs

@@ -33,7 +33,7 @@ def options(value: Value, pool: Pool, facts: Facts, rng: np.random.Generator) ->
         wrong = [word(Value("object", id), facts) for id in _drawn(others, rng)]
     elif value.type == "choice":
         keys = [key for key in pool.keys if key != value.value]
-        chosen = keys if len(pool.keys) <= OPTIONS + 1 else _drawn(keys, rng)
+        chosen = keys if len(pool.keys) <= OPTIONS + 1 else _drawn(keys, rng, pool.always)
         wrong = [word(Value("choice", key), facts) for key in chosen]
     elif value.type == "objects" and value.ordered:
         orders = [list(p) for p in permutations(value.value) if list(p) != value.value]
@@ -49,8 +49,9 @@ def options(value: Value, pool: Pool, facts: Facts, rng: np.random.Generator) ->
     return [*shuffled[:place], right, *shuffled[place:]], place
 
 
-def _drawn(items: list[T], rng: np.random.Generator) -> list[T]:
-    return [items[i] for i in rng.permutation(len(items))[: OPTIONS - 1]]
+def _drawn(items: list[T], rng: np.random.Generator, always: tuple[T, ...] = ()) -> list[T]:
+    drawn = [items[i] for i in rng.permutation(len(items))]
+    return sorted(drawn, key=lambda item: item not in always)[: OPTIONS - 1]
 
 
 def _numbers(value: Value, pool: Pool, rng: np.random.Generator) -> list[Text] | None:

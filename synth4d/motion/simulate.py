@@ -27,9 +27,12 @@ def simulate(world: World, shot: Shot, *, attempt: int = 0, whatif: float = 0.0)
     """The timeline of a shot; a share `whatif` of shots is played once more without one event, for its `endings`.
     Raises CannotHappen with the reason when the script can't be carried out."""
     rng, stage = seeds.rng(shot.run_seed, shot.scene, shot.key, "script", attempt), at_rest(world)
-    planned = write_script(stage, shot, (shot.frames - 1) / shot.fps, rng, attempt)
+    duration = (shot.frames - 1) / shot.fps
+    planned = write_script(stage, shot, duration, rng, attempt)
+    instead = tuple(_planned_event(stage, p) for p in _siblings(stage, shot, duration, attempt))
     timeline = Run(stage, planned, shot, attempt).timeline()
-    return replace(timeline, endings=_endings(world, shot, planned, timeline, attempt, whatif))
+    endings = _endings(world, shot, planned, timeline, attempt, whatif)
+    return replace(timeline, endings=endings, instead=instead)
 
 
 def at_rest(world: World) -> Stage:
@@ -41,21 +44,27 @@ def at_rest(world: World) -> Stage:
 def _endings(
     world: World, shot: Shot, planned: list[Planned], timeline: Timeline, attempt: int, whatif: float
 ) -> tuple[Ending, ...]:
-    """How the clip would end without one of its events, drawn by the seed: none where all hang together."""
+    """How the clip would end without one of its events: one that opens what holds something, or else one drawn by the
+    seed; none where all hang together."""
     rng = seeds.rng(shot.run_seed, shot.scene, shot.key, "whatif", attempt)
     if not planned or rng.random() >= whatif:
         return ()
-    for k in rng.permutation(len(planned))[:ENDING_TRIES]:
+    order = sorted(rng.permutation(len(planned)).tolist(), key=lambda k: not _reveals(world, planned[k], timeline))
+    for k in order[:ENDING_TRIES]:
         try:
-            return (without(world, shot, planned, timeline, int(k), attempt),)
+            return (without(world, shot, planned, timeline, k, attempt),)
         except CannotHappen:
             continue
     return ()
 
 
-def without(
-    world: World, shot: Shot, planned: list[Planned], timeline: Timeline, k: int, attempt: int = 0
-) -> Ending:
+def _reveals(world: World, p: Planned, timeline: Timeline) -> bool:
+    """Whether something is opened that holds a thing at the end: without it that could not be seen."""
+    behind = [place.body for place in world.places if place.inside and place.gate == p.object]
+    return p.kind == "open" and bool(np.isin(timeline.inside[-1], behind).any())
+
+
+def without(world: World, shot: Shot, planned: list[Planned], timeline: Timeline, k: int, attempt: int = 0) -> Ending:
     """The end of a clip played again without its k-th event, everything else being equal. Liquid is not poured again:
     what a pour left out would have moved is where it was. Raises CannotHappen where another event hangs on this one."""
     left, rest = planned[k], [p for i, p in enumerate(planned) if i != k]
@@ -77,22 +86,34 @@ def write_script(stage: Stage, shot: Shot, duration: float, rng: np.random.Gener
     TWIN_ATTEMPTS of those, other events."""
     if shot.kind in STILL:
         return []
-    if shot.kind == "twin" and shot.twin_of and attempt < TWIN_ATTEMPTS:
-        sibling = script.draft(stage, duration, seeds.rng(shot.run_seed, shot.scene, shot.twin_of, "script", 0))
-        for k in rng.permutation(len(sibling)):
-            other = script.variant(stage, sibling[int(k)], rng)
-            timed = script.schedule([other], duration, rng) if other else None
-            if timed:
-                return timed
+    sibling = _siblings(stage, shot, duration, attempt)
+    for k in rng.permutation(len(sibling)) if sibling else ():
+        other = script.variant(stage, sibling[int(k)], rng)
+        timed = script.schedule([other], duration, rng) if other else None
+        if timed:
+            return timed
     return script.draft(stage, duration, rng)
+
+
+def _siblings(stage: Stage, shot: Shot, duration: float, attempt: int) -> list[Planned]:
+    """The first script of the shot that this one is a twin of; of the last attempts none."""
+    if shot.kind != "twin" or not shot.twin_of or attempt >= TWIN_ATTEMPTS:
+        return []
+    return script.draft(stage, duration, seeds.rng(shot.run_seed, shot.scene, shot.twin_of, "script", 0))
+
+
+def _planned_event(stage: Stage, p: Planned) -> Event:
+    place = stage.places[p.place] if p.place else None
+    source, target = (None, p.other) if p.kind == "pour" else (p.other, place.body if place else None)
+    value = p.value if p.kind in ("open", "close") else None
+    inside = bool(place and place.inside)
+    return Event(p.kind, p.object, p.start_s, p.end_s, None, value, source, target, inside)
 
 
 class Run:
     """One pass over the clip: drives the moves, records frames, then checks every event."""
 
-    def __init__(
-        self, stage: Stage, planned: list[Planned], shot: Shot, attempt: int, *, dry: bool = False
-    ) -> None:
+    def __init__(self, stage: Stage, planned: list[Planned], shot: Shot, attempt: int, *, dry: bool = False) -> None:
         self.stage, self.sim, self.shot, self.attempt = stage, stage.sim, shot, attempt
         self.planned = planned
         self.moves: dict[int, Move] = {}

@@ -9,7 +9,7 @@
 Many programs on the same facts: make one View and `run` each.
 """
 
-from synth4d.program import changes, objects, space, states, times  # noqa: F401  (declare the operations)
+from synth4d.program import changes, objects, space, speeds, states, telling, times, whatif  # noqa: F401  (declare them)
 from synth4d.program.agree import compare
 from synth4d.program.language import OPS, Program, ProgramError, evaluate, grammar, parse
 from synth4d.program.states import opens

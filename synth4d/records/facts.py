@@ -155,6 +155,8 @@ class Facts(Record):
     events: list[EventFact]
     without: list[Without] = Field(default_factory=list)
     """What would have been, for some events; only the world knows."""
+    instead: list[EventFact] = Field(default_factory=list)
+    """A twin's: what its sibling was to show, as planned, so that it can be asked which of the two this is."""
 
 
 class CameraRecord(Record):

@@ -72,6 +72,8 @@ class Timeline:
     """(T,P) id of the vessel each particle is in, 0 = in the open; None = all in the open."""
     endings: tuple[Ending, ...] = ()
     """What was simulated once more without an event."""
+    instead: tuple[Event, ...] = ()
+    """A twin's: what its sibling was to show, as planned."""
 
     def take(self, frames: list[int]) -> Timeline:
         """Some frames, in any order and also repeated, as a timeline of their own."""
