@@ -148,6 +148,9 @@ class RunConfig(Part):
     """Who asks: templates; a model, with their mix of kinds; or templates whose questions a model words anew."""
     questions: Annotated[int, Field(ge=1, le=1000)] = 24
     """Questions asked of each shot, before the filter."""
+    whatif: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.5
+    """Of the shots in which something happens, this share is simulated once more without one of its events, so that
+    it can be asked what would have been."""
     mix: Mix = Mix()
     splits: dict[Split, Annotated[float, Field(ge=0, le=1)]] = {"train": 0.8, "val": 0.1, "test": 0.1}
     """Share of the layouts that falls to each split."""

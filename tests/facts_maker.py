@@ -3,6 +3,7 @@ physics or pictures. `kitchen` gives the world's facts, the camera, and what a p
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +15,13 @@ from synth4d.records import (
     CameraRecord,
     Colour,
     ConeFact,
+    EndFact,
     EventFact,
     Facts,
     JointFact,
     Label,
     ObjectFact,
+    Without,
 )
 
 W, H, T, FPS = 384, 288, 24, 4.0
@@ -40,6 +43,8 @@ class Maker:
     objects: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     hidden_in: dict[int, int] = field(default_factory=dict)
+    done: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = field(default_factory=list)
+    """What happened, as calls, so that it can happen again without one of them."""
 
     def add(
         self,
@@ -95,6 +100,7 @@ class Maker:
 
     def swing(self, id: int, end: float, start_s: float, end_s: float) -> None:
         """Open or close a part from where it is to `end` (deg or cm)."""
+        self.done.append(("swing", (id, end, start_s, end_s), {}))
         o = self.get(id)
         begin = o["openness"][-1]
         for f, share in enumerate(self.ramp(start_s, end_s)):
@@ -107,6 +113,7 @@ class Maker:
     def carry(
         self, id: int, to: Any, start_s: float, end_s: float, onto: int, inside: bool = False, kind: str = "move"
     ) -> None:
+        self.done.append(("carry", (id, to, start_s, end_s, onto), {"inside": inside, "kind": kind}))
         o = self.get(id)
         begin, source = np.array(o["box"][-1]), o["inside"][-1] or o["support"][-1]
         for f, share in enumerate(self.ramp(start_s, end_s)):
@@ -119,6 +126,7 @@ class Maker:
         self.event(kind, id, start_s, end_s, source=source or None, target=onto, inside=inside)
 
     def switch(self, id: int, knob: int, at_s: float, on: bool = True) -> None:
+        self.done.append(("switch", (id, knob, at_s), {"on": on}))
         o = self.get(id)
         for f in range(T):
             if f / FPS >= at_s:
@@ -126,9 +134,32 @@ class Maker:
         self.event("turn_on" if on else "turn_off", id, at_s - 0.5, at_s, source=knob)
 
     def pour(self, jug: int, bowl: int, start_s: float, end_s: float, level: float = 0.7) -> None:
+        self.done.append(("pour", (jug, bowl, start_s, end_s), {"level": level}))
         for f, share in enumerate(self.ramp(start_s, end_s)):
             self.get(bowl)["fill"][f] = level * share
         self.event("pour", jug, start_s, end_s, target=bowl, start_value=0.0, end_value=level)
+
+    def again(self, start: Maker, k: int) -> Maker | None:
+        """The same from a start without the k-th thing that happened; None where another could not happen then."""
+        name, (id, *_), _ = self.done[k]
+        later = self.done[k + 1 :]
+        if name == "swing" and any(what == "carry" and args[4] == id for what, args, _ in later):
+            return None
+        made = copy.deepcopy(start)
+        for i, (what, args, more) in enumerate(self.done):
+            if i != k:
+                getattr(made, what)(*args, **more)
+        return made
+
+    def without(self, start: Maker) -> list[Without]:
+        """How it would end without each of its events, where that can be."""
+        out = []
+        for k, row in enumerate(self.events):
+            if (other := self.again(start, k)) is not None:
+                pairs = zip(other.objects, self.objects, strict=True)
+                ends = [_end(a) for a, b in pairs if _end(a) != _end(b)]
+                out.append(Without(event=row["id"], objects=ends))
+        return out
 
     # ---- Facts -----------------------------------------------------------------------------------
 
@@ -189,6 +220,11 @@ def _away(o: ObjectFact, f: int, eye: Any) -> float:
     return float(np.linalg.norm(np.array(o.box[f])[:3] - eye))
 
 
+def _end(o: dict[str, Any]) -> EndFact:
+    states = {k: o[k][-1] if o[k] is not None else None for k in ("openness", "on", "fill")}
+    return EndFact(id=o["id"], box=o["box"][-1], support=o["support"][-1], inside=o["inside"][-1], **states)
+
+
 def _range(joint: JointFact) -> float:
     return abs(joint.open - joint.closed) * (57.29578 if joint.type == "hinge" else 100)
 
@@ -235,6 +271,9 @@ def furniture(m: Maker) -> dict[str, int]:
     for name, (en, zh) in {"knob": ("left knob", "左边的旋钮"), "switch": ("light switch", "电灯开关")}.items():
         ids[name] = m.add(name, label(en, zh), (-0.3 if name == "knob" else -0.5, -0.3, 0.8), (0.06, 0.05, 0.06),
                           "part", joint=turn, openness=[0.0] * T)  # fmt: skip
+    # Behind the camera: never in the picture.
+    ids["oven"] = m.add("door", label("oven door", "烤箱门", "扇"), (0, -6, 0.5), (0.5, 0.03, 0.4), "part",
+                        joint=hinge, openness=[0.0] * T)  # fmt: skip
     return ids
 
 
@@ -276,20 +315,25 @@ def kitchen(seed: int, kind: str = "dynamic") -> tuple[Facts, CameraRecord, Fact
         m.get(ids["top drawer"])["openness"] = [float(rng.uniform(15, 35))] * T
     m.get(ids["lamp"])["on"] = [bool(rng.random() < 0.4)] * T
     props = scatter(m, ids, rng, int(rng.integers(6, 9)))
+    start = copy.deepcopy(m)
     if kind in ("dynamic", "twin"):
         _happen(m, ids, props, rng)
     camera = orbit(sweep=float(rng.uniform(-0.6, 0.6)))
-    world = m.facts(camera, f"kitchen-{seed:04d}")
+    world = m.facts(camera, f"kitchen-{seed:04d}").model_copy(update={"without": m.without(start)})
     return world, camera, pixels(world, rng)
 
 
 def _happen(m: Maker, ids: dict[str, int], props: list[int], rng: np.random.Generator) -> None:
     t = float(rng.uniform(0.3, 0.9))
-    for what in rng.permutation(["open", "stow", "move", "light", "burner", "pour", "push"])[: int(rng.integers(1, 4))]:
+    for what in rng.permutation(["open", "stow", "look", "move", "light", "burner", "pour", "push"])[
+        : int(rng.integers(1, 4))
+    ]:
         length = float(rng.uniform(0.8, 1.4))
         if what == "open":
             m.swing(ids["door"], float(rng.uniform(40, 100)), t, t + length)
-        elif what == "stow":
+        elif what == "look" and not m.get(ids["bottom drawer"])["openness"][-1]:
+            m.swing(ids["bottom drawer"], float(rng.uniform(15, 36)), t, t + length)
+        elif what == "stow" and not m.get(ids["bottom drawer"])["openness"][-1]:
             m.swing(ids["bottom drawer"], 35.0, t, t + 0.7)
             m.carry(props[0], (0.5, -0.3, 0.45), t + 0.9, t + 1.7, ids["bottom drawer"], inside=True)
             m.swing(ids["bottom drawer"], 0.0, t + 1.9, t + 2.5)
@@ -302,7 +346,7 @@ def _happen(m: Maker, ids: dict[str, int], props: list[int], rng: np.random.Gene
             m.switch(ids["lamp"], ids["switch"], t + 0.5, on=not m.get(ids["lamp"])["on"][0])
         elif what == "burner":
             m.switch(ids["burner"], ids["knob"], t + 0.5)
-        else:
+        elif what == "pour":
             bowls = [p for p in props[:-2] if m.get(p)["vessel"] and not m.get(p)["inside"][-1]]
             if bowls:
                 m.pour(props[-1], bowls[0], t, t + length, float(rng.uniform(0.4, 1.0)))
@@ -328,4 +372,4 @@ def pixels(world: Facts, rng: np.random.Generator, noise_m: float = 0.01, drop: 
         unknown = {"box2d": [None], "occluded": [None], "pose": [None]}
         objects.append(o.model_copy(update={"box": box, **states, **where, **unknown}))
     late = [e.model_copy(update={"start_s": e.start_s + 0.1, "end_s": e.end_s + 0.1}) for e in world.events]
-    return world.model_copy(update={"witness": "pixels", "objects": objects, "events": late})
+    return world.model_copy(update={"witness": "pixels", "objects": objects, "events": late, "without": []})

@@ -78,7 +78,7 @@ def test_any_json_gives_a_value_a_refusal_or_the_one_error(junk: Any) -> None:
 
 def build(rng: np.random.Generator, type: str, facts: Facts, depth: int) -> dict[str, Any]:
     """A random well-typed program."""
-    fits = [o for o in OPS.values() if type in (o.result, WIDER.get(o.result))]
+    fits = [o for o in OPS.values() if type in (o.result, WIDER.get(o.result)) or (o.elsewhere and type in ANSWERS)]
     if depth <= 0:
         leaf = [o for o in fits if not any(isinstance(f, Sub) and not f.optional for f in o.fields.values())]
         fits = leaf or fits
@@ -90,7 +90,7 @@ def build(rng: np.random.Generator, type: str, facts: Facts, depth: int) -> dict
         if isinstance(field, Sub) and field.many:
             node[key] = [build(rng, field.type, facts, depth - 1) for _ in range(field.many[0])]
         elif isinstance(field, Sub):
-            node[key] = build(rng, field.type, facts, depth - 1)
+            node[key] = build(rng, type if field.type == "answer" else field.type, facts, depth - 1)
         elif isinstance(field, Word):
             node[key] = str(rng.choice(field.among))
         elif isinstance(field, Num):

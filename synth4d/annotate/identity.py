@@ -65,7 +65,7 @@ def unknown(body: Body, others: list[Body], pose: F64, joint_value: float) -> Ob
 def strip(facts: Facts) -> Facts:
     """The facts without what happened: every track null, no events. All that a pixels witness may know."""
     bare = [o.model_copy(update=_UNKNOWN) for o in facts.objects]
-    return facts.model_copy(update={"objects": bare, "events": []})
+    return facts.model_copy(update={"objects": bare, "events": [], "without": [], "instead": []})
 
 
 def label(body: Body) -> Label:

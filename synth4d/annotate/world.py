@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from synth4d.annotate import identity, silhouettes, tracks
+from synth4d.annotate import endings, identity, silhouettes, tracks
 from synth4d.annotate.visible import deepest, visible
 from synth4d.geometry import apply_pose, rigid_inverse
 from synth4d.records import EventFact, Facts, ObjectFact
@@ -36,6 +36,8 @@ def facts(shot: Shot, world: World, timeline: Timeline, clip: Clip) -> Facts:
         height=clip.camera.height,
         objects=objects,
         events=[_event(i, e, world) for i, e in enumerate(timeline.events)],
+        without=[endings.without(world, timeline, e) for e in timeline.endings],
+        instead=[_event(i, e, world) for i, e in enumerate(timeline.instead)],
     )
 
 

@@ -13,7 +13,19 @@ from pathlib import Path
 
 import numpy as np
 
-from synth4d.ask import change, grounding, layout, place, space, state, time, vantage  # noqa: F401  (declare the kinds)
+from synth4d.ask import (  # noqa: F401  (declare the kinds)
+    change,
+    grounding,
+    layout,
+    place,
+    premise,
+    space,
+    state,
+    time,
+    undo,
+    vantage,
+    whatif,
+)
 from synth4d.ask.choose import CHANGE, Pick
 from synth4d.ask.kinds import KINDS
 from synth4d.ask.make import packs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from synth4d.ask.kinds import Draft, Pool, kind
+from synth4d.ask.premise import Premise, premises
 from synth4d.ask.refer import Ref
 from synth4d.ask.state import places, turned
 from synth4d.ask.stock import END, START, Happening, Moment, Stock
@@ -46,7 +47,7 @@ def what(stock: Stock) -> Iterator[Draft]:
         r.id for r in stock.refs(stock.seen) if not stock.view.thing(r.id).part_of or opens(stock.view.thing(r.id))
     )
     frames = tuple(sorted({f for h in stock.happenings for f in h.frames} | {0, stock.view.last}))
-    if stock.moving or stock.chance(0.7):
+    if stock.moving or stock.chance(0.8):
         yield Draft({"op": "changed", **WHOLE}, {}, frames, (), Pool(ids))
 
 
@@ -87,12 +88,14 @@ def did_move(stock: Stock) -> Iterator[Draft]:
 @kind("change", "which_way")
 def which_way(stock: Stock) -> Iterator[Draft]:
     """Also of things that never moved: a false premise."""
-    movers = [r for r in _in_both(stock, stock.props) if any(e.object == r.id for e in stock.facts.events)]
-    still = [r for r in _in_both(stock, stock.props) if r not in movers]
-    # One answer in five: movers are asked of in three clips of four.
-    chosen = movers if stock.moving else still[: int(stock.chance(STILL))]
-    for a in stock.shuffled(chosen):
-        yield _since_start(stock, {"op": "movement"}, a, Pool(keys=(*WAYS, "still")))
+
+    def asked(premise: Premise) -> JSON:
+        return {"op": "movement", "object": premise.a.program, **WHOLE}
+
+    for premise, program in premises(stock, ("motion",), 1 / 5, asked):
+        frames, pool = _ends(stock), Pool(keys=(*WAYS, "still"))
+        if all(stock.clear(f, premise.a.id) for f in frames):
+            yield Draft(program, {"a": premise.a.text}, frames, (premise.a.id,), pool)
 
 
 @kind("change", "how_far_moved", rare=True)
@@ -129,7 +132,14 @@ def restored(stock: Stock) -> Iterator[Draft]:
 
 @kind("change", "moved_to", rare=True)
 def moved_to(stock: Stock) -> Iterator[Draft]:
-    return _whereabouts(stock, stock.after)
+    """Also of things that are not moved: a false premise."""
+
+    def asked(premise: Premise) -> JSON:
+        return {"op": "moved_where", "object": premise.a.program}
+
+    for premise, program in premises(stock, ("motion",), 1 / 4, asked):
+        pool = Pool(keys=(*places(stock), "still"), always=("still",))
+        yield Draft(program, {"a": premise.a.text}, premise.frames, (premise.a.id,), pool)
 
 
 @kind("change", "moved_from", rare=True)

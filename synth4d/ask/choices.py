@@ -48,7 +48,7 @@ def _wrong(value: Value, pool: Pool, rng: np.random.Generator) -> list[Value]:
     if value.type == "choice":
         keys = [key for key in pool.keys if key != value.value]
         few = len(set(pool.keys)) <= OPTIONS + 1
-        return [Value("choice", key) for key in (dict.fromkeys(keys) if few else _drawn(keys, rng))]
+        return [Value("choice", key) for key in (dict.fromkeys(keys) if few else _drawn(keys, rng, pool.always))]
     if pool.values:
         others = [v for v in pool.values if v != value]
         return [others[i] for i in rng.permutation(len(others))[: OPTIONS - 1]]
@@ -58,10 +58,10 @@ def _wrong(value: Value, pool: Pool, rng: np.random.Generator) -> list[Value]:
     return []
 
 
-def _drawn(items: list[T], rng: np.random.Generator) -> list[T]:
-    """Different ones; what is there twice is twice as likely."""
+def _drawn(items: list[T], rng: np.random.Generator, always: tuple[T, ...] = ()) -> list[T]:
+    """Different ones, those of `always` first; what is there twice is twice as likely."""
     drawn = dict.fromkeys(items[i] for i in rng.permutation(len(items)))
-    return list(drawn)[: OPTIONS - 1]
+    return sorted(drawn, key=lambda item: item not in always)[: OPTIONS - 1]
 
 
 def _numbers(value: Value, pool: Pool, rng: np.random.Generator) -> list[Value]:

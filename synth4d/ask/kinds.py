@@ -22,6 +22,8 @@ class Pool:
     """For `object` answers; for `objects` in order, the things to permute."""
     keys: tuple[str, ...] = ()
     """For `choice` answers."""
+    always: tuple[str, ...] = ()
+    """Keys that are among the options whatever else is drawn, right or wrong."""
     least: float = 0.0
     most: float | None = None
     """For `number` answers: between which a right answer could lie; None = no options."""

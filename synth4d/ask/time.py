@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from synth4d.ask.kinds import Draft, Pool, kind, listed
+from synth4d.ask.premise import Premise, premises
 from synth4d.ask.stock import Happening, Stock
 from synth4d.program import opens
 from synth4d.records import JSON, Text
@@ -40,6 +41,8 @@ def order(stock: Stock) -> Iterator[Draft]:
 @kind("time", "which_first", rare=True)
 def which_first(stock: Stock) -> Iterator[Draft]:
     for group in _groups(stock, 2):
+        if group[0].event.object == group[1].event.object:
+            continue  # that a shut drawer opens before it shuts goes without looking
         program: JSON = {"op": "earliest", "of": [h.program for h in group]}
         ids = tuple(h.event.object for h in group)
         keys = tuple(h.key for h in group)
@@ -113,17 +116,19 @@ def overlap(stock: Stock) -> Iterator[Draft]:
 
 @kind("cause", "switched_by", rare=True)
 def switched_by(stock: Stock) -> Iterator[Draft]:
-    """Which knob or switch turned a lamp or burner on or off."""
-    controls = stock.refs(o.id for o in stock.facts.objects if o.joint is not None)
-    for h in stock.shuffled(stock.happenings):
-        if h.event.kind in ("turn_on", "turn_off") and stock.ref(h.event.source or 0):
-            program: JSON = {"op": "source_of", "event": h.program}
-            ids = tuple(r.id for r in controls if not opens(stock.view.thing(r.id)))
-            ids += tuple(r.id for r in controls if opens(stock.view.thing(r.id))) if len(ids) < 4 else ()
-            a = stock.refs([h.event.object])[0]
-            on = "1" if h.event.kind == "turn_on" else ""
-            glows = "1" if stock.view.thing(a.id).category == "burner" else ""
-            yield Draft(program, {"a": a.text, "on": on, "glows": glows}, h.frames, (a.id,), Pool(ids))
+    """Which knob or switch turned a lamp or burner on or off; or that none did."""
+    controls = stock.refs(o.id for o in stock.facts.objects if o.joint is not None and o.role != "prop")
+    ids = [r.id for r in controls if not opens(stock.view.thing(r.id))]
+    ids += [r.id for r in controls if opens(stock.view.thing(r.id))] if len(ids) < 4 else []
+    pool = Pool(keys=(*(f"it:{id}" for id in ids), "did_not"), always=("did_not",))
+
+    def asked(premise: Premise) -> JSON:
+        return {"op": "cause_of", "kind": premise.kind, "object": premise.a.program}
+
+    for premise, program in premises(stock, ("turn_on", "turn_off"), 1 / 4, asked, often=0.3):
+        on = "1" if premise.kind == "turn_on" else ""
+        glows = "1" if stock.view.thing(premise.a.id).category == "burner" else ""
+        yield Draft(program, {"a": premise.a.text, "on": on, "glows": glows}, premise.frames, (premise.a.id,), pool)
 
 
 @kind("cause", "filled_from", rare=True)

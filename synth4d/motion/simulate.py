@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from synth4d import seeds
@@ -12,22 +14,71 @@ from synth4d.motion.script import Planned
 from synth4d.motion.stage import Stage
 from synth4d.physics import Sim
 from synth4d.physics.model import TIMESTEP_S
-from synth4d.types import F64, Event, Place, Shot, Timeline, World
+from synth4d.types import F64, Ending, Event, Place, Shot, Timeline, World
 
 REST_SPEED = 0.03
 TWIN_ATTEMPTS = 4
+ENDING_TRIES = 2
 STILL = ("static", "control")
 """Kinds of shots in which nothing happens."""
 
 
-def simulate(world: World, shot: Shot, *, attempt: int = 0) -> Timeline:
-    """The timeline of a shot. Raises CannotHappen with the reason when the script can't be carried out."""
-    rng = seeds.rng(shot.run_seed, shot.scene, shot.key, "script", attempt)
+def simulate(world: World, shot: Shot, *, attempt: int = 0, whatif: float = 0.0) -> Timeline:
+    """The timeline of a shot; a share `whatif` of shots is played once more without one event, for its `endings`.
+    Raises CannotHappen with the reason when the script can't be carried out."""
+    rng, stage = seeds.rng(shot.run_seed, shot.scene, shot.key, "script", attempt), at_rest(world)
+    duration = (shot.frames - 1) / shot.fps
+    planned = write_script(stage, shot, duration, rng, attempt)
+    instead = tuple(_planned_event(stage, p) for p in _siblings(stage, shot, duration, attempt))
+    timeline = Run(stage, planned, shot, attempt).timeline()
+    endings = _endings(world, shot, planned, timeline, attempt, whatif)
+    return replace(timeline, endings=endings, instead=instead)
+
+
+def at_rest(world: World) -> Stage:
     sim = Sim(world.model)
     sim.reset(world.rest_qpos)
-    stage = Stage(world, sim)
-    duration = (shot.frames - 1) / shot.fps
-    return _Run(stage, write_script(stage, shot, duration, rng, attempt), shot, rng).timeline()
+    return Stage(world, sim)
+
+
+def _endings(
+    world: World, shot: Shot, planned: list[Planned], timeline: Timeline, attempt: int, whatif: float
+) -> tuple[Ending, ...]:
+    """How the clip would end without one of its events: one that opens what holds something, or else one drawn by the
+    seed; none where all hang together."""
+    rng = seeds.rng(shot.run_seed, shot.scene, shot.key, "whatif", attempt)
+    if not planned or rng.random() >= whatif:
+        return ()
+    order = sorted(rng.permutation(len(planned)).tolist(), key=lambda k: not _reveals(world, planned[k], timeline))
+    for k in order[:ENDING_TRIES]:
+        try:
+            return (without(world, shot, planned, timeline, k, attempt),)
+        except CannotHappen:
+            continue
+    return ()
+
+
+def _reveals(world: World, p: Planned, timeline: Timeline) -> bool:
+    """Whether something is opened that holds a thing at the end: without it that could not be seen."""
+    behind = [place.body for place in world.places if place.inside and place.gate == p.object]
+    return p.kind == "open" and bool(np.isin(timeline.inside[-1], behind).any())
+
+
+def without(world: World, shot: Shot, planned: list[Planned], timeline: Timeline, k: int, attempt: int = 0) -> Ending:
+    """The end of a clip played again without its k-th event, everything else being equal. Liquid is not poured again:
+    what a pour left out would have moved is where it was. Raises CannotHappen where another event hangs on this one."""
+    left, rest = planned[k], [p for i, p in enumerate(planned) if i != k]
+    wet = [p for p in planned if p.kind == "pour"]
+    if any({left.object, left.other} & {p.object, p.other} for p in wet if p is not left):
+        raise CannotHappen("a pour hangs on it")
+    poses, joints, levels, support, inside = Run(at_rest(world), rest, shot, attempt, dry=True).rows()
+    fill = timeline.fill[-1].copy()
+    if left in wet:
+        changed = [b.id in (left.object, left.other) for b in world.bodies]
+        fill[changed] = timeline.fill[0][changed]
+    return Ending(
+        k, poses[-1], joints[-1], levels[-1], fill, support[-1].astype(np.uint16), inside[-1].astype(np.uint16)
+    )
 
 
 def write_script(stage: Stage, shot: Shot, duration: float, rng: np.random.Generator, attempt: int) -> list[Planned]:
@@ -35,38 +86,55 @@ def write_script(stage: Stage, shot: Shot, duration: float, rng: np.random.Gener
     TWIN_ATTEMPTS of those, other events."""
     if shot.kind in STILL:
         return []
-    if shot.kind == "twin" and shot.twin_of and attempt < TWIN_ATTEMPTS:
-        sibling = script.draft(stage, duration, seeds.rng(shot.run_seed, shot.scene, shot.twin_of, "script", 0))
-        for k in rng.permutation(len(sibling)):
-            other = script.variant(stage, sibling[int(k)], rng)
-            timed = script.schedule([other], duration, rng) if other else None
-            if timed:
-                return timed
+    sibling = _siblings(stage, shot, duration, attempt)
+    for k in rng.permutation(len(sibling)) if sibling else ():
+        other = script.variant(stage, sibling[int(k)], rng)
+        timed = script.schedule([other], duration, rng) if other else None
+        if timed:
+            return timed
     return script.draft(stage, duration, rng)
 
 
-class _Run:
+def _siblings(stage: Stage, shot: Shot, duration: float, attempt: int) -> list[Planned]:
+    """The first script of the shot that this one is a twin of; of the last attempts none."""
+    if shot.kind != "twin" or not shot.twin_of or attempt >= TWIN_ATTEMPTS:
+        return []
+    return script.draft(stage, duration, seeds.rng(shot.run_seed, shot.scene, shot.twin_of, "script", 0))
+
+
+def _planned_event(stage: Stage, p: Planned) -> Event:
+    place = stage.places[p.place] if p.place else None
+    source, target = (None, p.other) if p.kind == "pour" else (p.other, place.body if place else None)
+    value = p.value if p.kind in ("open", "close") else None
+    inside = bool(place and place.inside)
+    return Event(p.kind, p.object, p.start_s, p.end_s, None, value, source, target, inside)
+
+
+class Run:
     """One pass over the clip: drives the moves, records frames, then checks every event."""
 
-    def __init__(self, stage: Stage, planned: list[Planned], shot: Shot, rng: np.random.Generator) -> None:
-        self.stage, self.sim, self.shot, self.rng = stage, stage.sim, shot, rng
+    def __init__(self, stage: Stage, planned: list[Planned], shot: Shot, attempt: int, *, dry: bool = False) -> None:
+        self.stage, self.sim, self.shot, self.attempt = stage, stage.sim, shot, attempt
         self.planned = planned
         self.moves: dict[int, Move] = {}
         self.sources: dict[int, Place | None] = {}
         self.began: dict[int, F64] = {}
         self.still_since: dict[int, float] = {}
         self.levels = {c: v for c, v in zip(stage.world.controls, stage.world.start_levels, strict=True)}
-        self.vessels = tuple(i for i, b in enumerate(stage.world.bodies) if b.vessel)
+        self.vessels = () if dry else tuple(i for i, b in enumerate(stage.world.bodies) if b.vessel)
         self.vessel_rows = self.sim.rows([stage.world.bodies[i].name for i in self.vessels])
         self.ways: list[tuple[float, F64]] = []
         for body in stage.world.bodies:
             if body.joint:
                 self.sim.lock(body.joint.name, True)
 
-    def timeline(self) -> Timeline:
-        world, shot = self.stage.world, self.shot
-        times = np.arange(shot.frames) / shot.fps
-        before = check.resting(self.stage)
+    @property
+    def times(self) -> F64:
+        return np.arange(self.shot.frames) / self.shot.fps
+
+    def rows(self) -> tuple[F64, F64, F64, F64, F64]:
+        """(T,…) poses, joints, levels, support, inside of the whole clip, checked."""
+        times, before = self.times, check.resting(self.stage)
         rows = []
         for t in times:
             self._advance(float(t))
@@ -76,6 +144,11 @@ class _Run:
             check.event(self.stage, self.planned, p, self.moves.get(k), self.still_since.get(k))
         poses, joints, levels, support, inside = (np.array(c) for c in zip(*rows, strict=True))
         check.parts(self.stage, self.planned, times, joints)
+        return poses, joints, levels, support, inside
+
+    def timeline(self) -> Timeline:
+        world, times = self.stage.world, self.times
+        poses, joints, levels, support, inside = self.rows()
         flow = liquid.flow(world, times, poses, self._track())
         check.kept(self.stage, self.planned, flow)
         pours = {k: check.poured(self.stage, p, flow) for k, p in enumerate(self.planned) if p.kind == "pour"}
@@ -119,7 +192,9 @@ class _Run:
     def _begin(self, k: int, p: Planned) -> None:
         self.sources[k] = self.stage.place_of(p.object)
         self.began[k] = self._value(p)
-        (move,) = hands.begin(self.stage, p, self.rng)
+        about = self.shot.run_seed, self.shot.scene, self.shot.key, "hand", self.attempt
+        # Each event has dice of its own, so that the others go on as they would when one is left out.
+        (move,) = hands.begin(self.stage, p, seeds.rng(*about, p.kind, p.object, round(p.start_s * 1000)))
         if isinstance(move, Servo):
             self.sim.lock(move.joint.name, False)
         self.moves[k] = move
@@ -186,5 +261,5 @@ class _Run:
         )  # fmt: skip
 
     def _final(self, p: Planned) -> float:
-        """Joint value when the event ended: where it was aimed, which `_check_event` has confirmed."""
+        """Joint value when the event ended: where it was aimed, which `check.event` has confirmed."""
         return float(p.value if p.value is not None else 0.0)

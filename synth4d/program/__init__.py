@@ -15,9 +15,12 @@ from synth4d.program import (  # noqa: F401  (declare the operations)
     objects,
     relate,
     space,
+    speeds,
     states,
+    telling,
     times,
     vantage,
+    whatif,
 )
 from synth4d.program.agree import compare
 from synth4d.program.language import OPS, Program, ProgramError, evaluate, grammar, parse

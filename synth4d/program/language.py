@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from synth4d.errors import SynthError
-from synth4d.program.view import View
+from synth4d.program.view import View, refuse
 
 Run = TypeVar("Run", bound=Callable[..., Any])
 Type = Literal[
     "bool", "int", "number", "choice", "interval", "object", "place", "things", "list",
-    "event", "events", "moment", "span", "box2d", "point2d", "box3d", "pose",
+    "event", "events", "moment", "span", "box2d", "point2d", "box3d", "pose", "claim", "answer",
 ]  # fmt: skip
 WIDER: dict[str, str] = {"object": "place", "moment": "span"}
-"""An object is also a place, a moment also a span of time."""
+"""An object is also a place, a moment also a span of time. `answer` stands for any type that a program may end in."""
 ANSWERS = (
     "bool", "int", "number", "choice", "interval", "object", "things", "list", "event",
     "box2d", "point2d", "box3d", "pose",
@@ -93,6 +93,11 @@ class Op:
     run: Callable[..., Any]
     doc: str
 
+    @property
+    def elsewhere(self) -> bool:
+        """It gives another View, in which its field `of` is then answered: what would be, the video backwards."""
+        return self.result == "answer"
+
 
 OPS: dict[str, Op] = {}
 
@@ -121,6 +126,10 @@ class Program:
     """Program, list of Programs, literal, or None for a field left out."""
 
     @property
+    def result(self) -> Type:
+        return self.fields["of"].result if self.op.elsewhere else self.op.result
+
+    @property
     def nodes(self) -> int:
         """How many operations it takes."""
         subs = [s for v in self.fields.values() for s in (v if isinstance(v, list) else [v])]
@@ -131,9 +140,9 @@ def parse(program: object) -> Program:
     """Check a JSON program; raises ProgramError that says what, where and what would be right."""
     budget = [NODES]
     parsed = _parse(program, "program", 1, budget)
-    if parsed.op.result not in ANSWERS:
+    if parsed.result not in ANSWERS:
         wanted = ", ".join(ANSWERS)
-        raise ProgramError(f"program: ends in {parsed.op.result}, no answer; end in one of: {wanted}")
+        raise ProgramError(f"program: ends in {parsed.result}, no answer; end in one of: {wanted}")
     return parsed
 
 
@@ -195,8 +204,9 @@ def _number(value: object, field: Num | Nums, where: str) -> float:
 
 def _typed(type: Type, value: object, where: str, depth: int, budget: list[int]) -> Program:
     sub = _parse(value, where, depth + 1, budget)
-    if type not in (sub.op.result, WIDER.get(sub.op.result)):
-        raise ProgramError(f"{where}: expected {type}, but {sub.op.name} gives {sub.op.result}")
+    fits = sub.result in ANSWERS if type == "answer" else type in (sub.result, WIDER.get(sub.result))
+    if not fits:
+        raise ProgramError(f"{where}: expected {type}, but {sub.op.name} gives {sub.result}")
     return sub
 
 
@@ -214,7 +224,11 @@ def _short(value: object) -> str:
 
 def evaluate(program: Program, view: View) -> Any:
     """The value of a checked program; raises Refused."""
-    return program.op.run(view, **{k: _value(v, view) for k, v in program.fields.items()})
+    if view.knows is not None and program.op.name not in view.knows:
+        refuse("undefined", f"{program.op.name} says nothing of a video that was not made")
+    later = {"of"} if program.op.elsewhere else set()
+    found = program.op.run(view, **{k: _value(v, view) for k, v in program.fields.items() if k not in later})
+    return evaluate(program.fields["of"], found) if later else found
 
 
 def _value(field: Any, view: View) -> Any:

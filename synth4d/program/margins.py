@@ -48,6 +48,19 @@ EMPTY_SHARE = 0.05
 PARTLY_SHARE = (0.15, 0.75)
 """'Partly full' is said only between these; ours."""
 
+LONGER_S, LONGER_SHARE = 0.5, 1.3
+"""The longer of two events takes this much more time and this many times as long; ours: two frames at 4 fps."""
+FASTER_SHARE = 1.6
+"""The faster of two movements is this many times as fast; ours: times are good to a fifth at 4 fps."""
+SPEED_M = 0.12
+"""What moves less far has no speed; ours."""
+THIRD_S = 0.3
+"""The middle of an event lies this far from the border of two thirds of the video; ours."""
+WATCHED_S = 1.0
+"""That something never happened to a thing can be said where it is never out of sight for longer; ours."""
+WIDE_SHARE, PARTWAY_SHARE = 0.85, (0.25, 0.6)
+"""'All the way open' from this share of the joint's range, 'partway' between these; ours."""
+
 MOVED_M = 0.12
 """A thing has moved when its box's centre has, by this much…"""
 STILL_M = 0.05

@@ -134,8 +134,9 @@ def all_visible(view: View, of: Things, at: Span) -> Things:
 @op("remembered", "things", of=Sub("things"), until=Sub("moment"))
 def remembered(view: View, of: Things, until: Span) -> Things:
     """the same set, if each of it was clearly visible at some moment up to `until`; else not visible"""
+    last = until[0] if view.film is view else view.film.last
     for id in of.sure:
-        if not any(view.clear(id, f) for f in range(until[0] + 1)):
+        if not any(view.film.clear(id, f) for f in range(last + 1)):
             refuse("not visible", f"{view.thing(id).name} up to frame {until[0]}")
     return of
 

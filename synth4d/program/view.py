@@ -69,6 +69,11 @@ class Things:
     """The Chinese measure word for counting them: their category's where they share one."""
 
 
+def at_most(track: list[T | None] | None, frame: int) -> T | None:
+    """The entry of a track, if there is a track and it is known."""
+    return at(track, frame) if track else None
+
+
 def number(value: float, unit: Unit) -> Value:
     rounded = round(float(value), DECIMALS[unit]) + 0.0
     return Value("number", rounded, unit)
@@ -82,6 +87,14 @@ class View:
         self.by_id = {o.id: o for o in facts.objects}
         self.enough = max(margins.VISIBLE_PIXELS, margins.VISIBLE_SHARE * facts.width * facts.height)
         self._corners: dict[tuple[int, int], F64] = {}
+        self.knows: frozenset[str] | None = None
+        """Operations that may look at it; None = all. What was not filmed can't be asked everything."""
+        self.others: dict[object, View] = {}
+        """Views of what would be, once made."""
+        self.film: View = self
+        """What was filmed, where this is not it;"""
+        self.unlike: frozenset[int] = frozenset()
+        """and the things that are otherwise here."""
         self._distances: dict[tuple[int, int, int], float] = {}
         _check(facts, camera)
 

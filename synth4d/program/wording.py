@@ -43,8 +43,21 @@ CHOICES = {
     "goes_up": Text(en="Upwards", zh="向上"),
     "goes_down": Text(en="Downwards", zh="向下"),
     "stays": Text(en="It stays where it is", zh="停在原处"),
+    "opens": Text(en="It is opened", zh="被打开"),
+    "closes": Text(en="It is closed", zh="被关上"),
+    "turns_on": Text(en="It is turned on", zh="被打开"),
+    "turns_off": Text(en="It is turned off", zh="被关掉"),
+    "unchanged": Text(en="Neither: it stays as it is", zh="都没有，它保持不变"),
+    "wide": Text(en="All the way open", zh="完全打开"),
+    "partway": Text(en="Only partway open", zh="只打开了一部分"),
+    "early": Text(en="In the first third", zh="前三分之一"),
+    "middle": Text(en="In the middle third", zh="中间三分之一"),
+    "late": Text(en="In the last third", zh="后三分之一"),
+    "did_not": Text(en="That does not happen in the video", zh="视频里没有发生这件事"),
+    "untold": Text(en="The video does not show it", zh="视频里看不出来"),
 }
-"""Keys of `choice` answers; besides them `in:ID`, `on:ID` (a place) and `KIND:ID` (an event)."""
+"""Keys of `choice` answers; besides them `in:ID`, `on:ID` (a place), `it:ID` (a thing), `KIND:ID` (an event) and
+`motion:ID:in|on:PLACE` (a move to a place)."""
 NUMERALS = "零一两三四五六七八九十"
 
 
@@ -128,6 +141,14 @@ def _event_text(facts: Facts, kind: str, id: int) -> Text:
     return Text(en=simple.format(a=a.en, b="something"), zh=zh.format(a=a.zh, b="别的东西", c="液体"))
 
 
+def _taken(facts: Facts, id: int, relation: str, place: int) -> Text:
+    """the mug is moved into the drawer · 马克杯被移到抽屉里"""
+    a, b = thing_text(facts, id), thing_text(facts, place)
+    into = relation == "in"
+    en = f"{a.en} is moved {'into' if into else 'onto'} {b.en}"
+    return Text(en=en, zh=f"{a.zh}被移到{b.zh}{'里' if into else '上'}")
+
+
 # ---- Answers -------------------------------------------------------------------------------------
 
 
@@ -179,10 +200,14 @@ def _capital(text: Text) -> Text:
 def _choice(facts: Facts, key: str) -> Text:
     if key in CHOICES:
         return CHOICES[key]
-    kind, _, id = key.partition(":")
+    kind, id, *goal = key.split(":")
+    if goal:
+        return _taken(facts, int(id), goal[0], int(goal[1]))
     if kind in CLAUSES:
         return _event_text(facts, kind, int(id))
     place = thing_text(facts, int(id))
+    if kind == "it":
+        return place
     if kind == "in":
         return Text(en=f"in {place.en}", zh=f"在{place.zh}里")
     return Text(en=f"on {place.en}", zh=f"在{place.zh}上")

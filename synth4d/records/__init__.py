@@ -16,11 +16,13 @@ from synth4d.records.facts import (
     CameraRecord,
     Colour,
     ConeFact,
+    EndFact,
     EventFact,
     Facts,
     JointFact,
     Label,
     ObjectFact,
+    Without,
 )
 from synth4d.records.questions import (
     Answer,
@@ -45,6 +47,7 @@ SCHEMAS: dict[str, Any] = {
 
 __all__ = [
     "JSON", "SCHEMAS", "Answer", "AnswerType", "BoxFact", "CameraRecord", "Colour", "ConeFact", "DatasetRecord",
-    "EventFact", "Evidence", "Facts", "Family", "JointFact", "Label", "Negative", "ObjectFact", "Quarantine",
-    "Question", "Record", "Reject", "Reward", "ShardRow", "Text", "Turn", "Verdict", "at", "dump",
+    "EndFact", "EventFact", "Evidence", "Facts", "Family", "JointFact", "Label", "Negative", "ObjectFact", "Quarantine",
+    "Question", "Record", "Reject", "Reward", "ShardRow", "Text", "Turn", "Verdict", "Without", "at",
+    "dump",
 ]  # fmt: skip

@@ -130,6 +130,25 @@ class EventFact(Record):
     end_value: Finite | None
 
 
+class EndFact(Record):
+    """How one instance would be at the end; fields as in ObjectFact, without frames."""
+
+    id: Id
+    box: Vec7 | None
+    openness: Finite | None = None
+    on: bool | None = None
+    fill: Finite | None = None
+    support: Id
+    inside: Id
+
+
+class Without(Record):
+    """How the clip would end without an event, as simulated once more; of the instances that would be otherwise."""
+
+    event: int
+    objects: list[EndFact]
+
+
 class Facts(Record):
     """Everything that can be asked about one clip, as one witness knows it."""
 
@@ -145,6 +164,10 @@ class Facts(Record):
     height: int
     objects: list[ObjectFact]
     events: list[EventFact]
+    without: list[Without] = Field(default_factory=list)
+    """What would have been, for some events; only the world knows."""
+    instead: list[EventFact] = Field(default_factory=list)
+    """A twin's: what its sibling was to show, as planned, so that it can be asked which of the two this is."""
 
 
 class CameraRecord(Record):

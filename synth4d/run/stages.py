@@ -52,7 +52,7 @@ def make(shot: Shot, config: RunConfig, scene_path: str, attempt: int, clock: Cl
     with clock.stage("simulate"):
         scene = load.load(scene_path)
         world = build.build(scene, shot)
-        timeline = simulate.simulate(world, shot, attempt=attempt)
+        timeline = simulate.simulate(world, shot, attempt=attempt, whatif=config.whatif)
         path = camera.film(world, timeline, shot, attempt=attempt)
     with clock.stage("render"):
         draw = renderer(shot.renderer, shot.field)

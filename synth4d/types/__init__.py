@@ -11,7 +11,7 @@ from __future__ import annotations
 from synth4d.types.arrays import F32, F64, I32, U8, U16, Vec3
 from synth4d.types.picture import CameraPath, Clip, Gaussians
 from synth4d.types.shot import Sample, Shot, ShotKind
-from synth4d.types.timeline import Event, EventKind, Timeline
+from synth4d.types.timeline import Ending, Event, EventKind, Timeline
 from synth4d.types.world import (
     Body,
     CameraRules,
@@ -49,6 +49,7 @@ __all__ = [
     "Switch",
     "Vessel",
     "World",
+    "Ending",
     "Event",
     "EventKind",
     "Timeline",

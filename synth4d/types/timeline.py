@@ -29,6 +29,20 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Ending:
+    """The world as the clip would leave it without one of its events; arrays as a frame of the Timeline's."""
+
+    event: int
+    """Place of the event left out in Timeline.events."""
+    poses: F64
+    joints: F64
+    levels: F64
+    fill: F64
+    support: U16
+    inside: U16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
     """The world's state at every frame, and what happened between."""
 
@@ -56,6 +70,10 @@ class Timeline:
     """(T,P,3) m/s; None = all at rest."""
     particle_vessel: U16 | None = None
     """(T,P) id of the vessel each particle is in, 0 = in the open; None = all in the open."""
+    endings: tuple[Ending, ...] = ()
+    """What was simulated once more without an event."""
+    instead: tuple[Event, ...] = ()
+    """A twin's: what its sibling was to show, as planned."""
 
     def take(self, frames: list[int]) -> Timeline:
         """Some frames, in any order and also repeated, as a timeline of their own."""
