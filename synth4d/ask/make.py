@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from synth4d.ask.choices import options
 from synth4d.ask.choose import CHANGE
-from synth4d.ask.kinds import Draft, Kind
+from synth4d.ask.kinds import Draft, Kind, Talks
 from synth4d.ask.stock import Stock
 from synth4d.program import Program, Refusal, Value, answer, parse, run, word
 from synth4d.records import Evidence, Question, Turn, dump
@@ -27,6 +27,9 @@ class Answered:
 
 def packs(kind: Kind, stock: Stock) -> Iterator[list[Question]]:
     """Questions of a kind, no two alike; of a paired kind two at a time, with different answers."""
+    if kind.talks is not None:
+        yield from _talks(kind, kind.talks, stock)
+        return
     done: set[str] = set()
     waiting: dict[str, list[Answered]] = {}
     for one in answered(kind, stock):
@@ -74,29 +77,46 @@ def worth_asking(value: Value, draft: Draft, stock: Stock) -> bool:
     return True
 
 
-def _question(kind: Kind, stock: Stock, answered: Answered) -> Question:
-    draft, value = answered.draft, answered.value
-    family, _, name = kind.name.partition(".")
-    said = stock.prompts.say(family, name, draft.slots, stock.rng)
-    found = None
-    if draft.pool is not None and stock.chance(CHOICES_SHARE):
-        found = options(value, draft.pool, stock.facts, stock.rng)
-    digest = hashlib.sha256(dump([stock.facts.key, kind.name, draft.program])).hexdigest()
-    turn = Turn(
-        question=said,
-        answer=answer(value, stock.facts),
-        choices=found[0] if found else None,
-        correct=found[1] if found else None,
-        program=draft.program,
-    )
+def _talks(kind: Kind, talks: Talks, stock: Stock) -> Iterator[list[Question]]:
+    """Questions of several turns, of those whose every turn the world's facts answer."""
+    for _, draft in zip(range(kind.tries), talks(stock), strict=False):
+        parsed = [(d, parse(d.program)) for d in draft.turns]
+        found = [(d, program, run(program, stock.view)) for d, program in parsed]
+        turns = [Answered(d, program, value) for d, program, value in found if isinstance(value, Value)]
+        if len(turns) == len(found):
+            yield [_question(kind, stock, *turns)]
+
+
+def _question(kind: Kind, stock: Stock, *turns: Answered) -> Question:
+    programs = [a.draft.program for a in turns]
+    digest = hashlib.sha256(dump([stock.facts.key, kind.name, *programs])).hexdigest()
+    frames = {f for a in turns for f in a.draft.frames}
     return Question(
         id=digest[:16],
         kind=kind.name,
         family=kind.family,
         author=f"template@{stock.prompts.hash}",
-        turns=[turn],
-        evidence=Evidence(frames=sorted(set(draft.frames)), objects=sorted(named(value, draft))),
-        difficulty=difficulty_of(stock, answered),
+        turns=[_turn(kind, stock, a) for a in turns],
+        evidence=Evidence(
+            frames=sorted(frames), objects=sorted(set().union(*(named(a.value, a.draft) for a in turns)))
+        ),
+        difficulty=max(difficulty_of(stock, a) for a in turns),
+    )
+
+
+def _turn(kind: Kind, stock: Stock, answered: Answered) -> Turn:
+    draft, value = answered.draft, answered.value
+    family, _, name = kind.name.partition(".")
+    said = stock.prompts.say(family, draft.block or name, draft.slots, stock.rng)
+    found = None
+    if draft.pool is not None and stock.chance(CHOICES_SHARE):
+        found = options(value, draft.pool, stock.facts, stock.rng)
+    return Turn(
+        question=said,
+        answer=answer(value, stock.facts),
+        choices=found[0] if found else None,
+        correct=found[1] if found else None,
+        program=draft.program,
     )
 
 

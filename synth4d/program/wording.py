@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from synth4d.program.times import kind_of
 from synth4d.program.view import ASKABLE, Value
 from synth4d.records import Answer, EventFact, Facts, ObjectFact, Text
+from synth4d.vocabulary import COLOURS
 
 UNITS = {
     "m": Text(en=" m", zh="米"),
@@ -43,8 +44,11 @@ CHOICES = {
     "goes_up": Text(en="Upwards", zh="向上"),
     "goes_down": Text(en="Downwards", zh="向下"),
     "stays": Text(en="It stays where it is", zh="停在原处"),
+    "untold": Text(en="That cannot be told from the video", zh="从视频里无法得知"),
+    "none": Text(en="None of them", zh="都没有错"),
 }
-"""Keys of `choice` answers; besides them `in:ID`, `on:ID` (a place) and `KIND:ID` (an event)."""
+"""Keys of `choice` answers; besides them `in:ID`, `on:ID` (a place), `KIND:ID` (an event), a colour's key, and
+numbers of statements (`2+5`)."""
 NUMERALS = "零一两三四五六七八九十"
 
 
@@ -179,6 +183,10 @@ def _capital(text: Text) -> Text:
 def _choice(facts: Facts, key: str) -> Text:
     if key in CHOICES:
         return CHOICES[key]
+    if key in COLOURS:
+        return Text(en=COLOURS[key][0].en, zh=COLOURS[key][0].zh)
+    if key.replace("+", "").isdigit():
+        return _statements(key.split("+"))
     kind, _, id = key.partition(":")
     if kind in CLAUSES:
         return _event_text(facts, kind, int(id))
@@ -188,9 +196,17 @@ def _choice(facts: Facts, key: str) -> Text:
     return Text(en=f"on {place.en}", zh=f"在{place.zh}上")
 
 
+def _statements(numbers: list[str]) -> Text:
+    """2+5 → statements 2 and 5 · 第2句和第5句"""
+    listed = joined([Text(en=n, zh=f"第{n}句") for n in numbers], ordered=False)
+    return Text(en=f"statement{'s' if len(numbers) > 1 else ''} {listed.en}", zh=listed.zh)
+
+
 def word(value: Value, facts: Facts) -> Text:
     """An answer as a short phrase in both languages."""
     v = value.value
+    if value.words is not None:
+        return value.words
     if value.type == "bool":
         return Text(en="Yes", zh="是") if v else Text(en="No", zh="否")
     if value.type == "int":
