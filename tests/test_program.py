@@ -17,7 +17,7 @@ from synth4d import geometry
 from synth4d.errors import SynthError
 from synth4d.program import OPS, ProgramError, Refusal, Value, answer, compare, execute, grammar, margins, parse, word
 from synth4d.program.agree import box2d_iou, box3d_iou, interval_iou
-from synth4d.program.language import ANSWERS, DEPTH, NODES, WIDER, Key, Num, Nums, Sub, Word
+from synth4d.program.language import ANSWERS, CLAIMS, DEPTH, NODES, WIDER, Key, Num, Nums, Said, Sub, Word
 from synth4d.program.view import number
 from synth4d.records import CameraRecord, Facts, JointFact, ObjectFact
 
@@ -78,7 +78,11 @@ def test_any_json_gives_a_value_a_refusal_or_the_one_error(junk: Any) -> None:
 
 def build(rng: np.random.Generator, type: str, facts: Facts, depth: int) -> dict[str, Any]:
     """A random well-typed program."""
-    fits = [o for o in OPS.values() if type in (o.result, WIDER.get(o.result)) or (o.elsewhere and type in ANSWERS)]
+    fits = [
+        o for o in OPS.values()
+        if type in (o.result, WIDER.get(o.result)) or (o.elsewhere and type in ANSWERS)
+        or (type == "claim" and o.name in CLAIMS)
+    ]  # fmt: skip
     if depth <= 0:
         leaf = [o for o in fits if not any(isinstance(f, Sub) and not f.optional for f in o.fields.values())]
         fits = leaf or fits
@@ -97,6 +101,8 @@ def build(rng: np.random.Generator, type: str, facts: Facts, depth: int) -> dict
             node[key] = float(np.round(rng.uniform(field.low, 8), 2))
         elif isinstance(field, Nums):
             node[key] = _somewhere(rng, facts, field.count, int(rng.integers(T)))
+        elif isinstance(field, Said):
+            node[key] = [True, 2, 2.5, "open", "on:3", [1.5, 2.5], [3, 4]][int(rng.integers(7))]
         else:
             assert isinstance(field, Key)
             thing = facts.objects[int(rng.integers(len(facts.objects)))]

@@ -304,7 +304,7 @@ def test_thirds_have_a_two_sided_margin(start: float, says: str | None) -> None:
 
 
 def test_what_is_in_a_drawer_is_told_only_when_it_opens() -> None:
-    contents = {"op": "contents", "object": named("drawer")}
+    contents = {"op": "held", "object": named("drawer")}
     shut, _ = room()
     assert value(on(shut.facts(orbit()), contents)) == "untold"
     ajar, _ = room()
@@ -335,11 +335,11 @@ def test_one_of_two_claims_is_true() -> None:
     m.carry(4, (0.0, -0.2, 0.62), 2.0, 3.0, 2, inside=True)
     facts = m.facts(orbit())
     drawer, table = (
-        {"op": "claim", "kind": "motion", "object": named("mug"), rel: named(t)}
+        {"op": "story", "kind": "motion", "object": named("mug"), rel: named(t)}
         for rel, t in (("into", "drawer"), ("onto", "table"))
     )
-    lamp = {"op": "claim", "kind": "turn_on", "object": named("lamp")}
-    opened = {"op": "claim", "kind": "open", "object": named("drawer")}
+    lamp = {"op": "story", "kind": "turn_on", "object": named("lamp")}
+    opened = {"op": "story", "kind": "open", "object": named("drawer")}
     for of in ([drawer, table], [table, drawer]):
         assert value(on(facts, {"op": "which", "of": of})) == "motion:4:in:2"
     assert value(on(facts, {"op": "which", "of": [lamp, opened]})) == "open:2"

@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from synth4d.ask import (  # noqa: F401  (declare the kinds)
+    caption,
     change,
+    dialogue,
     grounding,
     layout,
     place,
@@ -52,11 +54,13 @@ def ask(
     """Up to `total` questions about a clip, spread over the kinds.
 
     `quotas` caps kinds by name (a kind left out gets at most a sixth of the total); `absent` are categories
-    of the scene that this clip may lack, for premises that are false.
+    of the scene that this clip may lack, for premises that are false. At most one dialogue, one caption and one
+    caption to correct are asked of a clip, of kinds drawn by the seed, unless `quotas` name those kinds.
     """
     stock = Stock(View(facts, camera), rng, load(prompts), absent)
     weight = {name: rng.random() * (0.4 if k.rare else 1.0) for name, k in KINDS.items()}
     supply = {name: packs(KINDS[name], stock) for name in sorted(KINDS, key=lambda n: weight[n])}
     most = max(2, math.ceil(total / SPREAD))
     limits = {name: (quotas or {}).get(name, most) for name in KINDS}
-    return Pick(supply, total, limits, stock.moving).all()
+    once = {name: k.once for name, k in KINDS.items() if k.once and name not in (quotas or {})}
+    return Pick(supply, total, limits, stock.moving, once).all()

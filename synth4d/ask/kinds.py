@@ -44,11 +44,21 @@ class Draft:
     """Paired kinds pair a yes with a no of the same group, so that the group tells nothing."""
     unseen: bool = False
     """Objects may be out of sight at the evidence frames (questions of memory)."""
+    block: str = ""
+    """The template's block; empty = the kind's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A draft of several turns, in order. The program of each stands alone; its words may lean on earlier turns."""
+
+    turns: tuple[Draft, ...]
 
 
 # ---- Kinds ---------------------------------------------------------------------------------------
 
 Drafts = Callable[[Stock], Iterator[Draft]]
+Talks = Callable[[Stock], Iterator[Talk]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,10 @@ class Kind:
     even: bool = False
     """Each answer is asked as often as any other of the clip, and the options are these answers: so none can be
     told from being the usual one."""
+    talks: Talks | None = None
+    """In place of `drafts`: for questions of several turns."""
+    once: str = ""
+    """Of all kinds with the same word here, at most one is asked of a clip (unless its quota says otherwise)."""
 
 
 KINDS: dict[str, Kind] = {}
@@ -80,6 +94,20 @@ def kind(
         return drafts
 
     return declare
+
+
+def talk(family: Family, name: str, *, once: str, tries: int = 3, rare: bool = True) -> Callable[[Talks], Talks]:
+    """Declare a kind of question of several turns by the generator of its drafts."""
+
+    def declare(talks: Talks) -> Talks:
+        KINDS[f"{family}.{name}"] = Kind(f"{family}.{name}", family, _none, False, tries, rare, talks=talks, once=once)
+        return talks
+
+    return declare
+
+
+def _none(stock: Stock) -> Iterator[Draft]:
+    return iter(())
 
 
 def filter_json(**fields: str) -> JSON:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from synth4d.ask.choices import OPTIONS, offered
 from synth4d.ask.choose import CHANGE
-from synth4d.ask.kinds import Draft, Kind, Pool
+from synth4d.ask.kinds import Draft, Kind, Pool, Talks
 from synth4d.ask.stock import Stock
 from synth4d.ask.training import difficulty, negatives, signs
 from synth4d.program import Program, Refusal, Value, answer, parse, run, word
@@ -27,6 +27,8 @@ class Answered:
 
 def packs(kind: Kind, stock: Stock) -> Iterator[list[Question]]:
     """Questions of a kind, no two alike; of a paired or even kind several at a time, with different answers."""
+    if kind.talks is not None:
+        return _talks(kind, kind.talks, stock)
     drafts = _different(kind, stock)
     groups = _even(drafts, stock) if kind.even else _pairs(drafts, stock) if kind.paired else ([a] for a in drafts)
     return ([_question(kind, stock, a) for a in group] for group in groups)
@@ -97,30 +99,50 @@ def worth_asking(value: Value, draft: Draft, stock: Stock) -> bool:
     return True
 
 
-def _question(kind: Kind, stock: Stock, answered: Answered) -> Question:
+def _talks(kind: Kind, talks: Talks, stock: Stock) -> Iterator[list[Question]]:
+    """Questions of several turns, of those whose every turn the world's facts answer."""
+    for _, draft in zip(range(kind.tries), talks(stock), strict=False):
+        parsed = [(d, parse(d.program)) for d in draft.turns]
+        found = [(d, program, run(program, stock.view)) for d, program in parsed]
+        turns = [Answered(d, program, value) for d, program, value in found if isinstance(value, Value)]
+        if len(turns) == len(found):
+            yield [_question(kind, stock, *turns)]
+
+
+def _question(kind: Kind, stock: Stock, *turns: Answered) -> Question:
+    programs = [a.draft.program for a in turns]
+    digest = hashlib.sha256(dump([stock.facts.key, kind.name, *programs])).hexdigest()
+    frames = {f for a in turns for f in a.draft.frames}
+    objects = set[int]().union(*(named(a.value, a.draft) for a in turns))
+    said = [_turn(kind, stock, a) for a in turns]
+    return Question(
+        id=digest[:16],
+        kind=kind.name,
+        family=kind.family,
+        author=f"template@{stock.prompts.hash}",
+        turns=said,
+        evidence=Evidence(frames=sorted(frames), objects=sorted(objects)),
+        difficulty=max(
+            difficulty_of(stock, a, None if turn.choices is None else len(turn.choices))
+            for a, turn in zip(turns, said, strict=True)
+        ),
+    )
+
+
+def _turn(kind: Kind, stock: Stock, answered: Answered) -> Turn:
     draft, value = answered.draft, answered.value
     family, _, name = kind.name.partition(".")
-    said = stock.prompts.say(family, name, draft.slots, stock.rng)
+    said = stock.prompts.say(family, draft.block or name, draft.slots, stock.rng)
     found = None
     if draft.pool is not None and stock.chance(CHOICES_SHARE):
         found = offered(value, draft.pool, stock.facts, stock.rng)
-    digest = hashlib.sha256(dump([stock.facts.key, kind.name, draft.program])).hexdigest()
-    turn = Turn(
+    return Turn(
         question=said,
         answer=answer(value, stock.facts),
         choices=[word(v, stock.facts) for v in found[0]] if found else None,
         correct=found[1] if found else None,
         program=draft.program,
         negatives=negatives(stock, draft, value, found[0] if found else None),
-    )
-    return Question(
-        id=digest[:16],
-        kind=kind.name,
-        family=kind.family,
-        author=f"template@{stock.prompts.hash}",
-        turns=[turn],
-        evidence=Evidence(frames=sorted(set(draft.frames)), objects=sorted(named(value, draft))),
-        difficulty=difficulty_of(stock, answered, len(found[0]) if found else None),
     )
 
 

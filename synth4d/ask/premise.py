@@ -114,7 +114,7 @@ def contents(stock: Stock) -> Iterator[Draft]:
     pool = Pool(keys=(*things, "untold"), always=("untold",))
     chosen = [*full, *shut[:1]] if stock.chance(FALSE_SHARE if full else 0.15) else full
     for a in stock.shuffled(chosen):
-        program: JSON = {"op": "contents", "object": a.program}
+        program: JSON = {"op": "held", "object": a.program}
         yield Draft(program, {"a": a.text}, _shown(stock, a.id), (a.id,), pool, unseen=True)
 
 

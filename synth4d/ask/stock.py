@@ -185,6 +185,11 @@ class Stock:
                 found.append(Happening(e, program, clause(self.facts, e), going, frames))
         return found
 
+    def watched(self, h: Happening) -> bool:
+        """Whether an event is seen from before to after: a thing that moves up to its middle, the rest throughout."""
+        frames = h.frames[: len(h.frames) - 1] if kind_of(h.event) == "motion" else h.frames
+        return self.clear(frames[0], h.event.object) and all(self.clear(f, h.event.object) for f in frames)
+
     def _around(self, e: EventFact) -> tuple[int, ...]:
         fps, last = self.facts.fps, self.view.last
         seconds = (e.start_s - 0.5 / fps, (e.start_s + e.end_s) / 2, e.end_s + 0.5 / fps)

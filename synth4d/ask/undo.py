@@ -149,7 +149,7 @@ def _taken(stock: Stock, a: Ref, key: str) -> Told:
     relation, id = key.split(":")
     place = stock.refs([int(id)])[0]
     where = {"into" if relation == "in" else "onto": place.program}
-    return f"motion:{a.id}:{key}", {"op": "claim", "kind": "motion", "object": a.program, **where}
+    return f"motion:{a.id}:{key}", {"op": "story", "kind": "motion", "object": a.program, **where}
 
 
 def _otherwise(stock: Stock, h: Happening) -> list[Told]:
@@ -165,7 +165,7 @@ def _absent(stock: Stock, kinds: tuple[str, ...]) -> list[Premise]:
 
 
 def _claim(what: str, a: Ref) -> JSON:
-    return {"op": "claim", "kind": what, "object": a.program}
+    return {"op": "story", "kind": what, "object": a.program}
 
 
 @kind("change", "how_wide")

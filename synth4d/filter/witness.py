@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from synth4d.filter.fit import fit
 from synth4d.filter.negatives import surely_wrong
 from synth4d.program import ProgramError, Refusal, Value, View, compare, parse, run
 from synth4d.records import CameraRecord, Facts, Question, Turn, Verdict
@@ -27,9 +28,15 @@ def judge(question: Question, world: Facts, pixels: Facts, camera: CameraRecord)
 def sift(
     questions: Iterable[Question], world: Facts, pixels: Facts, camera: CameraRecord
 ) -> tuple[list[Question], list[Question]]:
-    """(kept, rejected), each with its verdict and in the order asked; every question is in exactly one."""
+    """(kept, rejected), each with its verdict and in the order asked; every question is in exactly one. Captions
+    and dialogues are judged by what of them can be confirmed, where that is long enough (`fit`)."""
     views = View(world, camera), View(pixels, camera)
-    judged = [q.model_copy(update={"verdict": _judge(q, *views)}) for q in questions]
+
+    def agrees(turn: Turn) -> bool:
+        return _reason(turn, *_answers(turn, *views)) == "agree"
+
+    fitted = [fit(q, *views, agrees) for q in questions]
+    judged = [q.model_copy(update={"verdict": _judge(q, *views)}) for q in fitted]
     return [surely_wrong(q, views[1]) for q in judged if q.verdict and q.verdict.keep], [
         q for q in judged if not (q.verdict and q.verdict.keep)
     ]

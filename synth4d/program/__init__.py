@@ -10,6 +10,7 @@ Many programs on the same facts: make one View and `run` each.
 """
 
 from synth4d.program import (  # noqa: F401  (declare the operations)
+    caption,
     changes,
     ground,
     objects,
@@ -19,16 +20,18 @@ from synth4d.program import (  # noqa: F401  (declare the operations)
     states,
     telling,
     times,
+    untold,
     vantage,
     whatif,
 )
 from synth4d.program.agree import compare
+from synth4d.program.finish import finish
 from synth4d.program.language import OPS, Program, ProgramError, evaluate, grammar, parse
 from synth4d.program.states import opens
 from synth4d.program.times import frame_after, frame_before, kind_of
-from synth4d.program.view import Reason, Refusal, Refused, Things, Value, View, refuse
+from synth4d.program.view import Reason, Refusal, Refused, Value, View
 from synth4d.program.wording import answer, clause, coloured, thing_text, word
-from synth4d.records import CameraRecord, EventFact, Facts
+from synth4d.records import CameraRecord, Facts
 
 __all__ = [
     "OPS", "Program", "ProgramError", "Reason", "Refusal", "Value", "View",
@@ -46,21 +49,6 @@ def execute(program: Program | object, facts: Facts, camera: CameraRecord) -> Va
 def run(program: Program, view: View) -> Value | Refusal:
     """Run a checked program on a view of facts."""
     try:
-        return _finish(evaluate(program, view), program, view)
+        return finish(evaluate(program, view), view)
     except Refused as refused:
         return refused.refusal
-
-
-def _finish(result: object, program: Program, view: View) -> Value:
-    if isinstance(result, Value):
-        return result
-    if isinstance(result, Things):
-        if result.unsure:
-            refuse("ambiguous", f"in doubt about {view.thing(result.unsure[0]).name}")
-        return Value("objects", sorted(result.sure))
-    if isinstance(result, EventFact):
-        return Value("choice", f"{kind_of(result)}:{view.thing(result.object).id}")
-    if isinstance(result, list):
-        return Value("objects", list(result), ordered=True)
-    assert isinstance(result, int), program.op.name
-    return Value("object", result)

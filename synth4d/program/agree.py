@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ def compare(a: Value, b: Value) -> bool:
     interval: IoU ≥ 0.5, or both ends within 0.75 s
     box2d, box3d: IoU ≥ 0.5 · point2d: within 8 px
     pose: within 0.10 m and 10 deg, but for half turns about the box's own axes
+    text: claim by claim
     everything else: equal
     """
     if a.type != b.type or a.unit != b.unit:
@@ -40,6 +42,8 @@ def compare(a: Value, b: Value) -> bool:
         turn = float(np.degrees(2 * np.arccos(min(1.0, cosine))))
         apart = float(np.hypot.reduce(np.subtract(x[:3], y[:3])))
         return apart <= margins.AGREE["m"] and turn <= margins.AGREE["deg"]
+    if a.type == "text":
+        return len(x) == len(y) and all(compare(_claimed(p), _claimed(q)) for p, q in zip(x, y, strict=True))
     return bool(x == y)
 
 
@@ -47,6 +51,10 @@ def half_turns(q: Sequence[float] | F64) -> F64:
     """(4,4): a rotation wxyz and those half a turn about the box's own x, y, z further, each with w ≥ 0."""
     turned = geometry.quat_mul(np.asarray(q, float), np.eye(4))
     return np.where(turned[:, :1] < 0, -turned, turned)
+
+
+def _claimed(claim: dict[str, Any]) -> Value:
+    return Value(claim["type"], claim["value"], claim["unit"])
 
 
 def within(x: float, y: float, unit: str) -> bool:

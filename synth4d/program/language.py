@@ -18,17 +18,20 @@ from synth4d.program.view import View, refuse
 Run = TypeVar("Run", bound=Callable[..., Any])
 Type = Literal[
     "bool", "int", "number", "choice", "interval", "object", "place", "things", "list",
-    "event", "events", "moment", "span", "box2d", "point2d", "box3d", "pose", "claim", "answer",
+    "event", "events", "moment", "span", "box2d", "point2d", "box3d", "pose", "text", "claim", "story", "answer",
 ]  # fmt: skip
 WIDER: dict[str, str] = {"object": "place", "moment": "span"}
 """An object is also a place, a moment also a span of time. `answer` stands for any type that a program may end in."""
 ANSWERS = (
     "bool", "int", "number", "choice", "interval", "object", "things", "list", "event",
-    "box2d", "point2d", "box3d", "pose",
+    "box2d", "point2d", "box3d", "pose", "text",
 )  # fmt: skip
 """Types that a whole program may have: `things` and `list` answer as objects, `event` as a choice."""
 
-DEPTH, NODES, TEXT = 12, 64, 80
+CLAIMS: set[str] = set()
+"""Operations whose answers can be said as a sentence; `claim` is a program that ends in one, kept unrun."""
+
+DEPTH, NODES, TEXT = 12, 192, 80
 """Caps on a program, against hostile ones: depth of the tree, operations in it, characters of a literal."""
 
 
@@ -82,7 +85,14 @@ class Nums:
     optional: bool = False
 
 
-Field = Sub | Word | Key | Num | Nums
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A field that holds a value as somebody said it: a truth, number or word, or a list of up to 8 of them."""
+
+    optional: bool = False
+
+
+Field = Sub | Word | Key | Num | Nums | Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +197,11 @@ def _field(field: Field, value: object, where: str, depth: int, budget: list[int
         if not isinstance(value, list) or len(value) != field.count:
             raise ProgramError(f"{where}: expected a list of {field.count} numbers, got {_short(value)}")
         return tuple(_number(v, field, f"{where}[{i}]") for i, v in enumerate(value))
+    if isinstance(field, Said):
+        parts = value if isinstance(value, list) else [value]
+        if not 0 < len(parts) <= 8 or not all(map(_plain, parts)):
+            raise ProgramError(f"{where}: expected a truth, a number, a word, or up to 8 of them, got {_short(value)}")
+        return value
     if not isinstance(value, str) or not 0 < len(value) <= TEXT:
         raise ProgramError(f"{where}: expected a word of at most {TEXT} characters, got {_short(value)}")
     if isinstance(field, Word) and value not in field.among:
@@ -202,8 +217,19 @@ def _number(value: object, field: Num | Nums, where: str) -> float:
     return float(value)  # type: ignore[arg-type]
 
 
+def _plain(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= TEXT
+    return isinstance(value, int | float) and abs(value) < 1e6
+
+
 def _typed(type: Type, value: object, where: str, depth: int, budget: list[int]) -> Program:
     sub = _parse(value, where, depth + 1, budget)
+    if type == "claim":
+        if sub.op.name not in CLAIMS:
+            wanted = ", ".join(sorted(CLAIMS))
+            raise ProgramError(f"{where}: {sub.op.name} can't be said as a claim; one of: {wanted}")
+        return sub
     fits = sub.result in ANSWERS if type == "answer" else type in (sub.result, WIDER.get(sub.result))
     if not fits:
         raise ProgramError(f"{where}: expected {type}, but {sub.op.name} gives {sub.result}")
@@ -226,12 +252,16 @@ def evaluate(program: Program, view: View) -> Any:
     """The value of a checked program; raises Refused."""
     if view.knows is not None and program.op.name not in view.knows:
         refuse("undefined", f"{program.op.name} says nothing of a video that was not made")
+    declared = program.op.fields
     later = {"of"} if program.op.elsewhere else set()
-    found = program.op.run(view, **{k: _value(v, view) for k, v in program.fields.items() if k not in later})
+    now = {k: _value(declared[k], v, view) for k, v in program.fields.items() if k not in later}
+    found = program.op.run(view, **now)
     return evaluate(program.fields["of"], found) if later else found
 
 
-def _value(field: Any, view: View) -> Any:
+def _value(declared: Field, field: Any, view: View) -> Any:
+    if not isinstance(declared, Sub) or declared.type == "claim":
+        return field
     if isinstance(field, Program):
         return evaluate(field, view)
     if isinstance(field, list):
@@ -255,4 +285,6 @@ def _kind(field: Field) -> str:
         return "|".join(field.among)
     if isinstance(field, Nums):
         return f"[{field.count} numbers {field.low:g}..{field.high:g}]"
+    if isinstance(field, Said):
+        return "value"
     return "name" if isinstance(field, Key) else f"number {field.low:g}..{field.high:g}"

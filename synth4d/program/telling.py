@@ -117,9 +117,9 @@ class Claim:
     true: bool
 
 
-@op("claim", "claim", kind=Word(("open", "close", "turn_on", "turn_off", "motion")), object=Sub("object"),
+@op("story", "story", kind=Word(("open", "close", "turn_on", "turn_off", "motion")), object=Sub("object"),
     onto=Sub("object", optional=True), into=Sub("object", optional=True))  # fmt: skip
-def claim(view: View, kind: str, object: int, onto: int | None, into: int | None) -> Claim:
+def story(view: View, kind: str, object: int, onto: int | None, into: int | None) -> Claim:
     """that something happened to a thing; of a motion, that it took the thing onto or into another"""
     event, place, relation = event_or_none(view, kind, object), into or onto, "in" if into else "on"
     if place is None:
@@ -130,7 +130,7 @@ def claim(view: View, kind: str, object: int, onto: int | None, into: int | None
     return Claim(f"motion:{object}:{relation}:{place}", there)
 
 
-@op("which", "choice", of=Sub("claim", many=(2, 4)))
+@op("which", "choice", of=Sub("story", many=(2, 4)))
 def which(view: View, of: list[Claim]) -> Value:
     """the one of several claims that is true, `KIND:ID` or `motion:ID:in|on:PLACE`; ambiguous when more are"""
     true = [c.key for c in of if c.true]
@@ -184,29 +184,30 @@ def gates(view: View, holder: int) -> list[int]:
     return [o.id for o in view.facts.objects if opens(o) and holder in (o.id, o.part_of)]
 
 
-@op("contents", "choice", object=Sub("object"))
-def contents(view: View, object: int) -> Value:
+@op("held", "choice", object=Sub("object"))
+def held(view: View, object: int) -> Value:
     """`it:ID`: the one thing inside a container at the end, seen or remembered; untold: it is shut all the while, and
     nobody sees into it"""
     thing, doors = view.thing(object), gates(view, object)
     if thing.cavity is None or not doors:
         refuse("undefined", f"{thing.name} can't be shut")
-    held = [o.id for o in view.facts.objects if view.remembered(o.id, o.inside, view.last) == object]
+    within = [o.id for o in view.facts.objects if view.remembered(o.id, o.inside, view.last) == object]
     frames = range(view.facts.frames)
     states = {_shut(view, door, f) for door in doors for f in frames}
     if states <= {True, None} and all(any(_shut(view, door, f) for f in frames) for door in doors):
         if any(entry(view.thing(door).pixels, f) and _shut(view, door, f) is None for door in doors for f in frames):
             refuse("ambiguous", f"{thing.name} may be open")
-        if any(view.glimpsed(id, f) for id in held for f in frames):
+        if any(view.glimpsed(id, f) for id in within for f in frames):
             refuse("ambiguous", f"what is in {thing.name} shows though it is shut")
         if any(e.inside and e.target == object for e in view.facts.events):
             refuse("ambiguous", f"something is put into {thing.name}")
         watched(view, object if view.thing(object).joint else doors[0])
         return Value("choice", "untold")
-    held = [id for id in held if any(view.clear(id, f) for f in frames)] if len(held) == 1 else held
-    if len(held) != 1 or not any(shut is False for shut in states):
+    if len(within) == 1:
+        within = [id for id in within if any(view.clear(id, f) for f in frames)]
+    if len(within) != 1 or not any(shut is False for shut in states):
         refuse("ambiguous", f"not one thing is seen in {thing.name}")
-    return Value("choice", f"it:{held[0]}")
+    return Value("choice", f"it:{within[0]}")
 
 
 def _shut(view: View, door: int, frame: int) -> bool | None:

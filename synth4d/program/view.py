@@ -12,7 +12,7 @@ import numpy as np
 from synth4d.errors import SynthError
 from synth4d.geometry import box_corners
 from synth4d.program import margins
-from synth4d.records import AnswerType, CameraRecord, EventFact, Facts, ObjectFact, at
+from synth4d.records import AnswerType, CameraRecord, EventFact, Facts, ObjectFact, Text, at
 from synth4d.types import F64
 
 T = TypeVar("T")
@@ -57,6 +57,8 @@ class Value:
     """For `objects`: the order is part of the answer (else ids are sorted)."""
     measure: str = "个"
     """For `int`: the Chinese measure word of what was counted; empty where none fits."""
+    words: Text | None = None
+    """For `text`: the text itself; `value` is what it claims."""
 
 
 @dataclass(frozen=True, slots=True)

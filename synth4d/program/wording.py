@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from synth4d.program.times import kind_of
 from synth4d.program.view import ASKABLE, Value
 from synth4d.records import Answer, EventFact, Facts, ObjectFact, Text
+from synth4d.vocabulary import COLOURS
 
 UNITS = {
     "m": Text(en=" m", zh="米"),
@@ -55,9 +56,10 @@ CHOICES = {
     "late": Text(en="In the last third", zh="后三分之一"),
     "did_not": Text(en="That does not happen in the video", zh="视频里没有发生这件事"),
     "untold": Text(en="The video does not show it", zh="视频里看不出来"),
+    "none": Text(en="None of them", zh="都没有错"),
 }
-"""Keys of `choice` answers; besides them `in:ID`, `on:ID` (a place), `it:ID` (a thing), `KIND:ID` (an event) and
-`motion:ID:in|on:PLACE` (a move to a place)."""
+"""Keys of `choice` answers; besides them `in:ID`, `on:ID` (a place), `it:ID` (a thing), `KIND:ID` (an event),
+`motion:ID:in|on:PLACE` (a move to a place), a colour's key, and numbers of statements (`2+5`)."""
 NUMERALS = "零一两三四五六七八九十"
 
 
@@ -200,6 +202,10 @@ def _capital(text: Text) -> Text:
 def _choice(facts: Facts, key: str) -> Text:
     if key in CHOICES:
         return CHOICES[key]
+    if key in COLOURS:
+        return Text(en=COLOURS[key][0].en, zh=COLOURS[key][0].zh)
+    if key.replace("+", "").isdigit():
+        return _statements(key.split("+"))
     kind, id, *goal = key.split(":")
     if goal:
         return _taken(facts, int(id), goal[0], int(goal[1]))
@@ -213,9 +219,17 @@ def _choice(facts: Facts, key: str) -> Text:
     return Text(en=f"on {place.en}", zh=f"在{place.zh}上")
 
 
+def _statements(numbers: list[str]) -> Text:
+    """2+5 → statements 2 and 5 · 第2句和第5句"""
+    listed = joined([Text(en=n, zh=f"第{n}句") for n in numbers], ordered=False)
+    return Text(en=f"statement{'s' if len(numbers) > 1 else ''} {listed.en}", zh=listed.zh)
+
+
 def word(value: Value, facts: Facts) -> Text:
     """An answer as a short phrase in both languages."""
     v = value.value
+    if value.words is not None:
+        return value.words
     if value.type == "bool":
         return Text(en="Yes", zh="是") if v else Text(en="No", zh="否")
     if value.type == "int":

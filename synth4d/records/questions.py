@@ -18,7 +18,8 @@ class Answer(Record):
     type: AnswerType
     value: Any
     """bool · int · float · choice: a key string · object: id · objects: ids in order · interval: [start_s,
-    end_s] · box2d [x0,y0,x1,y1] · point2d [x,y] · box3d {center,size,quat_wxyz} · pose [7] · text: string"""
+    end_s] · box2d [x0,y0,x1,y1] · point2d [x,y] · box3d {center,size,quat_wxyz} · pose [7] · text: what it
+    claims, a list of {type, value, unit} in the order of the program's claims; the words are in `text`"""
     unit: Literal["m", "cm", "deg", "s", "%", "px"] | None = None
     text: Text
 

@@ -87,8 +87,8 @@ class Summary:
         return self.record.questions / asked if asked else 0.0
 
     def change_share(self) -> float:
-        """Share of the kept questions that ask about what happens."""
-        total = sum(self.kept.values())
+        """Share of the kept questions that ask about what happens; dialogues and captions, which do both, apart."""
+        total = sum(n for (family, _), n in self.kept.items() if family not in ("dialogue", "caption"))
         return sum(n for (family, _), n in self.kept.items() if family in OF_CHANGE) / total if total else 0.0
 
     def frames_per_core_second(self) -> float:
