@@ -1,0 +1,292 @@
+"""What a free reply says, in English or Chinese, as a typed value: the one reader for witnesses, filter and rewards.
+
+    read(text, turn, facts)   the Value that a reply to a turn gives, or Unread: refused, no answer
+
+A reply may be a letter of the choices, an option's words, or words of its own. Where it says two things at once
+(two numbers, left and right) it is no answer. A refusal ("I can't tell", 无法判断) is none either, and is told apart.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from synth4d.errors import SynthError
+from synth4d.program import wording
+from synth4d.program.language import parse
+from synth4d.program.names import Names, plain
+from synth4d.program.numerals import numbers
+from synth4d.program.times import MOTIONS, kind_of
+from synth4d.program.view import Value
+from synth4d.records import Answer, Facts, Text, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A reply that gives no value."""
+
+    reason: Literal["refused", "no answer"]
+
+
+NOTHING = Unread("no answer")
+REFUSAL = re.compile(
+    r"\b(?:can(?:'t|not| not)|could(?:n't| not)|(?:is|am|are)(?:n't| not) able to|unable to|impossible to|hard to) "
+    r"(?:\w+ )?(?:tell|say|determine|judge|answer|know|infer|identify|be (?:determined|inferred|answered|judged))"
+    r"|\b(?:do(?:n't| not) know|no idea|not sure|unsure|uncertain|unknown|unclear|not enough|insufficient|i'm sorry|n/a)\b"
+    r"|无法|不知道|不清楚|不确定|看不出|说不准|难以(?:判断|确定)|不能(?:判断|确定)|没法|信息不足|抱歉|未知"
+)
+_LEAD = re.compile(
+    r"^(?:(?:so|therefore|thus|okay|ok|所以|因此)[, ]*)?(?:(?:the |my )?(?:final |correct |right )?(?:answer|choice|option)"
+    r"(?: is| would be)?|(?:最终|正确)?(?:的)?(?:答案|选项)(?:是|为)?|我?(?:选择|选))\s*[:：]?\s*"
+)
+_BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
+_LETTER = re.compile(r"^[(\[]?([a-z])(?:[)\].:、,，。]|选项|项|$)\s*")
+
+
+def read(text: str, turn: Turn, facts: Facts) -> Value | Unread:
+    """What a reply to a turn says; of the same type and unit as the turn's answer."""
+    said = _bare(text)
+    if not said:
+        return NOTHING
+    free = Reader(turn.answer, facts, _ordered(turn))
+    if turn.choices:
+        place = _chosen(said, turn.choices, free)
+        if place is not None:
+            return _option(place, turn, free)
+    return free.read(said)
+
+
+def _ordered(turn: Turn) -> bool:
+    try:
+        return parse(turn.program).op.result == "list"
+    except SynthError:
+        return False
+
+
+def _bare(text: str) -> str:
+    """Lower case, plain forms, without mark-up, lead ("The answer is") and closing stop."""
+    said = plain(text.replace("**", "").replace("`", "").replace("’", "'")).lower()
+    said = (_BOXED.findall(said) or [said])[-1].strip()
+    said = _LEAD.sub("", said, count=1)
+    return said.strip(" .。!！\"'“”")
+
+
+def _same(text: str) -> str:
+    """A phrase for comparison: no articles, no punctuation, no blanks around Chinese."""
+    return " ".join(re.sub(r"\b(?:the|a|an|it is|it's)\b|[^\w\s%°.⟦⟧-]", " ", _bare(text)).split())
+
+
+# ---- Choices -------------------------------------------------------------------------------------
+
+
+def _chosen(said: str, choices: Sequence[Text], free: Reader) -> int | None:
+    """The option that a reply picks by its letter or its words; None where it does neither."""
+    exact = {i for i, c in enumerate(choices) if _same(said) in (_same(c.en), _same(c.zh))}
+    letter = _LETTER.match(said)
+    if letter and not (len(exact) == 1 and letter.end() < len(said)):
+        place, rest = ord(letter[1]) - ord("a"), said[letter.end() :]
+        named = {i for i, c in enumerate(choices) if rest and _same(rest) in (_same(c.en), _same(c.zh))}
+        return place if place < len(choices) and named <= {place} else None
+    if len(exact) == 1:
+        return exact.pop()
+    if REFUSAL.search(said):
+        return None
+    value = free.read(said)
+    if isinstance(value, Unread):
+        return None
+    same = [i for i, c in enumerate(choices) if _equal(free.read(_bare(c.en)), value)]
+    return same[0] if len(same) == 1 else None
+
+
+def _option(place: int, turn: Turn, free: Reader) -> Value | Unread:
+    if place == turn.correct:
+        return free.value(turn.answer.value)
+    assert turn.choices is not None
+    return free.read(_bare(turn.choices[place].en))
+
+
+def _equal(a: Value | Unread, b: Value) -> bool:
+    return isinstance(a, Value) and (a.type, a.unit, a.value) == (b.type, b.unit, b.value)
+
+
+# ---- Words of its own ----------------------------------------------------------------------------
+
+YES = re.compile(r"^(?:yes|yeah|yep|true|correct|right|是的|是|对的|对|没错|正确|有|能|会|可以)(?![a-z])(?!不是|不|否)")
+NO = re.compile(r"^(?:no|nope|false|incorrect|wrong|not|否|不是|不对|不能|不会|不|没有|没|错)(?![a-z])(?!错)")
+NONE = re.compile(r"^(?:nothing|none|no(?:ne)? of them|no (?:object|thing)s?|没有任何东西|什么(?:也|都)没有?|没有|无)\b")
+_BOTH = re.compile(r"^(?:yes and no|yes or no|是和否|是或否|是否|是不是)")
+SPOKEN: dict[str, str] = {
+    "open": r"\bopen(?:ed)?\b|开着|打开|开的|敞开",
+    "closed": r"\b(?:closed|shut)\b|关着|关上|关闭|关的|合上",
+    "on": r"\bon\b|开着|打开|开启|亮着",
+    "off": r"\boff\b|关着|关掉|关闭|关的|熄灭",
+    "full": r"(?<!partly )(?<!partially )(?<!half )\bfull\b|(?<!没)满",
+    "partly": r"\bpart(?:ly|ially)(?: full| filled)?\b|\bhalf full\b|一部分|半满|没满",
+    "empty": r"\bempty\b|空",
+    "left": r"\bleft\b|左", "right": r"\bright\b|右",
+    "front": r"\bfront\b|\bnearer\b|前", "behind": r"\b(?:behind|back)\b|后",
+    "moved_left": r"\bleft\b|左", "moved_right": r"\bright\b|右",
+    "closer": r"\b(?:closer|nearer|towards?)\b|靠近|朝镜头|更近",
+    "farther": r"\b(?:farther|further|away)\b|远",
+    "still": r"\b(?:not|n't|never|no) (?:move|chang)|\bstill\b|\bstays?\b|没有?(?:移动|动)|不动|静止",
+}  # fmt: skip
+"""How the keys of choices are said; a reply that says exactly one of the keys that could be meant gives it."""
+KINDRED = (
+    ("open", "closed"), ("on", "off"), ("full", "partly", "empty"), ("left", "right", "front", "behind"),
+    ("moved_left", "moved_right", "closer", "farther", "still"),
+)  # fmt: skip
+VERBS = {
+    "open": r"\bopen|开", "close": r"\bclos|\bshut|关", "turn_on": r"\bon\b|开|亮", "turn_off": r"\boff\b|关|熄",
+    "motion": r"\b(?:mov|push|drop|fall|fell|knock|carr|slid|put)|动|推|掉|碰|放|拿", "pour": r"\bpour|倒",
+}  # fmt: skip
+_IN = re.compile(r"\b(?:in|inside|into|within)(?: of)? (?:the |an? )?⟦(\d+)⟧|⟦(\d+)⟧(?:的)?(?:里|内|中)")
+_ON = re.compile(r"\b(?:on|onto|upon|atop|on top of) (?:the |an? )?⟦(\d+)⟧|⟦(\d+)⟧(?:的)?上")
+
+
+class Reader:
+    """Reads words of its own as a value like a given answer."""
+
+    def __init__(self, like: Answer, facts: Facts, ordered: bool = False) -> None:
+        self.like, self.facts, self.ordered = like, facts, ordered
+        self.names = Names(facts)
+
+    def value(self, value: Any) -> Value:
+        return Value(self.like.type, value, self.like.unit, ordered=self.ordered)
+
+    def read(self, said: str) -> Value | Unread:
+        """The value of a reply (as _bare gives it)."""
+        kind = self.like.type
+        if kind == "text":
+            return self.value(said)
+        if kind == "bool" and (value := self._bool(said)) is not None:
+            return self.value(value)
+        if REFUSAL.search(said):
+            return Unread("refused")
+        if kind == "bool":
+            return NOTHING
+        found = getattr(self, f"_{kind}")(said)
+        if found is None and _same(said) in (_same(self.like.text.en), _same(self.like.text.zh)):
+            found = self.like.value  # a wording that no rule reads
+        return NOTHING if found is None else self.value(found)
+
+    # ---- One thing said --------------------------------------------------------------------------
+
+    def _bool(self, said: str) -> bool | None:
+        if _BOTH.match(said):
+            return None
+        if NO.match(said) or re.search(r"\b(?:is|are|does|do|did|has|have|was|were)(?: not|n't)\b|没有|并未|并不", said):
+            return None if YES.match(said) else False
+        return True if YES.match(said) else None
+
+    def _int(self, said: str) -> int | None:
+        if NONE.match(said):
+            return 0
+        whole = {n.value for n in numbers(said) if n.unit is None}
+        value = whole.pop() if len(whole) == 1 else None
+        return int(value) if value is not None and value == int(value) else None
+
+    def _number(self, said: str) -> float | None:
+        fit = [(n, v) for n in numbers(said) if (v := n.to(self.like.unit)) is not None]
+        with_unit = {v for n, v in fit if n.unit is not None}
+        values = with_unit or {v for _, v in fit}
+        return round(values.pop(), 6) if len(values) == 1 else None
+
+    def _choice(self, said: str) -> str | None:
+        stored = str(self.like.value)
+        if ":" in stored:
+            return self._event(said) if stored.split(":")[0] in wording.CLAUSES else self._place(said)
+        keys = next((group for group in KINDRED if stored in group), tuple(wording.CHOICES))
+        same = {k for k in keys if _same(said) in (_same(wording.CHOICES[k].en), _same(wording.CHOICES[k].zh))}
+        if len(same) == 1:
+            return same.pop()
+        spoken = {k for k in keys if k in SPOKEN and re.search(SPOKEN[k], _without_not(said))}
+        return ("still" if "still" in spoken else spoken.pop()) if len(spoken) == 1 or "still" in spoken else None
+
+    def _place(self, said: str) -> str | None:
+        masked, found = self.names.masked(said)
+        for relation, pattern in (("in", _IN), ("on", _ON)):
+            if match := pattern.search(masked):
+                ids = found[int(match[1] or match[2])].ids
+                return f"{relation}:{min(ids)}" if len(ids) == 1 else None
+        id = self._object(said)
+        thing = next((o for o in self.facts.objects if o.id == id), None)
+        return None if thing is None else f"{'in' if thing.cavity is not None else 'on'}:{id}"
+
+    def _event(self, said: str) -> str | None:
+        """Which event: by the thing it happens to, and by the verb where more happens to that."""
+        masked, found = self.names.masked(said)
+        if not found or len(found[0].ids) != 1:
+            return None
+        (id,) = found[0].ids
+        kinds = {kind_of(e) for e in self.facts.events if e.object == id} or set(VERBS)
+        said_kinds = {k for k in kinds if re.search(VERBS[k], masked)} if len(kinds) > 1 else kinds
+        stored = str(self.like.value).split(":")[0]
+        if len(said_kinds) != 1:
+            return None
+        kind = said_kinds.pop()
+        return f"{stored if kind == 'motion' and stored in MOTIONS else kind}:{id}"
+
+    def _object(self, said: str) -> int | None:
+        found = {m.ids for m in self.names.mentions(said)}
+        (ids,) = found if len(found) == 1 else (frozenset[int](),)
+        return min(ids) if len(ids) == 1 else None
+
+    # ---- Several things said ---------------------------------------------------------------------
+
+    def _objects(self, said: str) -> list[int] | None:
+        found = [m.ids for m in self.names.mentions(said)]
+        if not found:
+            return [] if NONE.match(said) or said in ("没有任何东西", "什么都没有", "没有") else None
+        if any(len(ids) != 1 for ids in found):
+            return None
+        ids = list(dict.fromkeys(min(ids) for ids in found))
+        return ids if self.ordered else sorted(ids)
+
+    def _interval(self, said: str) -> list[float] | None:
+        return self._row([v for n in numbers(said) if (v := n.to("s")) is not None], 2)
+
+    def _box2d(self, said: str) -> list[float] | None:
+        return self._row(_listed(said, ("x0", "y0", "x1", "y1")), 4)
+
+    def _point2d(self, said: str) -> list[float] | None:
+        return self._row(_listed(said, ("x", "y")), 2)
+
+    def _pose(self, said: str) -> list[float] | None:
+        return self._row(_listed(said, ("x", "y", "z", "qw", "qx", "qy", "qz")), 7)
+
+    def _box3d(self, said: str) -> dict[str, list[float]] | None:
+        row = self._row(_listed(said, ("center", "size", "quat_wxyz")), 10)
+        return row and {"center": row[:3], "size": row[3:6], "quat_wxyz": row[6:]}
+
+    def _row(self, row: list[float], length: int) -> list[float] | None:
+        return row if len(row) == length else None
+
+
+def _without_not(said: str) -> str:
+    """`not open` says nothing of open."""
+    return re.sub(r"(?:\bnot|n't|\bno longer|不是|没有?|不)\s*(?:fully |completely )?(?!mov|chang|移动|动)[a-z]*[开关满空着]*", "", said)
+
+
+def _listed(said: str, keys: tuple[str, ...]) -> list[float]:
+    """All numbers, of a JSON object in the order of its keys' names, else as they stand."""
+    start, end = said.find("{"), said.rfind("}")
+    if 0 <= start < end:
+        try:
+            data = json.loads(said[start : end + 1])
+            return _flat([data[k] for k in keys] if all(k in data for k in keys) else list(data.values()))
+        except (ValueError, TypeError, RecursionError):
+            pass
+    inner = re.search(r"[\[(].*[\])]", said)
+    return [n.value for n in numbers(inner.group() if inner else said)]
+
+
+def _flat(value: Any) -> list[float]:
+    if isinstance(value, list):
+        return [x for v in value for x in _flat(v)]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return [float(value)]
+    raise ValueError("no number")
+
