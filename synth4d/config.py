@@ -115,6 +115,20 @@ class Llm(Endpoint):
         }  # fmt: skip
 
 
+class Votes(Part):
+    """A model as third witness: how it is asked, and how often it must agree."""
+
+    witness: Literal["none", "openai"] = "none"
+    """Who votes: nobody, or a model behind an OpenAI-compatible server."""
+    samples: Annotated[int, Field(ge=1, le=99)] = 5
+    """Answers drawn for each question, in English and Chinese by turns."""
+    agree: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """Least share of them that must agree with the stored answer."""
+    frames: Annotated[int, Field(ge=0, le=64)] = 0
+    """Pictures shown with each question beside its evidence; 0: the facts are told as text instead."""
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.7
+
+
 class RunConfig(Part):
     """Everything a dataset follows from, apart from code and scene files."""
 
@@ -140,6 +154,7 @@ class RunConfig(Part):
     shard_samples: Annotated[int, Field(ge=1, le=100_000)] = 16
     max_attempts: Annotated[int, Field(ge=1, le=50)] = 12
     """How often a shot whose events can't be carried out is planned anew."""
+    votes: Votes = Votes()
     limits: Limits = Limits()
     nerf: Nerf = Nerf()
     llm: Llm = Llm()

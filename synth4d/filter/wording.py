@@ -63,11 +63,14 @@ class Expected:
     concepts: set[str] = field(default_factory=set)
     either: set[str] = field(default_factory=set)
     kinds: set[str] = field(default_factory=set)
-    roles: list[tuple[str, str, Named]] = field(default_factory=list)
+    roles: list[tuple[str, str, Named, bool]] = field(default_factory=list)
+    """Patterns in English and Chinese, the thing, and whether they matter where it is the only one."""
+    spans: bool = False
+    """It compares two moments."""
     unknown: bool = False
     """A category is named of which no word is known."""
     late: bool = False
-    """A span that ends before it begins."""
+    """A span that ends before it begins, or what is compared is of two moments itself."""
 
 
 # ---- What a program speaks of --------------------------------------------------------------------
@@ -96,9 +99,12 @@ def _walk(node: Program, names: Names, out: Expected, worded: bool = True) -> Na
     out.allowed |= {v for v in fields.values() if isinstance(v, float)}
     out.concepts |= set(words.required(op, {k: v for k, v in fields.items() if isinstance(v, str)}))
     out.either |= set(words.EITHER.get(op, ()))
+    out.spans |= op == "minus" or {"since", "until"} <= fields.keys()
     out.late |= _late(fields.get("since"), fields.get("until"))
-    if op == "minus" and (grew := _grew(fields["a"], fields["b"])) is not None:
-        out.concepts.add("more" if grew else "fewer")
+    if op == "minus":
+        out.late |= any(len(_moments(fields[side])) > 1 for side in ("a", "b"))
+        if (grew := _grew(fields["a"], fields["b"])) is not None:
+            out.concepts.add("more" if grew else "fewer")
     for key, value in fields.items():
         for sub in value if isinstance(value, list) else [value]:
             if not isinstance(sub, Program) or (op, key) in words.UNSAID:
@@ -134,15 +140,15 @@ def _categories(node: Program) -> list[str]:
     return own + [c for s in subs for c in _categories(s)]
 
 
-def _roles(node: Program, key: str, named: Named) -> Iterator[tuple[str, str, Named]]:
+def _roles(node: Program, key: str, named: Named) -> Iterator[tuple[str, str, Named, bool]]:
     if (found := words.ROLES.get((node.op.name, key))) is not None:
-        yield (*found, named)
+        yield (*found, named, node.op.name in words.ALWAYS)
     if node.op.name == "event" and key == "object":
         kind = node.fields["kind"]
         clauses = [wording.CLAUSES[k] for k in (*MOTIONS, "motion") if kind in (k, "motion") and k in wording.CLAUSES]
         clauses = clauses or [wording.CLAUSES[kind]] if kind in wording.CLAUSES else clauses
         en = "|".join(_as_pattern(c) for clause in clauses for c in clause[:2])
-        yield en, "|".join(_as_pattern(clause[2]) for clause in clauses), named
+        yield en, "|".join(_as_pattern(clause[2]) for clause in clauses), named, False
 
 
 def _as_pattern(clause: str) -> str:
@@ -235,7 +241,9 @@ def _things(want: Expected, said: Said, turn: Turn, program: Program, free: bool
         if not any(named.fits(mention) for named in want.named):
             return "thing"
     if not free:
-        for en, zh, named in want.roles if len(want.named) > 1 else []:
+        for en, zh, named, always in want.roles:
+            if not always and len(want.named) < 2:
+                continue
             marks = "|".join(str(i) for i, m in enumerate(said.mentions) if named.fits(m))
             if not marks:
                 continue
@@ -252,8 +260,13 @@ def _numbers(want: Expected, said: Said, turn: Turn, program: Program, free: boo
 
 
 def _when(want: Expected, said: Said, turn: Turn, program: Program, free: bool, known: list[Mention]) -> str | None:
+    needed = set(words.SPANS.get(program.op.name, ())) & want.moments
+    if not free and not needed <= said.moments:
+        return "moment"
     for pair in PAIRS:
         meant = want.moments & set(pair)
+        if len(meant) == 2 and not want.spans and not meant <= said.moments:
+            return "moment"
         if len(meant) == 1:
             (other,) = set(pair) - meant
             implied = {m for m in pair if m in words.IMPLIED and words.IMPLIED[m].said(said.masked, said.language)}
@@ -285,6 +298,9 @@ def _words(want: Expected, said: Said, turn: Turn, program: Program, free: bool,
 
 def _form(want: Expected, said: Said, turn: Turn, program: Program, free: bool, known: list[Mention]) -> str | None:
     i = LANGUAGES.index(said.language)
+    event = program.fields.get("event")
+    if isinstance(event, Program) and event.fields.get(words.SELF.get(program.op.name, "")) is not None:
+        return "form"
     yes_no = bool(re.search(words.BOOL[i], said.masked))
     if turn.answer.type == "bool" and not yes_no and not (free and known):
         return "form"

@@ -51,6 +51,10 @@ IMPLIED = {
 """What implies that a place before, or after, a move is asked for."""
 UNSAID = {("size", "at"), ("biggest", "at")}
 """Moments that a question leaves out: sizes do not change."""
+SPANS = {
+    "moved": ("start", "end"), "changed": ("start", "end"), "restored": ("end",), "opening": ("end",), "displacement": ("end",)
+}  # fmt: skip
+"""Which of their two moments a question of change must say, where they are the video's start and end."""
 WHOLE = re.compile(r"从开始到结束|从头到尾|from (?:the )?beginning to (?:the )?end|从什么时候开始，?到什么时候结束|从底部到顶部")
 
 CONCEPTS = {
@@ -109,6 +113,8 @@ ASKS: dict[str, tuple[str, str]] = {
     "order": (r"\border\b|\bfirst\b", r"先后|顺序"),
     "interval": (r"\bwhen\b|\btimes?\b", r"秒|时候|时间"),
     "duration": (r"\bhow long\b|\bhow many seconds\b|\btime this\b|\bseconds\b", r"多长|几秒|多少秒|持续"),
+    "source_of": (r"\bused\b|\bmade\b|\bcaus|\bcontrol|\bswitch|\bknob|\bfrom where\b", r"用什么|什么让|操作|开关|使得|旋钮|转动|从哪"),
+    "target_of": (r"\binto\b|\bonto\b|\bto (?:which|what)\b", r"到|进|里"),
     "overlap": (r"\bsame time\b|\boverlap\b|\bwhile\b|\btime when both\b", r"同时|重叠|也在发生"),
 }  # fmt: skip
 """What operations ask, by the words of one who asks for it."""
@@ -120,6 +126,10 @@ VERBS = {
                r"移|挪|推|掉|碰|放|拿|搬"),
 }  # fmt: skip
 """Verbs of events, by kind; `motion` is any of the motions."""
+SELF = {"object_of": "object", "source_of": "source", "target_of": "target"}
+"""A question for a party to an event does not name the event by that party."""
+ALWAYS = ("on", "inside")
+"""Operations whose role tells them from another, whatever things there are."""
 BOOL = (
     r"(?:^|[.,:;!?] |\b(?:and|then) )?\b(?:is|are|does|do|did|has|have|was|were|can|could|will|would)\b",
     r"吗|是否|是不是|有没有|会不会|能不能|能否|对不对",
@@ -156,5 +166,5 @@ def required(op: str, fields: JSON) -> list[str]:
     return ["first"] if op == "earliest" else []
 
 
-EITHER = {"openness": ("open", "closed"), "opening": ("open", "closed")}
+EITHER = {"distance": ("near",), "openness": ("open", "closed"), "opening": ("open", "closed")}
 """Concepts that an operation may be asked with or without."""

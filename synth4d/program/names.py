@@ -111,7 +111,7 @@ def _bounded(form: str) -> str:
 
 def _colours() -> dict[str, str]:
     """Forms of the colours to their keys: red, 红色, 红."""
-    found = {}
+    found: dict[str, str] = {}
     for colour, (name, _) in vocabulary.COLOURS.items():
         found |= {form: colour for form in (name.en, name.zh, name.zh.removesuffix("色"))}
     return found | {"gray": "grey"}

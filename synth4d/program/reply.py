@@ -46,17 +46,22 @@ _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
 _LETTER = re.compile(r"^[(\[]?([a-z])(?:[)\].:、,，。]|选项|项|$)\s*")
 
 
-def read(text: str, turn: Turn, facts: Facts) -> Value | Unread:
+def read(text: str, turn: Turn, facts: Facts, names: Names | None = None) -> Value | Unread:
     """What a reply to a turn says; of the same type and unit as the turn's answer."""
     said = _bare(text)
     if not said:
         return NOTHING
-    free = Reader(turn.answer, facts, _ordered(turn))
+    free = reader(turn, facts, names)
     if turn.choices:
         place = _chosen(said, turn.choices, free)
         if place is not None:
             return _option(place, turn, free)
     return free.read(said)
+
+
+def reader(turn: Turn, facts: Facts, names: Names | None = None) -> Reader:
+    """Reads replies to a turn in words of their own. `names` saves finding them again for each turn of a clip."""
+    return Reader(turn.answer, facts, names or Names(facts), _ordered(turn))
 
 
 def _ordered(turn: Turn) -> bool:
@@ -96,8 +101,8 @@ def _chosen(said: str, choices: Sequence[Text], free: Reader) -> int | None:
         return None
     value = free.read(said)
     if isinstance(value, Unread):
-        return None
-    same = [i for i, c in enumerate(choices) if _equal(free.read(_bare(c.en)), value)]
+        return None  # e.g. two things at once
+    same = [i for i, c in enumerate(choices) if _equal(free.option(c.en), value)]
     return same[0] if len(same) == 1 else None
 
 
@@ -105,7 +110,7 @@ def _option(place: int, turn: Turn, free: Reader) -> Value | Unread:
     if place == turn.correct:
         return free.value(turn.answer.value)
     assert turn.choices is not None
-    return free.read(_bare(turn.choices[place].en))
+    return free.option(turn.choices[place].en)
 
 
 def _equal(a: Value | Unread, b: Value) -> bool:
@@ -149,15 +154,18 @@ _ON = re.compile(r"\b(?:on|onto|upon|atop|on top of) (?:the |an? )?⟦(\d+)⟧|�
 class Reader:
     """Reads words of its own as a value like a given answer."""
 
-    def __init__(self, like: Answer, facts: Facts, ordered: bool = False) -> None:
-        self.like, self.facts, self.ordered = like, facts, ordered
-        self.names = Names(facts)
+    def __init__(self, like: Answer, facts: Facts, names: Names, ordered: bool = False) -> None:
+        self.like, self.facts, self.names, self.ordered = like, facts, names, ordered
 
     def value(self, value: Any) -> Value:
         return Value(self.like.type, value, self.like.unit, ordered=self.ordered)
 
-    def read(self, said: str) -> Value | Unread:
-        """The value of a reply (as _bare gives it)."""
+    def option(self, text: str) -> Value | Unread:
+        """The value of an option's words, by the rules alone."""
+        return self.read(_bare(text), known=False)
+
+    def read(self, said: str, known: bool = True) -> Value | Unread:
+        """The value of a reply (as _bare gives it); `known`: the words of the answer itself are always read."""
         kind = self.like.type
         if kind == "text":
             return self.value(said)
@@ -168,7 +176,7 @@ class Reader:
         if kind == "bool":
             return NOTHING
         found = getattr(self, f"_{kind}")(said)
-        if found is None and _same(said) in (_same(self.like.text.en), _same(self.like.text.zh)):
+        if found is None and known and _same(said) in (_same(self.like.text.en), _same(self.like.text.zh)):
             found = self.like.value  # a wording that no rule reads
         return NOTHING if found is None else self.value(found)
 
@@ -259,7 +267,7 @@ class Reader:
 
     def _box3d(self, said: str) -> dict[str, list[float]] | None:
         row = self._row(_listed(said, ("center", "size", "quat_wxyz")), 10)
-        return row and {"center": row[:3], "size": row[3:6], "quat_wxyz": row[6:]}
+        return {"center": row[:3], "size": row[3:6], "quat_wxyz": row[6:]} if row else None
 
     def _row(self, row: list[float], length: int) -> list[float] | None:
         return row if len(row) == length else None
