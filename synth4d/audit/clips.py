@@ -45,9 +45,7 @@ def clips(folder: Path) -> Iterator[Judged]:
             kept = dataset.parse(list[Question], sample.members["qa.json"], where)
             clip = codec.decode(sample.members)
             viewed = pixels.facts(identity.strip(world), clip)
-            yield Judged(
-                sample.key, world, viewed, camera, clip.rgb, kept, rejected.get(sample.key, []), absent
-            )
+            yield Judged(sample.key, world, viewed, camera, clip.rgb, kept, rejected.get(sample.key, []), absent)
 
 
 def labels(folder: Path) -> list[tuple[str, Label]]:

@@ -101,11 +101,12 @@ def inject_into(
 ) -> tuple[list[Question], dict[str, Planted]]:
     """The questions with a share of them planted, in their order, and what was planted by question id.
 
-    The kinds of error planted least so far (`used`) come first. No verdict goes along.
+    `used` counts over clips: the kinds of error planted least so far come first, and the share is that of all that
+    was asked so far. No verdict goes along.
     """
     bare = [q.model_copy(update={"verdict": None}) for q in questions]
-    exact = inject * len(bare)
-    wanted = int(exact) + int(rng.random() < exact - int(exact))
+    used["asked"] += len(bare)
+    wanted = round(inject * used["asked"]) - sum(used[e] for e in ERRORS)
     planter, wrong = Planter(view, rng), dict[str, Planted]()
     for i in rng.permutation(len(bare)):
         if len(wrong) == wanted:

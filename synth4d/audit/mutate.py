@@ -54,7 +54,9 @@ def _of(node: JSON, view: View) -> Iterator[Changed]:
         if isinstance(field, Word):
             yield from (Changed(TURNS.get(key, "object"), {**node, key: w}) for w in field.among if w != value)
         elif isinstance(field, Num) and op.result != "moment":
-            yield from (Changed("number", {**node, key: v}) for v in (value * 2, value + 1) if field.low <= v <= field.high)
+            yield from (
+                Changed("number", {**node, key: v}) for v in (value * 2, value + 1) if field.low <= v <= field.high
+            )
         elif isinstance(field, Sub) and isinstance(value, list):
             for i, sub in enumerate(value):
                 yield from (Changed(e, {**node, key: [*value[:i], p, *value[i + 1 :]]}) for e, p in _of(sub, view))

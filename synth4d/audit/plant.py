@@ -80,7 +80,12 @@ class Planter:
             if changed.error != error:
                 continue
             value = self.run(changed.program)
-            if value and stored and (value.type, value.unit) == (stored.type, stored.unit) and not compare(value, stored):
+            if (
+                value
+                and stored
+                and (value.type, value.unit) == (stored.type, stored.unit)
+                and not compare(value, stored)
+            ):
                 yield changed.program, value
 
 
@@ -97,7 +102,7 @@ def _in_program(p: Planter, turn: Turn, error: str) -> Turn | None:
     if found is None:
         return None
     wrong = _answered(p, turn, found[1])
-    return wrong and wrong.model_copy(update={"program": found[0]})
+    return None if wrong is None else wrong.model_copy(update={"program": found[0]})
 
 
 def _answered(p: Planter, turn: Turn, value: Value) -> Turn | None:
@@ -147,10 +152,10 @@ def _other(p: Planter, a: Answer, error: str) -> Any:
 
 
 def _other_choice(p: Planter, key: str, error: str) -> str | None:
-    if error == "direction" and (group := next((g for g in (SIDES, WAYS) if key in g), None)):
-        return str(p.pick([k for k in group if k != key]))
-    if error == "state" and (group := next((g for g in STATES if key in g), None)):
-        return str(p.pick([k for k in group if k != key]))
+    groups: tuple[tuple[str, ...], ...] = {"direction": (SIDES, WAYS), "state": STATES}.get(error, ())
+    for group in groups:
+        if key in group:
+            return str(p.pick([k for k in group if k != key]))
     if error == "object" and ":" in key:
         kind, id = key.split(":")
         holders = [o.id for o in p.facts.objects if o.cavity is not None] if kind == "in" else list(p.view.askable)
@@ -173,7 +178,12 @@ def _other_box(p: Planter, a: Answer) -> Any:
     if a.type == "box2d":
         w, h = v[2] - v[0], v[3] - v[1]
         shift = float(p.rng.uniform(0.6, 1.5)) * p.pick((-1, 1))
-        return [round(v[0] + shift * w, 1), round(v[1] + shift * h, 1), round(v[2] + shift * w, 1), round(v[3] + shift * h, 1)]
+        return [
+            round(v[0] + shift * w, 1),
+            round(v[1] + shift * h, 1),
+            round(v[2] + shift * w, 1),
+            round(v[3] + shift * h, 1),
+        ]
     if a.type == "point2d":
         return [round(x + float(p.rng.uniform(20, 60)) * p.pick((-1, 1)), 1) for x in v]
     if a.type == "box3d":
@@ -200,7 +210,8 @@ def _in_wording(p: Planter, turn: Turn, error: str) -> Turn | None:
                 return turn.model_copy(update={"question": Text(en=texts[0], zh=texts[1])})
     if error == "time":
         for program, _ in p.others(turn, error):
-            if (swap := _second(turn.program, program)) is not None and all(_once(swap[0], q) for q in _both(turn.question)):
+            swap = _second(turn.program, program)
+            if swap is not None and all(_once(swap[0], q) for q in _both(turn.question)):
                 texts = [_exchange(q, *swap) for q in _both(turn.question)]
                 return turn.model_copy(update={"question": Text(en=texts[0], zh=texts[1])})
     return None
@@ -220,7 +231,11 @@ def _once(what: str, text: str) -> bool:
 
 
 def _bounded(what: str) -> str:
-    return rf"(?<![\w.]){re.escape(what)}(?![\w.]\w)" if what.isascii() and len(what) > 3 else rf"(?<![\d.]){re.escape(what)}(?![\d.])"
+    return (
+        rf"(?<![\w.]){re.escape(what)}(?![\w.]\w)"
+        if what.isascii() and len(what) > 3
+        else rf"(?<![\d.]){re.escape(what)}(?![\d.])"
+    )
 
 
 def _exchange(text: str, what: str, by: str) -> str:
@@ -237,7 +252,11 @@ def _differs(p: Planter, turn: Turn, id: int, other: int) -> bool:
         return False
     changed = _replaced(turn.program, a, b)
     stored, value = p.run(turn.program), p.run(changed)
-    return changed != turn.program and stored is not None and (value is None or value.type != stored.type or not compare(value, stored))
+    return (
+        changed != turn.program
+        and stored is not None
+        and (value is None or value.type != stored.type or not compare(value, stored))
+    )
 
 
 def _replaced(node: Any, what: JSON, by: JSON) -> Any:
@@ -259,8 +278,9 @@ def _second(a: Any, b: Any) -> tuple[str, str] | None:
 
 ZH_PAIRS = (
     ("左", "右"), ("开头", "结尾"), ("刚开始", "结束"), ("之前", "之后"), ("最近", "最远"), ("更近", "更远"),
-    ("被打开", "被关上"), ("打开", "关上"), ("开着", "关着"), ("□里", "□上"), ("多了", "少了"), ("最高", "最长"), ("高度", "长度"),
-    ("米", "厘米"), ("度", "厘米"), ("最先", "最后"), ("开始", "结束"), ("增加", "减少"), ("由近到远", "由远到近"),
+    ("被打开", "被关上"), ("打开", "关上"), ("开着", "关着"), ("□里", "□上"), ("多了", "少了"), ("最高", "最长"),
+    ("高度", "长度"),    ("米", "厘米"), ("度", "厘米"), ("最先", "最后"),
+    ("开始", "结束"), ("增加", "减少"), ("由近到远", "由远到近"),
 )  # fmt: skip
 """Words that a bad translation puts in each other's place."""
 
@@ -271,7 +291,9 @@ def _zh_question(p: Planter, turn: Turn, error: str) -> Turn | None:
     for id in p.view.askable:
         own = _called(p, id)[1]
         if zh.count(own) == 1:
-            found += [zh.replace(own, said) for o in p.shuffled(p.view.askable)[:3] if own not in (said := _called(p, o)[1])]
+            found += [
+                zh.replace(own, said) for o in p.shuffled(p.view.askable)[:3] if own not in (said := _called(p, o)[1])
+            ]
     for number in re.findall(r"\d+(?:\.\d+)?", zh):
         if number != "100":
             found.append(zh.replace(number, f"{float(number) + p.pick((0.5, 1, 2)):g}", 1))
@@ -281,7 +303,11 @@ def _zh_question(p: Planter, turn: Turn, error: str) -> Turn | None:
             bare = zh
             for name in sorted(names, key=len, reverse=True):
                 bare = bare.replace(name, "□" * len(name))
-            if bare.count(a) == 1 and b not in bare.replace(a, "") and not (a in _WORDS_OF_ITS_OWN and _inside_word(bare)):
+            if (
+                bare.count(a) == 1
+                and b not in bare.replace(a, "")
+                and not (a in _WORDS_OF_ITS_OWN and _inside_word(bare))
+            ):
                 at = bare.index(a)
                 found.append(zh[:at] + b.replace("□", zh[at]) + zh[at + len(a) :])
     return turn.model_copy(update={"question": Text(en=turn.question.en, zh=p.pick(found))}) if found else None
@@ -380,7 +406,9 @@ def _none_right(p: Planter, turn: Turn, error: str) -> Turn | None:
     for kind in p.shuffled(ERRORS[:7]):
         value = _wrong_value(p, turn, kind)
         if value is not None and (text := word(value, p.facts)) not in turn.choices:
-            return turn.model_copy(update={"choices": [text if k == turn.correct else c for k, c in enumerate(turn.choices)]})
+            return turn.model_copy(
+                update={"choices": [text if k == turn.correct else c for k, c in enumerate(turn.choices)]}
+            )
     return None
 
 

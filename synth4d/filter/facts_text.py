@@ -19,7 +19,7 @@ from synth4d.records import CameraRecord, Facts, ObjectFact, at
 TRACKS: dict[str, Callable[[Any], Any]] = {
     "support": lambda v: v,
     "inside": lambda v: v,
-    "openness": lambda v: round(v),
+    "openness": round,
     "on": lambda v: v,
     "fill": lambda v: round(100 * v),
 }

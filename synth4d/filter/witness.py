@@ -45,9 +45,7 @@ def sift(
     `votes` are a model's, by the question's id; a question without any is judged by the other witnesses.
     """
     bench = Bench(world, pixels, camera, absent)
-    judged = [
-        q.model_copy(update={"verdict": bench.verdict(q, (votes or {}).get(q.id, ()), agree)}) for q in questions
-    ]
+    judged = [q.model_copy(update={"verdict": bench.verdict(q, (votes or {}).get(q.id, ()), agree)}) for q in questions]
     return [q for q in judged if q.verdict and q.verdict.keep], [
         q for q in judged if not (q.verdict and q.verdict.keep)
     ]

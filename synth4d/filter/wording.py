@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from synth4d.filter import words
-from synth4d.program import Program, kind_of, wording
+from synth4d.program import Program, wording
 from synth4d.program.names import Mention, Names
 from synth4d.program.numerals import numbers
 from synth4d.program.times import MOTIONS
@@ -68,7 +68,9 @@ class Expected:
     spans: bool = False
     """It compares two moments."""
     unknown: bool = False
-    """A category is named of which no word is known."""
+    """A category is named of which no word is known, or an operation that words.py does not have."""
+    loose: bool = False
+    """An operation is used that words.py does not have: its wording is held to no words, as a free one."""
     late: bool = False
     """A span that ends before it begins, or what is compared is of two moments itself."""
 
@@ -85,6 +87,7 @@ def expected(program: Program, names: Names) -> Expected:
 def _walk(node: Program, names: Names, out: Expected, worded: bool = True) -> Named | None:
     """Gather what a program speaks of; the thing that it stands for, if it is a reference."""
     op, fields = node.op.name, node.fields
+    out.loose |= op not in words.KNOWN
     if (named := reference(node, names)) is not None:
         out.unknown |= not named.labels and _categories(node) != []
         if named.labels and named not in out.named:
@@ -153,12 +156,20 @@ def _roles(node: Program, key: str, named: Named) -> Iterator[tuple[str, str, Na
 
 def _as_pattern(clause: str) -> str:
     """`{a} pours into {b}` as a pattern in which {x} stands for a."""
-    return re.escape(clause).replace(r"\{a\}", "{x}").replace(r"\{b\}", ".{1,40}?").replace(r"\{c\}", "").replace("\\ ", " ")
+    return (
+        re.escape(clause)
+        .replace(r"\{a\}", "{x}")
+        .replace(r"\{b\}", ".{1,40}?")
+        .replace(r"\{c\}", "")
+        .replace("\\ ", " ")
+    )
 
 
 def _late(since: Any, until: Any) -> bool:
     if not (isinstance(since, Program) and isinstance(until, Program)):
         return False
+    if since == until:
+        return True
     a, b = since.op.name, until.op.name
     if a == b == "time":
         return bool(since.fields["s"] > until.fields["s"])
@@ -222,6 +233,7 @@ def fault(turn: Turn, program: Program, names: Names, *, free: bool, before: Seq
     want = expected(program, names)
     if want.late:
         return "moment"
+    free = free or want.loose
     both = [taken_apart(getattr(turn.question, lang), lang, names) for lang in LANGUAGES]
     known = [m for t in before for text in (t.question.en, t.answer.text.en) for m in names.mentions(text)]
     for said in both:
@@ -235,9 +247,11 @@ def _things(want: Expected, said: Said, turn: Turn, program: Program, free: bool
     for named in want.named:
         if any(named.fits(m) for m in (*said.mentions, *known)):
             continue
-        wider = any(m.labels & named.labels and m.ids > named.ids or m.ids == named.ids != frozenset() for m in said.mentions)
+        wider = any(
+            (m.labels & named.labels and m.ids > named.ids) or m.ids == named.ids != frozenset() for m in said.mentions
+        )
         return "ambiguous" if wider else "thing"
-    for mention in said.mentions if not want.unknown else []:
+    for mention in said.mentions if not (want.unknown or want.loose) else []:
         if not any(named.fits(mention) for named in want.named):
             return "thing"
     if not free:

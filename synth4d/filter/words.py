@@ -31,14 +31,16 @@ def _concept(en: str, zh: str) -> Concept:
 MOMENTS = {
     "start": _concept(
         r"(?:\b(?:at|from|in|to|of) )?\bthe (?:very )?(?:start|beginning)(?: of the (?:video|clip))?\b"
-        r"|\bwhen the video (?:begins|starts)\b|\b(?:the )?first (?:frame|place|state|point of view|position)\b"
+        r"|\bwhen the video (?:begins|starts)\b|\bits start\b|\bthe first and the last\b"
+        r"|\b(?:the )?first (?:frame|place|state|point of view|position)\b"
         r"|\bat first\b|\binitially\b|\boriginal(?:ly)?\b",
-        r"视频?(?:一|刚)?开始(?:时)?|一开始|刚开始|开头|起初|最初|第一帧|原来|原状|原先|原地",
+        r"视频(?:一|刚)?开始(?:时)?|一开始|刚开始|开头|起初|最初|第一帧|原来|原状|原先|原地",
     ),
     "end": _concept(
-        r"(?:\b(?:at|by|to|of|in|until) )?\b(?:the )?(?:very )?end(?: of the (?:video|clip))?\b|\bthe last (?:frame|place)\b"
-        r"|\b(?:when|before|after) the video (?:is over|ends)\b|\bends? up\b|\bnow\b|\bfinally\b|\bany more\b|\bin the last frame\b",
-        r"视频?(?:结尾|结束|最后)(?:时|后)?|结尾|结束时|最后一帧|最后|末尾|最终|现在|已经",
+        r"(?:\b(?:at|by|to|of|in|until) )?\b(?:the )?(?:very )?end(?: of the (?:video|clip))?\b"
+        r"|\bthe last (?:frame|place)\b|\b(?:when|before|after) the video (?:is over|ends)\b"
+        r"|\bends? up\b|\bnow\b|\bfinally\b|\bany more\b",
+        r"(?:视频)?(?:结尾|结束|最后)(?:时|后)?|结尾|结束时|最后一帧|最后|末尾|最终|现在",
     ),
     "before": _concept(r"\bbefore\b(?! the video (?:ends|is over))", r"之前|以前|前的那一刻"),
     "after": _concept(r"\bafter(?:wards)?\b(?! the video (?:ends|is over)|,? having)", r"之后|以后"),
@@ -52,10 +54,13 @@ IMPLIED = {
 UNSAID = {("size", "at"), ("biggest", "at")}
 """Moments that a question leaves out: sizes do not change."""
 SPANS = {
-    "moved": ("start", "end"), "changed": ("start", "end"), "restored": ("end",), "opening": ("end",), "displacement": ("end",)
+    "moved": ("start", "end"), "changed": ("start", "end"), "restored": ("end",), "opening": ("end",),
+    "displacement": ("end",),
 }  # fmt: skip
 """Which of their two moments a question of change must say, where they are the video's start and end."""
-WHOLE = re.compile(r"从开始到结束|从头到尾|from (?:the )?beginning to (?:the )?end|从什么时候开始，?到什么时候结束|从底部到顶部")
+WHOLE = re.compile(
+    r"从开始到结束|从头到尾|from (?:the )?beginning to (?:the )?end|从什么时候开始，?到什么时候结束|从底部到顶部"
+)
 
 CONCEPTS = {
     "open": _concept(r"\bopen(?:s|ed|ing)?\b", r"打开|开着|敞开|拉开|推开|张开|开启|开到|开了|转开|开的|开合|多开"),
@@ -113,7 +118,8 @@ ASKS: dict[str, tuple[str, str]] = {
     "order": (r"\border\b|\bfirst\b", r"先后|顺序"),
     "interval": (r"\bwhen\b|\btimes?\b", r"秒|时候|时间"),
     "duration": (r"\bhow long\b|\bhow many seconds\b|\btime this\b|\bseconds\b", r"多长|几秒|多少秒|持续"),
-    "source_of": (r"\bused\b|\bmade\b|\bcaus|\bcontrol|\bswitch|\bknob|\bfrom where\b", r"用什么|什么让|操作|开关|使得|旋钮|转动|从哪"),
+    "source_of": (r"\bused\b|\bmade\b|\bcaus|\bcontrol|\bswitch|\bknob|\bfrom where\b",
+                  r"用什么|什么让|操作|开关|使得|旋钮|转动|从哪"),
     "target_of": (r"\binto\b|\bonto\b|\bto (?:which|what)\b", r"到|进|里"),
     "overlap": (r"\bsame time\b|\boverlap\b|\bwhile\b|\btime when both\b", r"同时|重叠|也在发生"),
 }  # fmt: skip
@@ -135,6 +141,15 @@ BOOL = (
     r"吗|是否|是不是|有没有|会不会|能不能|能否|对不对",
 )
 
+_KNOWN = """
+after all_visible appearance_order before between biggest camera changed count depth_order direction displacement
+distance duration earliest end event events exists farthest fill filter first happens holder inside interval is
+is_visible last minus moved movement nearest object_of on opening openness order outermost overlap remembered restored
+seen side size source_of start state target_of these time times unique visible where while
+"""
+KNOWN = frozenset(_KNOWN.split())
+"""Operations whose wordings these tables know."""
+
 ROLES: dict[tuple[str, str], tuple[str, str]] = {
     ("side", "by"): (
         r"(?:of|behind|to|from|beside|than) {x}", r"(?:在|于){x}的|相对于?{x}|{x}的(?:左|右|前|后|哪)"),
@@ -145,11 +160,13 @@ ROLES: dict[tuple[str, str], tuple[str, str]] = {
     ("nearest", "to"): (r"to {x}", r"(?:离|距离?){x}"),
     ("farthest", "to"): (r"from {x}|to {x}", r"(?:离|距离?){x}"),
     ("on", "object"): (r"\b(?:on|upon|atop|on top of) {x}", r"{x}(?:的)?(?:上|表面)"),
-    ("inside", "object"): (r"\b(?:in|inside|into|within) {x}|inside it|in there|{x}\w* is closed", r"{x}(?:的)?(?:里|内|中)|里面"),
+    ("inside", "object"): (
+        r"\b(?:in|inside|into|within) {x}|inside it|in there", r"{x}(?:的)?(?:里|内|中)|里面"),
     ("event", "target"): (
         r"(?:into|fill|level in|liquid in|to fill) {x}|{x} (?:is |was |be )?filled", r"(?:往|进了?|入){x}|{x}里的"),
 }  # fmt: skip
 """Where an operation's thing stands among the words; `{x}` is its mark with its article."""
+
 
 def required(op: str, fields: JSON) -> list[str]:
     """The concepts that an operation with these literals asks for."""

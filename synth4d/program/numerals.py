@@ -25,10 +25,10 @@ UNITS: dict[str, tuple[str, float, str]] = {
 _UNIT = "|".join(f"(?P<u{i}>{form})" for i, (_, _, form) in enumerate(UNITS.values()))
 _MEASURE = "个只本杯把张件次台盏扇滩块条支根瓶盒颗枚双副座片层间样种处"
 
-EN = {w: i for i, w in enumerate(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen".split())}  # fmt: skip
-EN |= {w: 10 * i for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_TEENS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+seventeen eighteen nineteen"""
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+EN = {w: i for i, w in enumerate(_TEENS.split())} | {w: 10 * i for i, w in enumerate(_TENS.split(), 2)}
 POWERS = {"hundred": 100, "thousand": 1000, "dozen": 12}
 PARTS = {"half": 0.5, "third": 1 / 3, "thirds": 1 / 3, "quarter": 0.25, "quarters": 0.25, "halves": 0.5}
 ZH = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "俩": 2}

@@ -35,11 +35,12 @@ NOTHING = Unread("no answer")
 REFUSAL = re.compile(
     r"\b(?:can(?:'t|not| not)|could(?:n't| not)|(?:is|am|are)(?:n't| not) able to|unable to|impossible to|hard to) "
     r"(?:\w+ )?(?:tell|say|determine|judge|answer|know|infer|identify|be (?:determined|inferred|answered|judged))"
-    r"|\b(?:do(?:n't| not) know|no idea|not sure|unsure|uncertain|unknown|unclear|not enough|insufficient|i'm sorry|n/a)\b"
+    r"|\b(?:do(?:n't| not) know|no idea|not sure|unsure|uncertain|unknown|unclear|not enough|insufficient|i'm sorry)\b"
     r"|无法|不知道|不清楚|不确定|看不出|说不准|难以(?:判断|确定)|不能(?:判断|确定)|没法|信息不足|抱歉|未知"
 )
 _LEAD = re.compile(
-    r"^(?:(?:so|therefore|thus|okay|ok|所以|因此)[, ]*)?(?:(?:the |my )?(?:final |correct |right )?(?:answer|choice|option)"
+    r"^(?:(?:so|therefore|thus|okay|ok|所以|因此)[, ]*)?"
+    r"(?:(?:the |my )?(?:final |correct |right )?(?:answer|choice|option)"
     r"(?: is| would be)?|(?:最终|正确)?(?:的)?(?:答案|选项)(?:是|为)?|我?(?:选择|选))\s*[:：]?\s*"
 )
 _BOXED = re.compile(r"\\boxed\{([^{}]*)\}")
@@ -121,7 +122,9 @@ def _equal(a: Value | Unread, b: Value) -> bool:
 
 YES = re.compile(r"^(?:yes|yeah|yep|true|correct|right|是的|是|对的|对|没错|正确|有|能|会|可以)(?![a-z])(?!不是|不|否)")
 NO = re.compile(r"^(?:no|nope|false|incorrect|wrong|not|否|不是|不对|不能|不会|不|没有|没|错)(?![a-z])(?!错)")
-NONE = re.compile(r"^(?:nothing|none|no(?:ne)? of them|no (?:object|thing)s?|没有任何东西|什么(?:也|都)没有?|没有|无)\b")
+NONE = re.compile(
+    r"^(?:nothing|none|no(?:ne)? of them|no (?:object|thing)s?|没有任何东西|什么(?:也|都)没有?|没有|无)\b"
+)
 _BOTH = re.compile(r"^(?:yes and no|yes or no|是和否|是或否|是否|是不是)")
 SPOKEN: dict[str, str] = {
     "open": r"\bopen(?:ed)?\b|开着|打开|开的|敞开",
@@ -185,7 +188,9 @@ class Reader:
     def _bool(self, said: str) -> bool | None:
         if _BOTH.match(said):
             return None
-        if NO.match(said) or re.search(r"\b(?:is|are|does|do|did|has|have|was|were)(?: not|n't)\b|没有|并未|并不", said):
+        if NO.match(said) or re.search(
+            r"\b(?:is|are|does|do|did|has|have|was|were)(?: not|n't)\b|没有|并未|并不", said
+        ):
             return None if YES.match(said) else False
         return True if YES.match(said) else None
 
@@ -275,7 +280,11 @@ class Reader:
 
 def _without_not(said: str) -> str:
     """`not open` says nothing of open."""
-    return re.sub(r"(?:\bnot|n't|\bno longer|不是|没有?|不)\s*(?:fully |completely )?(?!mov|chang|移动|动)[a-z]*[开关满空着]*", "", said)
+    return re.sub(
+        r"(?:\bnot|n't|\bno longer|不是|没有?|不)\s*(?:fully |completely )?(?!mov|chang|移动|动)[a-z]*[开关满空着]*",
+        "",
+        said,
+    )
 
 
 def _listed(said: str, keys: tuple[str, ...]) -> list[float]:
@@ -297,4 +306,3 @@ def _flat(value: Any) -> list[float]:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return [float(value)]
     raise ValueError("no number")
-

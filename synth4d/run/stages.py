@@ -72,7 +72,7 @@ def make(shot: Shot, config: RunConfig, scene_path: str, attempt: int, clock: Cl
             members, [], shot.frames, 0, {"asked": dump(questions), "absent": dump(words), "pixels": dump(viewed)}
         )
     with clock.stage("filter"):
-        kept, rejected = sift(questions, facts, viewed, seen)
+        kept, rejected = sift(questions, facts, viewed, seen, absent=absent)
     members["qa.json"] = dump(kept)
     return Made(members, rejected, shot.frames, len(kept))
 
