@@ -43,6 +43,8 @@ class Named:
     ids: frozenset[int]
     colour: str | None
     side: str | None
+    kind: bool = False
+    """By its category."""
 
     def fits(self, said: Mention) -> bool:
         if said.side != self.side:
@@ -100,7 +102,9 @@ def _walk(node: Program, names: Names, out: Expected, worded: bool = True) -> Na
     elif op == "event" and worded:
         out.kinds.add(fields["kind"])
     out.allowed |= {v for v in fields.values() if isinstance(v, float)}
-    out.concepts |= set(words.required(op, {k: v for k, v in fields.items() if isinstance(v, str)}))
+    concepts = words.required(op, {k: v for k, v in fields.items() if isinstance(v, str)})
+    of_one = op in ("first", "last") and fields["of"].fields.get("object") is not None
+    (out.either if of_one else out.concepts).update(concepts)
     out.either |= set(words.EITHER.get(op, ()))
     out.spans |= op == "minus" or {"since", "until"} <= fields.keys()
     out.late |= _late(fields.get("since"), fields.get("until"))
@@ -124,7 +128,7 @@ def reference(node: Program, names: Names) -> Named | None:
     if op in ("unique", "outermost") and fields["of"].op.name == "filter":
         found = reference(fields["of"], names)
         side = fields["side"] if op == "outermost" else None
-        return found and Named(found.labels, found.ids, found.colour, side)
+        return found and Named(found.labels, found.ids, found.colour, side, found.kind)
     if op != "filter" or (fields["of"] is not None and fields["of"].op.name != "filter"):
         return None
     outer = reference(fields["of"], names) if fields["of"] is not None else None
@@ -134,7 +138,7 @@ def reference(node: Program, names: Names) -> Named | None:
     elif fields["category"] is not None:
         labels = names.of_category.get(fields["category"], set())
     colour = fields["colour"] or (outer.colour if outer else None)
-    return Named(frozenset(labels), names.fitting(labels, colour), colour, None)
+    return Named(frozenset(labels), names.fitting(labels, colour), colour, None, bool(_categories(node)))
 
 
 def _categories(node: Program) -> list[str]:
@@ -213,7 +217,7 @@ class Said:
 
 def taken_apart(text: str, language: str, names: Names) -> Said:
     masked, mentions = names.masked(text)
-    masked = words.WHOLE.sub(" ", masked)
+    masked = words.WHOLE.sub(" ", words.DIMENSIONS.sub(" ", masked))
     unmarked = _MARK.sub("⟦⟧", masked)
     found = {
         n.value for n in numbers(unmarked)
@@ -227,26 +231,43 @@ def taken_apart(text: str, language: str, names: Names) -> Said:
     return Said(language, masked, rest, mentions, frozenset(found), frozenset(moments))
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A turn that is looked at."""
+
+    want: Expected
+    turn: Turn
+    program: Program
+    free: bool
+    follows: bool
+    """It has turns before it, to which it may point back."""
+    known: list[Mention]
+    """What those named."""
+
+
 def fault(turn: Turn, program: Program, names: Names, *, free: bool, before: Sequence[Turn] = ()) -> str | None:
     """What is wrong with a turn's wordings; None where nothing is. `before` are the turns that came earlier, whose
-    things a later turn may call "it"."""
+    things a later turn may call "it": it is read as a free wording."""
     want = expected(program, names)
     if want.late:
         return "moment"
-    free = free or want.loose
-    both = [taken_apart(getattr(turn.question, lang), lang, names) for lang in LANGUAGES]
     known = [m for t in before for text in (t.question.en, t.answer.text.en) for m in names.mentions(text)]
-    for said in both:
-        for check in (_things, _numbers, _when, _words, _form):
-            if (found := check(want, said, turn, program, free, known)) is not None:
+    case = Case(want, turn, program, free or want.loose or bool(before), bool(before), known)
+    both = [taken_apart(getattr(turn.question, lang), lang, names) for lang in LANGUAGES]
+    for said in both if turn.answer.type != "text" else []:
+        for check in (_things, _roles_of, _numbers, _when, _words, _form):
+            if (found := check(case, said)) is not None:
                 return found
     return _languages(*both)
 
 
-def _things(want: Expected, said: Said, turn: Turn, program: Program, free: bool, known: list[Mention]) -> str | None:
+def _things(case: Case, said: Said) -> str | None:
+    want = case.want
     for named in want.named:
-        if any(named.fits(m) for m in (*said.mentions, *known)):
+        if any(named.fits(m) for m in (*said.mentions, *case.known)) or (case.follows and not said.mentions):
             continue
+        if want.loose and named.kind:
+            continue  # "the closed door" needs no door's name
         wider = any(
             (m.labels & named.labels and m.ids > named.ids) or m.ids == named.ids != frozenset() for m in said.mentions
         )
@@ -254,45 +275,48 @@ def _things(want: Expected, said: Said, turn: Turn, program: Program, free: bool
     for mention in said.mentions if not (want.unknown or want.loose) else []:
         if not any(named.fits(mention) for named in want.named):
             return "thing"
-    if not free:
-        for en, zh, named, always in want.roles:
-            if not always and len(want.named) < 2:
-                continue
-            marks = "|".join(str(i) for i, m in enumerate(said.mentions) if named.fits(m))
-            if not marks:
-                continue
+    return None
+
+
+def _roles_of(case: Case, said: Said) -> str | None:
+    for en, zh, named, always in case.want.roles if not case.free else []:
+        marks = "|".join(str(i) for i, m in enumerate(said.mentions) if named.fits(m))
+        if marks and (always or len(case.want.named) > 1):
             x = rf"(?:the |an? )?⟦(?:{marks})⟧"
             if not re.search((en if said.language == "en" else zh).replace("{x}", x), said.masked):
                 return "role"
     return None
 
 
-def _numbers(want: Expected, said: Said, turn: Turn, program: Program, free: bool, known: list[Mention]) -> str | None:
-    missing = want.seconds - said.numbers
+def _numbers(case: Case, said: Said) -> str | None:
+    want = case.want
+    if want.loose:
+        return None
     other = said.numbers - want.seconds - want.allowed
-    return "number" if missing or other else None
+    return "number" if other or not (want.seconds <= said.numbers or case.follows) else None
 
 
-def _when(want: Expected, said: Said, turn: Turn, program: Program, free: bool, known: list[Mention]) -> str | None:
-    needed = set(words.SPANS.get(program.op.name, ())) & want.moments
+def _when(case: Case, said: Said) -> str | None:
+    want, free = case.want, case.free
+    needed = set(words.SPANS.get(case.program.op.name, ())) & want.moments
     if not free and not needed <= said.moments:
         return "moment"
     for pair in PAIRS:
         meant = want.moments & set(pair)
-        if len(meant) == 2 and not want.spans and not meant <= said.moments:
+        if len(meant) == 2 and not (want.spans or want.loose) and not meant <= said.moments:
             return "moment"
         if len(meant) == 1:
             (other,) = set(pair) - meant
             implied = {m for m in pair if m in words.IMPLIED and words.IMPLIED[m].said(said.masked, said.language)}
             if other in said.moments and not (meant <= said.moments and free):
                 return "moment"
-            if not meant <= said.moments | implied and not (free and known):
+            if not meant <= said.moments | implied and not (want.loose or case.follows):
                 return "moment"
     return None
 
 
-def _words(want: Expected, said: Said, turn: Turn, program: Program, free: bool, known: list[Mention]) -> str | None:
-    i = LANGUAGES.index(said.language)
+def _words(case: Case, said: Said) -> str | None:
+    i, want = LANGUAGES.index(said.language), case.want
     meant = want.concepts | want.either | {words.DONE.get(k, k) for k in want.kinds} & set(words.CONCEPTS)
     if i == 1:
         meant |= {other for one, other in words.ALIKE_ZH if one in meant}
@@ -301,7 +325,7 @@ def _words(want: Expected, said: Said, turn: Turn, program: Program, free: bool,
             (other,) = set(pair) - own
             if words.CONCEPTS[other].said(said.text(other), said.language):
                 return "word"
-    if free:
+    if case.free:
         return None
     if not all(words.CONCEPTS[c].said(said.text(c), said.language) for c in want.concepts):
         return "word"
@@ -310,27 +334,34 @@ def _words(want: Expected, said: Said, turn: Turn, program: Program, free: bool,
     return None
 
 
-def _form(want: Expected, said: Said, turn: Turn, program: Program, free: bool, known: list[Mention]) -> str | None:
-    i = LANGUAGES.index(said.language)
-    event = program.fields.get("event")
-    if isinstance(event, Program) and event.fields.get(words.SELF.get(program.op.name, "")) is not None:
+def _form(case: Case, said: Said) -> str | None:
+    i, op, fields = LANGUAGES.index(said.language), case.program.op.name, case.program.fields
+    event = fields.get("event")
+    if isinstance(event, Program) and event.fields.get(words.SELF.get(op, "")) is not None:
         return "form"
     yes_no = bool(re.search(words.BOOL[i], said.masked))
-    if turn.answer.type == "bool" and not yes_no and not (free and known):
+    if case.turn.answer.type == "bool" and not yes_no and not case.follows:
         return "form"
-    if turn.answer.type != "bool" and i == 1 and yes_no and turn.answer.type != "text":
+    if case.turn.answer.type == "number" and (found := _unit(case, said)) is not None:
+        return found
+    if case.free:
+        return None
+    if case.turn.answer.type != "bool" and i == 1 and yes_no:
         return "form"
-    unit = words.UNITS.get(turn.answer.unit or "")
+    if op == "exists" and fields["of"].op.name not in ("seen", "filter", "visible"):
+        return None
+    return None if op not in words.ASKS or re.search(words.ASKS[op][i], said.masked) else "form"
+
+
+def _unit(case: Case, said: Said) -> str | None:
+    """The unit asked for is the answer's: said by a template, not another one by anybody."""
+    unit = words.UNITS.get(case.turn.answer.unit or "")
     others = {words.UNITS[u] for u in ("m", "cm", "deg")} - {unit}
-    if turn.answer.type == "number":
-        asked = unit is None or words.CONCEPTS[unit].said(said.rest, said.language)
-        if not asked and (not free or any(words.CONCEPTS[o].said(said.rest, said.language) for o in others)):
-            return "form"
-        if asked and not free and any(words.CONCEPTS[o].said(said.rest, said.language) for o in others):
-            return "form"
-    if not free and program.op.name in words.ASKS and not re.search(words.ASKS[program.op.name][i], said.masked):
-        return "form"
-    return None
+    asked = unit is None or words.CONCEPTS[unit].said(said.rest, said.language)
+    other = any(words.CONCEPTS[o].said(said.rest, said.language) for o in others)
+    if case.free:
+        return "form" if other and not asked else None
+    return "form" if other or not asked else None
 
 
 def _languages(en: Said, zh: Said) -> str | None:

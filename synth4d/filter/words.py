@@ -58,6 +58,8 @@ SPANS = {
     "displacement": ("end",),
 }  # fmt: skip
 """Which of their two moments a question of change must say, where they are the video's start and end."""
+DIMENSIONS = re.compile(r"\b\d[- ]?d(?:of)?\b")
+"""3D, 9-DoF: in Chinese they are written out."""
 WHOLE = re.compile(
     r"从开始到结束|从头到尾|from (?:the )?beginning to (?:the )?end|从什么时候开始，?到什么时候结束|从底部到顶部"
 )
@@ -65,7 +67,11 @@ WHOLE = re.compile(
 CONCEPTS = {
     "open": _concept(r"\bopen(?:s|ed|ing)?\b", r"打开|开着|敞开|拉开|推开|张开|开启|开到|开了|转开|开的|开合|多开"),
     "closed": _concept(r"\bclos(?:e|es|ed|ing)\b(?! to\b)|\bshut\b", r"关着|关上|关闭|关好|合上|关掉|闭合|关的"),
-    "on": _concept(r"\bon\b|\bglow|\blit\b", r"打开|开着|开启|亮|烧红"),
+    "on": _concept(
+        r"(?:⟧|\b(?:turned|switched|is|be|go|goes|went|stays?|remains?)) on\b(?! (?:the|an?|which|what|it|top)\b| ⟦)"
+        r"|\bglow|\blit\b",
+        r"打开|开着|开启|亮|烧红",
+    ),
     "off": _concept(r"\boff\b|\bout\b", r"关着|关掉|关闭|熄|灭|关上|关的"),
     "full": _concept(r"\bfull\b", r"满"),
     "empty": _concept(r"\bempty\b", r"空"),
@@ -73,7 +79,7 @@ CONCEPTS = {
     "far": _concept(r"\b(?:farther|farthest|further|furthest)\b|\blong(?:er|est) way\b", r"(?<!靠近镜头还是)远"),
     "high": _concept(r"\btall|\bhigh|\bheight|bottom to (?:its own )?top", r"高|从底部到顶部"),
     "long": _concept(r"\blong(?:est|er)?\b(?! way)|\blength", r"长"),
-    "first": _concept(r"\bfirst\b|\bearli", r"先|早|在前|首"),
+    "first": _concept(r"\bfirst\b|\bearli", r"先|早|在前|首|第一(?!帧)"),
     "last": _concept(r"\blast\b(?! for\b)|\blatest\b|\blater\b", r"最后|最晚|更晚|在后|后发生|末"),
     "more": _concept(r"\bmore\b|\bgrown\b|goes up|increas|\brise", r"(?<!多少)(?:多(?!少)|增)"),
     "fewer": _concept(r"\bfewer\b|\bless\b|\bshrunk\b|goes down|decreas", r"(?<!多)少|减"),
@@ -138,7 +144,7 @@ ALWAYS = ("on", "inside")
 """Operations whose role tells them from another, whatever things there are."""
 BOOL = (
     r"(?:^|[.,:;!?] |\b(?:and|then) )?\b(?:is|are|does|do|did|has|have|was|were|can|could|will|would)\b",
-    r"吗|是否|是不是|有没有|会不会|能不能|能否|对不对",
+    r"吗|是否|是不是|有没有|会不会|能不能|能否|对不对|判断对错|对还是错",
 )
 
 _KNOWN = """
@@ -159,7 +165,7 @@ ROLES: dict[tuple[str, str], tuple[str, str]] = {
         r"(?:fac(?:e|ed|ing)|towards?|looking at) {x}", r"(?:面朝|面向|面对|朝着|朝向){x}"),
     ("nearest", "to"): (r"to {x}", r"(?:离|距离?){x}"),
     ("farthest", "to"): (r"from {x}|to {x}", r"(?:离|距离?){x}"),
-    ("on", "object"): (r"\b(?:on|upon|atop|on top of) {x}", r"{x}(?:的)?(?:上|表面)"),
+    ("on", "object"): (r"\b(?:on|upon|atop|on top of) {x}|{x} ha(?:ve|s)\b.* on it", r"{x}(?:的)?(?:上|表面)"),
     ("inside", "object"): (
         r"\b(?:in|inside|into|within) {x}|inside it|in there", r"{x}(?:的)?(?:里|内|中)|里面"),
     ("event", "target"): (
@@ -179,7 +185,7 @@ def required(op: str, fields: JSON) -> list[str]:
     if op in ("biggest", "size"):
         return ["high" if fields["by"] == "height" else "long"]
     if op in ("first", "last"):
-        return [op]
+        return [op]  # but for events of one thing, of which there may be only one: wording.py
     return ["first"] if op == "earliest" else []
 
 
