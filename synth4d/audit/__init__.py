@@ -3,6 +3,6 @@
 from synth4d.audit.again import judged
 from synth4d.audit.clips import Judged, clips
 from synth4d.audit.measure import Counts, inject_into, measure, share
-from synth4d.audit.plant import ERRORS, Planted, Planter
+from synth4d.audit.plant import ERRORS, Planted, plant
 
-__all__ = ["ERRORS", "Counts", "Judged", "Planted", "Planter", "clips", "inject_into", "judged", "measure", "share"]
+__all__ = ["ERRORS", "Counts", "Judged", "Planted", "clips", "inject_into", "judged", "measure", "plant", "share"]

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from synth4d import seeds
+from synth4d.audit.clip import Clip
 from synth4d.audit.clips import Judged
-from synth4d.audit.plant import ERRORS, Planted, Planter
+from synth4d.audit.plant import ERRORS, Planted, plant
 from synth4d.config import Votes
 from synth4d.filter import witnessed
 from synth4d.llm import Talk, hold
@@ -107,12 +108,12 @@ def inject_into(
     bare = [q.model_copy(update={"verdict": None}) for q in questions]
     used["asked"] += len(bare)
     wanted = round(inject * used["asked"]) - sum(used[e] for e in ERRORS)
-    planter, wrong = Planter(view, rng), dict[str, Planted]()
+    clip, wrong = Clip(view, rng), dict[str, Planted]()
     for i in rng.permutation(len(bare)):
         if len(wrong) == wanted:
             break
-        for error in sorted(planter.shuffled(ERRORS), key=lambda e: used[e]):
-            if (made := planter.plant(bare[i], error)) is not None:
+        for error in sorted(clip.shuffled(ERRORS), key=lambda e: used[e]):
+            if (made := plant(clip, bare[i], error)) is not None:
                 wrong[made.question.id] = made
                 used[error] += 1
                 break

@@ -84,12 +84,13 @@ def _things(view: View) -> list[JSON]:
     found = []
     for id in view.askable:
         thing = view.thing(id)
-        if (named := _named(thing, view)) is not None:
-            found.append({"op": "unique", "of": named})
+        if (one := named(thing, view)) is not None:
+            found.append({"op": "unique", "of": one})
     return found
 
 
-def _named(thing: ObjectFact, view: View) -> JSON | None:
+def named(thing: ObjectFact, view: View) -> JSON | None:
+    """The set that holds a thing alone, by label and colour."""
     if alone(view.facts, thing):
         return {"op": "filter", "label": thing.label.en}
     if thing.unique and thing.colour is not None:

@@ -58,10 +58,11 @@ class Vote:
     """One answer to every turn of a question."""
 
     language: str
-    said: tuple[Value | Unread, ...]
+    said: tuple[Value | Unread | None, ...]
+    """None for a turn that is answered by a text, which nobody votes on."""
 
     def agrees(self, turns: Sequence[Turn]) -> bool:
-        return all(agrees(s, turn) for s, turn in zip(self.said, turns, strict=True))
+        return all(s is None or agrees(s, turn) for s, turn in zip(self.said, turns, strict=True))
 
 
 def agrees(said: Value | Unread, turn: Turn) -> bool:
@@ -112,7 +113,9 @@ def votes(
     calls, places = list[Call[Said]](), list[tuple[int, int, int]]()
     for n, question in enumerate(questions):
         for i in range(settings.samples):
-            for t in range(len(question.turns)):
+            for t, turn in enumerate(question.turns):
+                if turn.answer.type == "text":
+                    continue
                 places.append((n, i, t))
                 calls.append(_call(question, t, i, facts, told[n], settings))
     outcomes: Sequence[Outcome[Said]] = (yield calls) if calls else ()
@@ -125,7 +128,7 @@ def votes(
     }
     return [
         [
-            Vote(LANGUAGES[i % 2], tuple(said[n, i, t] for t in range(len(question.turns))))
+            Vote(LANGUAGES[i % 2], tuple(said.get((n, i, t)) for t in range(len(question.turns))))
             for i in range(settings.samples)
         ]
         for n, question in enumerate(questions)

@@ -55,6 +55,10 @@ Said = Value | Refusal | None
 """What a witness says; None: the program is malformed."""
 
 
+NOT_ASKED = Refusal("undefined", "not asked")
+"""In the place of a vote on a turn that nobody votes on."""
+
+
 class Bench:
     """The witnesses of one clip."""
 
@@ -77,7 +81,7 @@ class Bench:
         witnesses = {
             "world": _on_record([w for w, _ in said]),
             "pixels": _on_record([p for _, p in said]),
-            "model": [_on_record(list(vote.said)) for vote in votes],
+            "model": [_on_record([NOT_ASKED if s is None else s for s in vote.said]) for vote in votes],
         }
         return Verdict(keep=reason == "agree", reason=reason, witnesses=witnesses)
 

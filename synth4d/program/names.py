@@ -104,9 +104,9 @@ def key(label: Label) -> str:
 
 
 def _bounded(form: str) -> str:
-    """A form as a pattern; Latin words are whole words."""
-    start, end = (r"\b" if f.isascii() and f.isalnum() else "" for f in (form[:1], form[-1:]))
-    return f"{start}{re.escape(form)}{end}"
+    """A form as a pattern; Latin letters are not cut out of longer words, Chinese around them is no word."""
+    latin = [f.isascii() and f.isalnum() for f in (form[:1], form[-1:])]
+    return ("(?<![a-z0-9])" if latin[0] else "") + re.escape(form) + ("(?![a-z0-9])" if latin[1] else "")
 
 
 def _colours() -> dict[str, str]:

@@ -142,9 +142,20 @@ SPOKEN: dict[str, str] = {
     "still": r"\b(?:not|n't|never|no) (?:move|chang)|\bstill\b|\bstays?\b|没有?(?:移动|动)|不动|静止",
 }  # fmt: skip
 """How the keys of choices are said; a reply that says exactly one of the keys that could be meant gives it."""
+SPOKEN |= {
+    "opens": r"\bopen(?:s|ed|ing)?\b|打开", "closes": r"\b(?:clos(?:es|ed|ing)|shut)\b|关上",
+    "turns_on": r"\bon\b|打开|开启", "turns_off": r"\boff\b|关掉|熄灭",
+    "turns_left": r"\bleft\b|左", "turns_right": r"\bright\b|右",
+    "goes_left": r"\bleft\b|左", "goes_right": r"\bright\b|右", "goes_in": r"\bforwards?\b|前",
+    "goes_out": r"\bbackwards?\b|后", "goes_up": r"\bup(?:wards?)?\b|上", "goes_down": r"\bdown(?:wards?)?\b|下",
+    "wide": r"\ball the way\b|\bfully\b|\bwide\b|完全", "partway": r"\bpart(?:way|ly|ially)\b|一部分",
+    "early": r"\bfirst\b|\bearly\b|前三分", "middle": r"\bmiddle\b|中间", "late": r"\blast\b|\blate\b|后三分",
+}  # fmt: skip
 KINDRED = (
     ("open", "closed"), ("on", "off"), ("full", "partly", "empty"), ("left", "right", "front", "behind"),
-    ("moved_left", "moved_right", "closer", "farther", "still"),
+    ("moved_left", "moved_right", "closer", "farther", "still"), ("opens", "closes"), ("turns_on", "turns_off"),
+    ("turns_left", "turns_right"), ("goes_left", "goes_right", "goes_in", "goes_out", "goes_up", "goes_down"),
+    ("wide", "partway"), ("early", "middle", "late"),
 )  # fmt: skip
 VERBS = {
     "open": r"\bopen|开", "close": r"\bclos|\bshut|关", "turn_on": r"\bon\b|开|亮", "turn_off": r"\boff\b|关|熄",
@@ -174,14 +185,20 @@ class Reader:
             return self.value(said)
         if kind == "bool" and (value := self._bool(said)) is not None:
             return self.value(value)
+        if known and self._is_answer(said):
+            return self.value(self.like.value)
         if REFUSAL.search(said):
-            return Unread("refused")
+            # Where nothing can be told, to say so is the answer.
+            return self.value("untold") if self.like.value == "untold" else Unread("refused")
         if kind == "bool":
             return NOTHING
         found = getattr(self, f"_{kind}")(said)
-        if found is None and known and _same(said) in (_same(self.like.text.en), _same(self.like.text.zh)):
-            found = self.like.value  # a wording that no rule reads
         return NOTHING if found is None else self.value(found)
+
+    def _is_answer(self, said: str) -> bool:
+        """Whether it is the answer's own words, where words are all of it: numbers are read."""
+        words = self.like.type in ("choice", "object", "objects")
+        return words and _same(said) in (_same(self.like.text.en), _same(self.like.text.zh))
 
     # ---- One thing said --------------------------------------------------------------------------
 
@@ -211,22 +228,23 @@ class Reader:
         stored = str(self.like.value)
         if ":" in stored:
             return self._event(said) if stored.split(":")[0] in wording.CLAUSES else self._place(said)
-        keys = next((group for group in KINDRED if stored in group), tuple(wording.CHOICES))
-        same = {k for k in keys if _same(said) in (_same(wording.CHOICES[k].en), _same(wording.CHOICES[k].zh))}
-        if len(same) == 1:
-            return same.pop()
-        spoken = {k for k in keys if k in SPOKEN and re.search(SPOKEN[k], _without_not(said))}
-        return ("still" if "still" in spoken else spoken.pop()) if len(spoken) == 1 or "still" in spoken else None
+        worded = {k for k, t in wording.CHOICES.items() if _same(said) in (_same(t.en), _same(t.zh))}
+        keys = next((group for group in KINDRED if stored in group), None)
+        if len(found := worded & set(keys or worded)) == 1:
+            return found.pop()
+        rest = _without_not(said)
+        spoken = {k for k in keys or () if re.search(SPOKEN[k], rest)}
+        return "still" if "still" in spoken else spoken.pop() if len(spoken) == 1 else None
 
     def _place(self, said: str) -> str | None:
+        """in:ID, on:ID; a thing alone in the answer's own relation."""
         masked, found = self.names.masked(said)
         for relation, pattern in (("in", _IN), ("on", _ON)):
             if match := pattern.search(masked):
                 ids = found[int(match[1] or match[2])].ids
                 return f"{relation}:{min(ids)}" if len(ids) == 1 else None
         id = self._object(said)
-        thing = next((o for o in self.facts.objects if o.id == id), None)
-        return None if thing is None else f"{'in' if thing.cavity is not None else 'on'}:{id}"
+        return None if id is None else f"{str(self.like.value).split(':')[0]}:{id}"
 
     def _event(self, said: str) -> str | None:
         """Which event: by the thing it happens to, and by the verb where more happens to that."""
@@ -240,7 +258,13 @@ class Reader:
         if len(said_kinds) != 1:
             return None
         kind = said_kinds.pop()
-        return f"{stored if kind == 'motion' and stored in MOTIONS else kind}:{id}"
+        key = f"{stored if kind == 'motion' and stored in MOTIONS else kind}:{id}"
+        if str(self.like.value).count(":") == 1:
+            return key
+        place = next((f"{r}:{m[1] or m[2]}" for r, p in (("in", _IN), ("on", _ON)) if (m := p.search(masked))), None)
+        if place is None or len(ids := found[int(place[3:])].ids) != 1:
+            return None
+        return f"{key}:{place[:2]}:{min(ids)}"
 
     def _object(self, said: str) -> int | None:
         found = {m.ids for m in self.names.mentions(said)}

@@ -5,6 +5,7 @@ One reader (reply.py) and one set of measures for the filter, the exporters and 
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from typing import Any
 
@@ -52,8 +53,10 @@ def reward(turn: Turn, reply: str, facts: Facts) -> float:
     exact: 1 when equal · mra: mean over the thresholds of MRA, 1 within the tolerance · interval: IoU, 1 where both
     ends are within the tolerance · iou2d, iou3d: IoU · point: 1 within the tolerance in x and y · pose: 1 within the
     tolerance in metres and 10 degrees · set: F1 of the things · order: F1 of the ordered pairs (of the things, where
-    there is only one) · claims: F1 of the words, of letters in Chinese
+    there is only one) · claims: F1 of the words, in the language that fits better; of characters in Chinese
     """
+    if turn.answer.type == "text":
+        return max(f1(_words(reply), _words(text)) for text in (turn.answer.text.en, turn.answer.text.zh))
     said = read(reply, turn, facts)
     if isinstance(said, Unread):
         return 0.0
@@ -77,14 +80,14 @@ def score(said: Value, right: Value, how: Reward) -> float:
         return float(max(abs(p - q) for p, q in zip(x, y, strict=True)) <= tolerance)
     if how.kind == "pose":
         near = sum((p - q) ** 2 for p, q in zip(x[:3], y[:3], strict=True)) <= tolerance**2
-        return float(near and compare(said, right))
+        length = sum(q * q for q in x[3:]) ** 0.5
+        turned = Value("pose", [*x[:3], *(q / length for q in x[3:])]) if length else said
+        return float(near and length > 0 and compare(turned, right))
     if how.kind == "set":
         return f1(x, y)
     if how.kind == "order":
         pairs = len(x) > 1 or len(y) > 1
         return f1(list(combinations(x, 2)), list(combinations(y, 2))) if pairs else f1(x, y)
-    if how.kind == "claims":
-        return f1(_words(x), _words(y))
     return float(x == y)
 
 
@@ -105,5 +108,5 @@ def f1(said: list[Any], right: list[Any]) -> float:
 
 
 def _words(text: str) -> list[str]:
-    low = text.lower()
-    return low.split() if low.isascii() else [c for c in low if c.isalnum()]
+    """Words of Latin letters and numbers, and each Chinese character."""
+    return re.findall(r"[a-z0-9.]*[a-z0-9]|[\u4e00-\u9fff]", text.lower())
