@@ -41,7 +41,7 @@ _NUMBER = re.compile(
     rf"(?P<clock>\b\d{{1,2}}:\d{{2}}(?:\.\d+)?)"
     rf"|(?P<parts>百分之|[{_HAN}]{{1,3}}分之)(?P<of>{_DIGITS}|[{_HAN}点]+)"
     rf"|(?P<fraction>(?<![\d/])[1-9]/[1-9]\d?(?![\d/]))"
-    rf"|(?P<sign>(?<![\w.)\]秒米度%°])[-−](?=[\d.])|(?:minus|negative) |负)?(?:(?P<digits>{_DIGITS})"
+    rf"|(?P<sign>(?<![a-z0-9.)\]秒米度%°])[-−](?=[\d.])|(?:minus|negative) |负)?(?:(?P<digits>{_DIGITS})"
     rf"|(?P<words>\b(?:(?:an? )?(?:{_WORD})\b(?:(?:[- ]and an?|[- ]and|[- ]of an?| an?)?[- ](?={_WORD}|point))?"
     rf"(?:point(?: (?:{_WORD})\b)+)?)+)|(?P<han>一?半|[{_HAN}]+(?:点[{_HAN}]+)?))",
 )

@@ -56,7 +56,7 @@ def read(text: str, turn: Turn, facts: Facts, names: Names | None = None) -> Val
     if turn.choices:
         place = _chosen(said, turn.choices, free)
         if place is not None:
-            return _option(place, turn, free)
+            return _option(place, turn, free) if place >= 0 else NOTHING
     return free.read(said)
 
 
@@ -89,13 +89,14 @@ def _same(text: str) -> str:
 
 
 def _chosen(said: str, choices: Sequence[Text], free: Reader) -> int | None:
-    """The option that a reply picks by its letter or its words; None where it does neither."""
+    """The option that a reply picks by its letter or its words; None where it does neither, -1 where the letter is
+    none of theirs or another option's."""
     exact = {i for i, c in enumerate(choices) if _same(said) in (_same(c.en), _same(c.zh))}
     letter = _LETTER.match(said)
     if letter and not (len(exact) == 1 and letter.end() < len(said)):
         place, rest = ord(letter[1]) - ord("a"), said[letter.end() :]
         named = {i for i, c in enumerate(choices) if rest and _same(rest) in (_same(c.en), _same(c.zh))}
-        return place if place < len(choices) and named <= {place} else None
+        return place if place < len(choices) and named <= {place} else -1
     if len(exact) == 1:
         return exact.pop()
     if REFUSAL.search(said):
@@ -126,6 +127,7 @@ NONE = re.compile(
     r"^(?:nothing|none|no(?:ne)? of them|no (?:object|thing)s?|没有任何东西|什么(?:也|都)没有?|没有|无)\b"
 )
 _BOTH = re.compile(r"^(?:yes and no|yes or no|是和否|是或否|是否|是不是)")
+_DENIED = re.compile(r"\b(?:is|are|does|did|has|have|was|were)(?: not|n't)\b|没有|并未|并不")
 SPOKEN: dict[str, str] = {
     "open": r"\bopen(?:ed)?\b|开着|打开|开的|敞开",
     "closed": r"\b(?:closed|shut)\b|关着|关上|关闭|关的|合上",
@@ -205,11 +207,9 @@ class Reader:
     def _bool(self, said: str) -> bool | None:
         if _BOTH.match(said):
             return None
-        if NO.match(said) or re.search(
-            r"\b(?:is|are|does|do|did|has|have|was|were)(?: not|n't)\b|没有|并未|并不", said
-        ):
-            return None if YES.match(said) else False
-        return True if YES.match(said) else None
+        if YES.match(said) or NO.match(said):
+            return not NO.match(said)
+        return False if _DENIED.search(said) and not REFUSAL.search(said) else None
 
     def _int(self, said: str) -> int | None:
         if NONE.match(said):
@@ -305,7 +305,7 @@ class Reader:
 def _without_not(said: str) -> str:
     """`not open` says nothing of open."""
     return re.sub(
-        r"(?:\bnot|n't|\bno longer|不是|没有?|不)\s*(?:fully |completely )?(?!mov|chang|移动|动)[a-z]*[开关满空着]*",
+        r"(?:\bnot|n't|\bno longer|不是|没有?|不)\s*(?:fully |completely )?(?!有|mov|chang|移动|动)[a-z]*[开关满空着]*",
         "",
         said,
     )
