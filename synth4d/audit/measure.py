@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 
 from synth4d import seeds
+from synth4d.audit.again import Ends, held
 from synth4d.audit.clip import Clip
 from synth4d.audit.clips import Judged
 from synth4d.audit.plant import ERRORS, Planted, plant
 from synth4d.config import Votes
 from synth4d.filter import witnessed
-from synth4d.llm import Talk, hold
+from synth4d.llm import Talk
 from synth4d.llm.talk import Ask
 from synth4d.program import View
 from synth4d.records import Question
@@ -76,7 +77,7 @@ def measure(
     settings: Votes | None = None, ask: Ask | None = None, pool: bool = False,
 ) -> Counts:  # fmt: skip
     """Plant errors into the questions of clips, filter them, and count."""
-    counts, talks, planted = Counts(), list[Talk[tuple[list[Question], list[Question]]]](), list[dict[str, Planted]]()
+    counts, talks, planted = Counts(), list[Talk[Ends]](), list[dict[str, Planted]]()
     used: Counter[str] = Counter()
     for clip in found:
         rng = seeds.rng("audit", seed, clip.key)
@@ -87,14 +88,10 @@ def measure(
         talks.append(
             witnessed(mixed, clip.world, clip.pixels, clip.camera, settings or Votes(), absent=clip.absent, rgb=rgb)
         )
-    ends = hold(talks, ask or _nobody)
+    ends = held(talks, ask)
     for (kept, rejected), wrong in zip(ends, planted, strict=True):
         _count(counts, kept, rejected, wrong)
     return counts
-
-
-def _nobody(calls: Sequence[Any]) -> Sequence[Any]:
-    raise AssertionError("no model was to be asked")
 
 
 def inject_into(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from synth4d import vocabulary
 from synth4d.program.view import ASKABLE
-from synth4d.records import Facts, Label
+from synth4d.records import Facts, Label, ObjectFact
 
 SIDES = {
     "left": (r"leftmost|furthest left|farthest left", "最左"),
@@ -51,10 +51,13 @@ class Names:
     """The names of a clip's things; `absent` are labels of things that the clip lacks."""
 
     def __init__(self, facts: Facts, absent: Iterable[tuple[str, Label]] = ()) -> None:
-        self._things = [o for o in facts.objects if o.role in ASKABLE]
-        labels = [o.label for o in self._things] + [label for _, label in absent]
+        things = [o for o in facts.objects if o.role in ASKABLE]
+        self._called: dict[str, list[ObjectFact]] = {}
+        for o in things:
+            self._called.setdefault(key(o.label), []).append(o)
+        labels = [o.label for o in things] + [label for _, label in absent]
         self.of_category: dict[str, set[str]] = {}
-        for category, label in [*((o.category, o.label) for o in self._things), *absent]:
+        for category, label in [*((o.category, o.label) for o in things), *absent]:
             self.of_category.setdefault(category, set()).add(key(label))
         self._forms: dict[str, set[str]] = {}
         for label in labels:
@@ -74,8 +77,7 @@ class Names:
 
     def fitting(self, labels: Iterable[str], colour: str | None) -> frozenset[int]:
         """Ids of the things with one of some labels and, where it is given, a colour."""
-        wanted = set(labels)
-        fit = (o for o in self._things if key(o.label) in wanted)
+        fit = [o for label in set(labels) for o in self._called.get(label, ())]
         return frozenset(o.id for o in fit if colour is None or (o.colour is not None and o.colour.key == colour))
 
     def masked(self, text: str) -> tuple[str, list[Mention]]:
