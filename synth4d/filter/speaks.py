@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from synth4d.filter import words
@@ -22,7 +22,9 @@ class Named:
     colour: str | None
     side: str | None
     kind: bool = False
-    """By its category."""
+    """By its category, or what is poured into: named unless the operation is one that words.py does not know."""
+    unsaid: bool = False
+    """It may go without saying: what is poured into, where only the order of events is asked."""
 
     def fits(self, said: Mention) -> bool:
         if said.side != self.side:
@@ -91,7 +93,12 @@ def _walk(node: Program, names: Names, out: Expected, worded: bool = True) -> Na
         for sub in value if isinstance(value, list) else [value]:
             if not isinstance(sub, Program) or (op, key) in words.UNSAID:
                 continue
-            found = _walk(sub, names, out, worded and op != "order")
+            if op == "event" and key == "target" and (into := reference(sub, names)) is not None:
+                into = replace(into, kind=True, unsaid=not worded)
+                out.named.append(into)
+                found: Named | None = into
+            else:
+                found = _walk(sub, names, out, worded and op != "order")
             if found is not None and found.labels and worded:
                 out.roles += _roles(node, key, found)
     return None

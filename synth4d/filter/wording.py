@@ -105,7 +105,7 @@ def _things(case: Case, said: Said) -> str | None:
     for named in want.named:
         if any(named.fits(m) for m in (*said.mentions, *case.known)) or (case.follows and not said.mentions):
             continue
-        if want.loose and named.kind:
+        if named.unsaid or (want.loose and named.kind):
             continue  # "the closed door" needs no door's name
         wider = any(
             (m.labels & named.labels and m.ids > named.ids) or m.ids == named.ids != frozenset() for m in said.mentions

@@ -40,7 +40,7 @@ MOMENTS = {
         r"(?:\b(?:at|by|to|of|in|until) )?\b(?:the )?(?:very )?end(?: of the (?:video|clip))?\b"
         r"|\bthe last (?:frame|place)\b|\b(?:when|before|after) the video (?:is over|ends)\b"
         r"|\bends? up\b|\bnow\b|\bfinally\b|\bany more\b",
-        r"(?:视频)?(?:结尾|结束|最后)(?:时|后)?|结尾|结束时|最后一帧|最后|末尾|最终|现在",
+        r"(?:视频)?(?:结尾|结束|最后)(?:时|后)?|结尾|结束时|最后一帧|最后|末尾|最终|(?<!出)现在",
     ),
     "before": _concept(r"\bbefore\b(?! the video (?:ends|is over))", r"之前|以前|前的那一刻"),
     "after": _concept(r"\bafter(?:wards)?\b(?! the video (?:ends|is over)|,? having)", r"之后|以后"),
@@ -167,7 +167,7 @@ ROLES: dict[tuple[str, str], tuple[str, str]] = {
     ("farthest", "to"): (r"from {x}|to {x}", r"(?:离|距离?){x}"),
     ("on", "object"): (r"\b(?:on|upon|atop|on top of) {x}|{x} ha(?:ve|s)\b.* on it", r"{x}(?:的)?(?:上|表面)"),
     ("inside", "object"): (
-        r"\b(?:in|inside|into|within) {x}|inside it|in there", r"{x}(?:的)?(?:里|内|中)|里面"),
+        r"\b(?:in|inside|into|within) {x}|inside it|in there|{x} ha(?:ve|s)\b.* in it", r"{x}(?:的)?(?:里|内|中)|里面"),
     ("event", "target"): (
         r"(?:into|fill|level in|liquid in|to fill) {x}|{x} (?:is |was |be )?filled", r"(?:往|进了?|入){x}|{x}里的"),
 }  # fmt: skip
