@@ -161,12 +161,13 @@ class RunConfig(Part):
 
     @property
     def asks_a_model(self) -> bool:
-        return self.author != "template"
+        return self.author != "template" or self.votes.witness != "none"
 
     @model_validator(mode="after")
     def _named(self) -> Self:
         if self.asks_a_model and not self.llm.model:
-            raise ValueError(f"author {self.author} needs a model: llm.model, and llm.base_url unless it is OpenAI's")
+            who = f"author {self.author}" if self.author != "template" else f"votes.witness {self.votes.witness}"
+            raise ValueError(f"{who} needs a model: llm.model, and llm.base_url unless it is OpenAI's")
         return self
 
     @model_validator(mode="after")

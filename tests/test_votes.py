@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 from test_ask import ABSENT, asked, clip
 
-from synth4d.config import Votes
+from synth4d.config import RunConfig, Votes
 from synth4d.errors import TryLater
 from synth4d.filter import Vote, sift, votes, witnessed
 from synth4d.filter.facts_text import told
@@ -227,3 +228,32 @@ def test_pictures_are_even_and_hold_the_evidence() -> None:
         assert kind == "data:image/jpeg;base64"
         assert Image.open(io.BytesIO(base64.b64decode(data))).size == (24, 16)
         assert "<facts>" not in json.dumps(content)
+
+
+# ---- A run ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frames", [0, 2])
+def test_a_run_asks_its_witness_and_replays_it(
+    frames: int, toy_config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("aiohttp", reason="the door's client needs the llm extra")
+    pytest.importorskip("openai", reason="the door's client needs the llm extra")
+    from llm_server import Say, Server
+
+    from synth4d import dataset, run
+
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    yes = json.dumps({"thoughts": "", "can_tell": True, "answer": "yes"})
+    looks = {"votes": Votes(witness="openai", samples=2, frames=frames), "shots": 1, "questions": 8}
+    with Server(lambda request, hit: Say(yes)) as server:
+        llm = toy_config.llm.model_copy(update={"model": "m", "base_url": server.url})
+        config = toy_config.model_copy(update={**looks, "llm": llm})
+        first = run.dataset(config, tmp_path / "a", workers=0, quiet=True)
+        asked, pictures = server.hits, json.dumps(server.requests).count("data:image/jpeg")
+    reasons = {r.question.verdict.reason for r in dataset.read_rejects(tmp_path / "a") if r.question.verdict}
+    assert asked > 0 and (pictures > 0) == (frames > 0) and reasons & {"model: disagree", "model: no answer"}
+    (store,) = (tmp_path / "a").glob("replies.sqlite")
+    offline = llm.model_copy(update={"offline": True, "store": str(store)})
+    again = run.dataset(config.model_copy(update={"llm": offline}), tmp_path / "b", workers=0, quiet=True)
+    assert again.record.digest == first.record.digest

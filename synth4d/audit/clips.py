@@ -35,6 +35,8 @@ def clips(folder: Path) -> Iterator[Judged]:
     dataset.read_dataset(folder)
     rejected: dict[str, list[Question]] = {}
     for reject in dataset.read_rejects(folder):
+        if not reject.question.turns:
+            continue  # what a model said that could not be made a question
         rejected.setdefault(reject.key, []).append(reject.question)
     absent = labels(folder)
     for row in dataset.read_manifest(folder):

@@ -68,7 +68,7 @@ class Bench:
 
     def verdict(self, question: Question, votes: Sequence[Vote] = (), agree: float = 0.6) -> Verdict:
         """The first turn that fails decides; every turn's answers are on record."""
-        free = not question.author.startswith("template")
+        free = not question.author.startswith("template@")
         said, reasons = [], []
         for i, turn in enumerate(question.turns):
             program = _program(turn)
