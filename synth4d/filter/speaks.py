@@ -49,6 +49,7 @@ class Expected:
     """Patterns in English and Chinese, the thing, and whether they matter where it is the only one."""
     spans: bool = False
     """It compares two moments."""
+    ops: set[str] = field(default_factory=set)
     unknown: bool = False
     """A category is named of which no word is known, or an operation that words.py does not have."""
     loose: bool = False
@@ -66,6 +67,7 @@ def expected(program: Program, names: Names) -> Expected:
 def _walk(node: Program, names: Names, out: Expected, worded: bool = True) -> Named | None:
     """Gather what a program speaks of; the thing that it stands for, if it is a reference."""
     op, fields = node.op.name, node.fields
+    out.ops.add(op)
     out.loose |= op not in words.KNOWN
     if (named := reference(node, names)) is not None:
         out.unknown |= not named.labels and _categories(node) != []

@@ -178,6 +178,10 @@ def _form(case: Case, said: Said) -> str | None:
     event = fields.get("event")
     if isinstance(event, Program) and event.fields.get(words.SELF.get(op, "")) is not None:
         return "form"
+    if op == "minus" and isinstance(case.turn.answer.value, int) and case.turn.answer.value < 0:
+        return "form"  # nobody asks how many more there are where there are fewer
+    if any(not re.search(words.MUST[o][i], said.masked) for o in case.want.ops & set(words.MUST)):
+        return "form"
     yes_no = bool(re.search(words.BOOL[i], said.masked))
     if case.turn.answer.type == "bool" and not yes_no and not case.follows:
         return "form"
