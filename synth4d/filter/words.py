@@ -138,7 +138,7 @@ VERBS = {
                r"移|挪|推|掉|碰|放|拿|搬"),
 }  # fmt: skip
 """Verbs of events, by kind; `motion` is any of the motions."""
-MUST = {"hidden_by": (r"\bbehind\b|\bhid|\bcover|\bblock|\bobscur|\bocclu", r"挡|遮|后|藏")}
+MUST = {"hidden_by": (r"\bbehind\b|\bin front of\b|\bhid|\bcover|\bblock|\bobscur|\bocclu", r"挡|遮|后|藏")}
 """Words that operations ask for whatever else is used with them."""
 SELF = {"object_of": "object", "source_of": "source", "target_of": "target"}
 """A question for a party to an event does not name the event by that party."""
