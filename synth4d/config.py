@@ -129,6 +129,20 @@ class Blind(Part):
     """Questions that a kind must have in a block to be judged."""
 
 
+class Votes(Part):
+    """A model as third witness: how it is asked, and how often it must agree."""
+
+    witness: Literal["none", "openai"] = "none"
+    """Who votes: nobody, or a model behind an OpenAI-compatible server."""
+    samples: Annotated[int, Field(ge=1, le=99)] = 5
+    """Answers drawn for each question, in English and Chinese by turns."""
+    agree: Annotated[float, Field(gt=0, le=1)] = 0.6
+    """Least share of them that must agree with the stored answer."""
+    frames: Annotated[int, Field(ge=0, le=64)] = 0
+    """Pictures shown with each question beside its evidence; 0: the facts are told as text instead."""
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = 0.7
+
+
 class RunConfig(Part):
     """Everything a dataset follows from, apart from code and scene files."""
 
@@ -157,6 +171,7 @@ class RunConfig(Part):
     shard_samples: Annotated[int, Field(ge=1, le=100_000)] = 16
     max_attempts: Annotated[int, Field(ge=1, le=50)] = 12
     """How often a shot whose events can't be carried out is planned anew."""
+    votes: Votes = Votes()
     limits: Limits = Limits()
     nerf: Nerf = Nerf()
     llm: Llm = Llm()
@@ -164,12 +179,13 @@ class RunConfig(Part):
 
     @property
     def asks_a_model(self) -> bool:
-        return self.author != "template"
+        return self.author != "template" or self.votes.witness != "none"
 
     @model_validator(mode="after")
     def _named(self) -> Self:
         if self.asks_a_model and not self.llm.model:
-            raise ValueError(f"author {self.author} needs a model: llm.model, and llm.base_url unless it is OpenAI's")
+            who = f"author {self.author}" if self.author != "template" else f"votes.witness {self.votes.witness}"
+            raise ValueError(f"{who} needs a model: llm.model, and llm.base_url unless it is OpenAI's")
         return self
 
     @model_validator(mode="after")

@@ -30,32 +30,47 @@ def the(label: str) -> dict[str, Any]:
 
 
 START, END = {"op": "start"}, {"op": "end"}
-PROGRAMS: list[tuple[str, dict[str, Any]]] = [
-    ("stowed", {"op": "where", "object": the("apple"), "at": END}),
-    ("stowed", {"op": "where", "object": the("apple"), "at": START}),
-    ("stowed", {"op": "count", "of": {"op": "inside", "object": the("drawer"), "at": END}}),
-    ("stowed", {"op": "times", "of": {"op": "events", "object": the("drawer")}}),
-    ("stowed", {"op": "interval", "event": {"op": "event", "kind": "motion", "object": the("apple")}}),
-    ("stowed", {"op": "openness", "object": the("drawer"), "at": {"op": "time", "s": 1.5}}),
-    ("opened", {"op": "openness", "object": the("drawer"), "at": END}),
-    ("opened", {"op": "openness", "object": the("door"), "at": END}),
-    ("opened", {"op": "opening", "object": the("door"), "since": START, "until": END}),
-    ("opened", {"op": "distance", "a": the("apple"), "b": the("burner"), "at": START}),
-    ("opened", {"op": "moved", "object": the("apple"), "since": START, "until": END}),
-    ("opened", {"op": "is", "object": the("drawer"), "state": "open", "at": END}),
-]
+Asked = tuple[str, dict[str, Any], str, str]
+PROGRAMS: list[Asked] = [
+    ("stowed", {"op": "where", "object": the("apple"), "at": END},
+     "Where is the apple at the end?", "结尾时物apple在哪里？"),
+    ("stowed", {"op": "where", "object": the("apple"), "at": START},
+     "Where is the apple at the start?", "开头物apple在哪里？"),
+    ("stowed", {"op": "count", "of": {"op": "inside", "object": the("drawer"), "at": END}},
+     "How many things are in the drawer at the end?", "结尾时物drawer里有几件东西？"),
+    ("stowed", {"op": "times", "of": {"op": "events", "object": the("drawer")}},
+     "How many times does something happen to the drawer?", "物drawer一共变化了几次？"),
+    ("stowed", {"op": "interval", "event": {"op": "event", "kind": "motion", "object": the("apple")}},
+     "When is the apple moved?", "物apple是什么时候被移动的？"),
+    ("stowed", {"op": "openness", "object": the("drawer"), "at": {"op": "time", "s": 1.5}},
+     "How many centimetres is the drawer open at 1.5 s?", "第1.5秒时物drawer拉开了多少厘米？"),
+    ("opened", {"op": "openness", "object": the("drawer"), "at": END},
+     "How many centimetres is the drawer open at the end?", "结尾时物drawer拉开了多少厘米？"),
+    ("opened", {"op": "openness", "object": the("door"), "at": END},
+     "How many degrees is the door open at the end?", "结尾时物door打开了多少度？"),
+    ("opened", {"op": "distance", "a": the("apple"), "b": the("burner"), "at": START},
+     "How many metres are there between the apple and the burner at the start?", "开头物apple和物burner相距多少米？"),
+    ("opened", {"op": "moved", "object": the("apple"), "since": START, "until": END},
+     "Is the apple elsewhere at the end than at the start?", "和开头相比，结尾时物apple是否换了位置？"),
+    ("opened", {"op": "is", "object": the("drawer"), "state": "open", "at": END},
+     "Is the drawer open at the end?", "结尾时物drawer是否开着？"),
+    ("opened", {"op": "fill", "object": the("jug"), "at": START},
+     "How full is the jug at the start, in percent?", "开头物jug装了百分之几？"),
+]  # fmt: skip
+UNSEEN = len(PROGRAMS) - 1
 
 
-def question(story: str, number: int, program: dict[str, Any], value: Any = None) -> Question:
+def question(number: int, value: Any = None, **changes: Any) -> Question:
     """The question of a program, with the world's own answer or a false one."""
+    story, program, en, zh = PROGRAMS[number]
     known, _, camera = seen(story)
     found = execute(program, known, camera)
     assert isinstance(found, Value), (program, found)
     told = answer(found, known)
     if value is not None:
         told = told.model_copy(update={"value": value})
-    turn = Turn(question=Text(en="?", zh="?"), answer=told, program=program)
-    return ask(turn, id=f"{story}-{number}")
+    turn = Turn(question=Text(en=en, zh=zh), answer=told, program=program)
+    return ask(turn.model_copy(update=changes), id=f"{story}-{number}")
 
 
 def ask(*turns: Turn, id: str = "q") -> Question:
@@ -77,20 +92,18 @@ def other(value: Any) -> Any:
 # ---- Good and bad answers ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", range(len(PROGRAMS)))
+@pytest.mark.parametrize("number", range(UNSEEN))
 def test_good_answers_are_kept(number: int) -> None:
-    story, program = PROGRAMS[number]
-    verdict = judge(question(story, number, program), *seen(story))
+    verdict = judge(question(number), *seen(PROGRAMS[number][0]))
     assert verdict.reason == "agree" and verdict.keep, verdict
     assert set(verdict.witnesses) == {"world", "pixels", "model"} and verdict.witnesses["model"] == []
 
 
-@pytest.mark.parametrize("number", range(len(PROGRAMS)))
+@pytest.mark.parametrize("number", range(UNSEEN))
 def test_wrong_answers_are_rejected(number: int) -> None:
-    story, program = PROGRAMS[number]
-    right = question(story, number, program)
-    wrong = question(story, number, program, other(right.turns[0].answer.value))
-    verdict = judge(wrong, *seen(story))
+    right = question(number)
+    wrong = question(number, other(right.turns[0].answer.value))
+    verdict = judge(wrong, *seen(PROGRAMS[number][0]))
     assert not verdict.keep and verdict.reason == "world: another answer"
     assert verdict.witnesses["world"] == right.turns[0].answer.value
 
@@ -99,28 +112,27 @@ def test_a_wrong_world_is_caught_by_the_picture() -> None:
     """Facts that were changed after the fact: the program reproduces the answer, the pixels do not."""
     known, shown, camera = seen("opened")
     false = _with(known, "drawer", openness=[0.0] * 12 + [15.0] * 12)
-    program = {"op": "openness", "object": the("drawer"), "at": END}
-    told = answer(_value(program, false, camera), false)
-    verdict = judge(ask(Turn(question=Text(en="?", zh="?"), answer=told, program=program)), false, shown, camera)
+    right = question(6).turns[0]
+    told = answer(_value(right.program, false, camera), false)
+    verdict = judge(ask(right.model_copy(update={"answer": told})), false, shown, camera)
     assert verdict.reason == "disagree" and verdict.witnesses["world"] == 15.0
     assert verdict.witnesses["pixels"] == pytest.approx(25.0, abs=1.5)
 
 
 def test_what_cannot_be_seen_is_rejected() -> None:
-    program = {"op": "fill", "object": the("jug"), "at": START}
-    verdict = judge(question("opened", 0, program), *seen("opened"))
+    verdict = judge(question(UNSEEN), *seen("opened"))
     assert verdict.reason == "pixels: not visible" and not verdict.keep
     assert verdict.witnesses["pixels"] == {"refused": "not visible"}
 
 
 def test_a_refusal_of_the_world_comes_first() -> None:
-    good = question("opened", 0, PROGRAMS[6][1]).turns[0]
+    good = question(6).turns[0]
     bad = good.model_copy(update={"program": {"op": "openness", "object": the("mug"), "at": END}})
     assert judge(ask(bad), *seen("opened")).reason == "world: undefined"
 
 
 def test_malformed() -> None:
-    good = question("opened", 0, PROGRAMS[6][1]).turns[0]
+    good = question(6).turns[0]
     other_words = Text(en="no", zh="否")
     broken = [
         good.model_copy(update={"program": {"op": "rm -rf"}}),
@@ -137,7 +149,7 @@ def test_malformed() -> None:
 
 
 def test_every_turn_of_a_dialogue_must_hold() -> None:
-    turns = [question("opened", n, PROGRAMS[n][1]).turns[0] for n in (6, 7)]
+    turns = [question(n).turns[0] for n in (6, 7)]
     verdict = judge(ask(*turns), *seen("opened"))
     assert verdict.keep and verdict.witnesses["world"] == [t.answer.value for t in turns]
     spoilt = turns[1].model_copy(update={"answer": turns[1].answer.model_copy(update={"value": 3.0})})
@@ -148,10 +160,10 @@ def test_counts_add_up() -> None:
     """Whatever is asked is kept or rejected once, in order, with a verdict; wrong ones are all rejected."""
     rng = np.random.default_rng(3)
     story = "opened"
-    programs = [p for s, p in PROGRAMS if s == story]
+    numbers = [n for n in range(UNSEEN) if PROGRAMS[n][0] == story]
     asked, wrong = [], set()
     for n in range(60):
-        q = question(story, n, programs[int(rng.integers(len(programs)))])
+        q = question(numbers[int(rng.integers(len(numbers)))]).model_copy(update={"id": f"q{n}"})
         if rng.random() < 0.5:
             turn = q.turns[0]
             false = turn.answer.model_copy(update={"value": other(turn.answer.value)})

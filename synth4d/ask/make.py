@@ -12,6 +12,7 @@ from synth4d.ask.kinds import Draft, Kind, Pool, Talks
 from synth4d.ask.stock import Stock
 from synth4d.ask.training import difficulty, negatives, signs
 from synth4d.program import Program, Refusal, Value, answer, parse, run, word
+from synth4d.program.reward import reward_of
 from synth4d.records import Evidence, Question, Turn, dump
 
 CHOICES_SHARE = 0.5
@@ -143,6 +144,7 @@ def _turn(kind: Kind, stock: Stock, answered: Answered) -> Turn:
         correct=found[1] if found else None,
         program=draft.program,
         negatives=negatives(stock, draft, value, found[0] if found else None),
+        reward=reward_of(value),
     )
 
 

@@ -52,13 +52,15 @@ def _parse(argv: list[str]) -> Callable[[], int]:
     """The command that the arguments say, ready to run."""
     import tyro
 
-    from synth4d.cli import ask, compare, fit, importing, look, make
+    from synth4d.cli import ask, compare, fit, importing, judging, look, make
 
     commands: dict[str, Callable[..., Callable[[], int]]] = {
         "dataset": make.Dataset,
         "render": make.Render,
         "ask": ask.Ask,
         "fit": fit.Fit,
+        "filter": judging.Filter,
+        "audit": judging.Audit,
         "verify": look.Verify,
         "stats": look.Stats,
         "digest": compare.Digest,

@@ -80,6 +80,10 @@ class Dataset:
     ] = None
     """Who asks: templates; a model; or templates whose questions a model words anew. A model is named by
     --set llm.model=NAME llm.base_url=URL, its key is in the environment (docs/llm.md)."""
+    witness: Annotated[Literal["none", "openai"] | None, arg(metavar="none|openai")] = None
+    """Whether a model votes on the questions too (docs/filter.md)."""
+    frames: Annotated[int | None, arg(metavar="N")] = None
+    """Pictures that it is shown with each; 0: the facts as text."""
     offline: bool = False
     """Take every reply of a model from the store of an earlier run, and open no socket."""
     set: Sets = ()
@@ -89,9 +93,10 @@ class Dataset:
         from synth4d import report, run
         from synth4d.cli.text import outcome
 
-        sets = (*self.set, ("llm.offline=true",)) if self.offline else self.set
+        nested = {"votes.witness": self.witness, "votes.frames": self.frames, "llm.offline": self.offline or None}
+        sets = tuple(f"{key}={str(value).lower()}" for key, value in nested.items() if value is not None)
         settings = read_config(
-            self.config, self.scenes, sets,
+            self.config, self.scenes, (*self.set, sets),
             shots=self.shots, seed=self.seed, renderer=self.renderer, author=self.author,
         )  # fmt: skip
         workers = run.cpus() if self.workers is None else self.workers

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from synth4d import codec, disk
-from synth4d.config import RunConfig
+from synth4d.config import RunConfig, Votes
 from synth4d.errors import CannotHappen, ConfigError, SynthError
 from synth4d.report.pictures import colour_depth, colour_ids
 from synth4d.run import fit, plan, stages
@@ -17,7 +17,9 @@ from synth4d.types import Shot
 
 def one_shot(config: RunConfig, index: int, out: Path) -> str:
     """Make the shot at a position of the plan and lay its members and frames out; gives a line about it."""
-    config = fit.settled(config.model_copy(update={"author": "template"}), quiet=False)  # a look asks no model
+    config = fit.settled(
+        config.model_copy(update={"author": "template", "votes": Votes()}), quiet=False
+    )  # a look asks no model
     scenes = stages.scenes(config.scenes)
     planned = plan.make(config, scenes)
     if not 0 <= index < len(planned):

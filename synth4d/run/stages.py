@@ -72,17 +72,18 @@ def make(shot: Shot, config: RunConfig, scene_path: str, attempt: int, clock: Cl
             members, [], shot.frames, 0, {"asked": dump(questions), "absent": dump(words), "pixels": dump(viewed)}
         )
     with clock.stage("filter"):
-        kept, rejected = sift(questions, facts, viewed, seen)
+        kept, rejected = sift(questions, facts, viewed, seen, absent=absent)
     members["qa.json"] = dump(kept)
     return Made(members, rejected, shot.frames, len(kept))
 
 
 def finish(shot: Shot, config: RunConfig, parts: dict[str, bytes]) -> Talk[Judged]:
     """The end of a shot's way where a model takes part: ask → filter."""
+    from synth4d import codec
     from synth4d.ask.author import By, Clip, talk
     from synth4d.ask.author_reword import reword
     from synth4d.ask.template import load
-    from synth4d.filter import sift
+    from synth4d.filter import witnessed
 
     facts = Facts.model_validate_json(parts["facts.json"])
     viewed = Facts.model_validate_json(parts["pixels"])
@@ -97,7 +98,8 @@ def finish(shot: Shot, config: RunConfig, parts: dict[str, bytes]) -> Talk[Judge
         questions, rejects = yield from talk(clip, questions, by, seed)
     elif config.author == "template+openai":
         questions = yield from reword(clip, questions, by, seed)
-    kept, rejected = sift(questions, facts, viewed, seen)
+    rgb = codec.decode_video(parts["mp4"]) if config.votes.frames else None
+    kept, rejected = yield from witnessed(questions, facts, viewed, seen, config.votes, absent=absent, rgb=rgb)
     return Judged(kept, rejects + [Reject(key=shot.key, question=q) for q in rejected])
 
 

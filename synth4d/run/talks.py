@@ -65,7 +65,8 @@ def _waiting(folder: Folder, door: Door, late: int, batch: bool) -> str:
 def opened(folder: Folder, shot: Shot, finish: Finish) -> Talk[Judged]:
     """The talk about a boxed shot."""
     end = _box(folder, shot)
-    parts = {k: v for k, v in end.members.items() if k in NEEDED} | end.open
+    needed = (*NEEDED, "mp4") if folder.plan.config.votes.frames else NEEDED
+    parts = {k: v for k, v in end.members.items() if k in needed} | end.open
     return finish(shot, folder.plan.config, parts)
 
 

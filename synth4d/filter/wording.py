@@ -1,0 +1,220 @@
+"""Whether a question asks, in both languages, what its program answers.
+
+From the program it is derived what each wording must name (things with the colour or side that tells them apart,
+seconds, moments) and how it asks (the words of words.py); what it names is read out of it (program/names.py,
+numerals.py). A fault is one of
+    thing      a thing of the program is not named, or another is
+    ambiguous  a name fits more things than the program means
+    number     a number is missing, or another is said
+    moment     start, end, before or after is missing, or the other of a pair is said
+    word       another word of a pair is said (open for closed, nearest for farthest), or a needed one is missing
+    role       the things are named in each other's places
+    form       it is asked in another form: no yes-or-no question, another unit, not "how many"
+    languages  the two wordings speak of different things, numbers or moments
+A wording by a template must say all of it. A free one may say what it needs in words of its own: it fails where
+things, numbers or moments are missing or wrong, or where the opposite is said, never for a word, a role or a form
+that is only missing; whether it asks the right thing is left to a model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from synth4d.filter import words
+from synth4d.filter.speaks import Expected, expected
+from synth4d.program import Program
+from synth4d.program.names import Mention, Names
+from synth4d.program.numerals import numbers
+from synth4d.records import Turn
+
+LANGUAGES = ("en", "zh")
+_MARK = re.compile(r"⟦(\d+)⟧")
+PAIRS = (("start", "end"), ("before", "after"))
+
+# ---- What a wording says -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One wording, taken apart."""
+
+    language: str
+    masked: str
+    """With marks for names."""
+    rest: str
+    """…and without the phrases for start and end."""
+    mentions: list[Mention]
+    numbers: frozenset[float]
+    moments: frozenset[str]
+
+    def text(self, concept: str) -> str:
+        """Where a concept is looked for: `first` is not that of "the first frame", but for what is first of all."""
+        return self.masked if concept in ("first", "last") else self.rest
+
+
+def taken_apart(text: str, language: str, names: Names) -> Said:
+    masked, mentions = names.masked(text)
+    masked = words.WHOLE.sub(" ", words.DIMENSIONS.sub(" ", masked))
+    unmarked = _MARK.sub("⟦⟧", masked)
+    found = {
+        n.value for n in numbers(unmarked)
+        if (n.unit == "s" or any(c.isdigit() for c in unmarked[n.start : n.end])) and (n.value, n.unit) != (100.0, "%")
+    }  # fmt: skip
+    rest = masked
+    for moment in ("start", "end"):
+        concept = words.MOMENTS[moment]
+        rest = (concept.en if language == "en" else concept.zh).sub(" ", rest)
+    moments = {m for m, concept in words.MOMENTS.items() if concept.said(unmarked, language)}
+    return Said(language, masked, rest, mentions, frozenset(found), frozenset(moments))
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A turn that is looked at."""
+
+    want: Expected
+    turn: Turn
+    program: Program
+    free: bool
+    follows: bool
+    """It has turns before it, to which it may point back."""
+    known: list[Mention]
+    """What those named."""
+
+
+def fault(turn: Turn, program: Program, names: Names, *, free: bool, before: Sequence[Turn] = ()) -> str | None:
+    """What is wrong with a turn's wordings; None where nothing is. `before` are the turns that came earlier, whose
+    things a later turn may call "it": it is read as a free wording."""
+    want = expected(program, names)
+    if want.late:
+        return "moment"
+    known = [m for t in before for text in (t.question.en, t.answer.text.en) for m in names.mentions(text)]
+    case = Case(want, turn, program, free or want.loose or bool(before), bool(before), known)
+    both = [taken_apart(getattr(turn.question, lang), lang, names) for lang in LANGUAGES]
+    for said in both if turn.answer.type != "text" else []:
+        for check in (_things, _roles_of, _numbers, _when, _words, _form):
+            if (found := check(case, said)) is not None:
+                return found
+    return _languages(*both)
+
+
+def _things(case: Case, said: Said) -> str | None:
+    want = case.want
+    for named in want.named:
+        if any(named.fits(m) for m in (*said.mentions, *case.known)) or (case.follows and not said.mentions):
+            continue
+        if named.unsaid or (want.loose and named.kind):
+            continue  # "the closed door" needs no door's name
+        wider = any(
+            (m.labels & named.labels and m.ids > named.ids) or m.ids == named.ids != frozenset() for m in said.mentions
+        )
+        return "ambiguous" if wider else "thing"
+    for mention in said.mentions if not (want.unknown or want.loose) else []:
+        if not any(named.fits(mention) for named in want.named):
+            return "thing"
+    return None
+
+
+def _roles_of(case: Case, said: Said) -> str | None:
+    for en, zh, named, always in case.want.roles if not case.free else []:
+        marks = "|".join(str(i) for i, m in enumerate(said.mentions) if named.fits(m))
+        if marks and (always or len(case.want.named) > 1):
+            x = rf"(?:the |an? )?⟦(?:{marks})⟧"
+            if not re.search((en if said.language == "en" else zh).replace("{x}", x), said.masked):
+                return "role"
+    return None
+
+
+def _numbers(case: Case, said: Said) -> str | None:
+    want = case.want
+    if want.loose:
+        return None
+    other = said.numbers - want.seconds - want.allowed
+    return "number" if other or not (want.seconds <= said.numbers or case.follows) else None
+
+
+def _when(case: Case, said: Said) -> str | None:
+    want, free = case.want, case.free
+    needed = set(words.SPANS.get(case.program.op.name, ())) & want.moments
+    if not free and not needed <= said.moments:
+        return "moment"
+    for pair in PAIRS:
+        meant = want.moments & set(pair)
+        if len(meant) == 2 and not (want.spans or want.loose) and not meant <= said.moments:
+            return "moment"
+        if len(meant) == 1:
+            (other,) = set(pair) - meant
+            implied = {m for m in pair if m in words.IMPLIED and words.IMPLIED[m].said(said.masked, said.language)}
+            if other in said.moments and not (meant <= said.moments and free):
+                return "moment"
+            if not meant <= said.moments | implied and not (want.loose or case.follows):
+                return "moment"
+    return None
+
+
+def _words(case: Case, said: Said) -> str | None:
+    i, want = LANGUAGES.index(said.language), case.want
+    meant = want.concepts | want.either | {words.DONE.get(k, k) for k in want.kinds} & set(words.CONCEPTS)
+    if i == 1:
+        meant |= {other for one, other in words.ALIKE_ZH if one in meant}
+    for pair in words.OPPOSITES:
+        if len(own := meant & set(pair)) == 1:
+            (other,) = set(pair) - own
+            if words.CONCEPTS[other].said(said.text(other), said.language):
+                return "word"
+    if case.free:
+        return None
+    if not all(words.CONCEPTS[c].said(said.text(c), said.language) for c in want.concepts):
+        return "word"
+    if not all(re.search(words.VERBS[kind][i], said.rest) for kind in want.kinds & set(words.VERBS)):
+        return "word"
+    return None
+
+
+def _form(case: Case, said: Said) -> str | None:
+    i, op, fields = LANGUAGES.index(said.language), case.program.op.name, case.program.fields
+    event = fields.get("event")
+    if isinstance(event, Program) and event.fields.get(words.SELF.get(op, "")) is not None:
+        return "form"
+    if op == "minus" and isinstance(case.turn.answer.value, int) and case.turn.answer.value < 0:
+        return "form"  # nobody asks how many more there are where there are fewer
+    if any(not re.search(words.MUST[o][i], said.masked) for o in case.want.ops & set(words.MUST)):
+        return "form"
+    yes_no = bool(re.search(words.BOOL[i], said.masked))
+    if case.turn.answer.type == "bool" and not yes_no and not case.follows:
+        return "form"
+    if case.turn.answer.type == "number" and (found := _unit(case, said)) is not None:
+        return found
+    if case.free:
+        return None
+    if case.turn.answer.type != "bool" and i == 1 and yes_no:
+        return "form"
+    if op == "exists" and fields["of"].op.name not in ("seen", "filter", "visible"):
+        return None
+    return None if op not in words.ASKS or re.search(words.ASKS[op][i], said.masked) else "form"
+
+
+def _unit(case: Case, said: Said) -> str | None:
+    """The unit asked for is the answer's: said by a template, not another one by anybody."""
+    unit = words.UNITS.get(case.turn.answer.unit or "")
+    others = {words.UNITS[u] for u in ("m", "cm", "deg")} - {unit}
+    asked = unit is None or words.CONCEPTS[unit].said(said.rest, said.language)
+    other = any(words.CONCEPTS[o].said(said.rest, said.language) for o in others)
+    if case.free:
+        return "form" if other and not asked else None
+    return "form" if other or not asked else None
+
+
+def _languages(en: Said, zh: Said) -> str | None:
+    """What both wordings say must be the same, whatever the program is."""
+    if {(m.ids, m.side) for m in en.mentions} != {(m.ids, m.side) for m in zh.mentions}:
+        return "languages"
+    if en.numbers != zh.numbers:
+        return "languages"
+    for a, b in PAIRS:
+        one, other = ({a, b} & en.moments), ({a, b} & zh.moments)
+        if len(one) == len(other) == 1 and one != other:
+            return "languages"
+    return None

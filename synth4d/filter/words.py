@@ -1,0 +1,195 @@
+"""The words that go with a program's operations, in both languages: what a question must say, and must not.
+
+Patterns are searched in a question in lower case in which names are marks (program/names.py) and phrases for
+moments are blanked out. An operation that is not listed asks for nothing here; names, numbers and moments are
+checked for every program.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from synth4d.records import JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """Something that a question says, and how."""
+
+    en: re.Pattern[str]
+    zh: re.Pattern[str]
+
+    def said(self, text: str, language: str) -> bool:
+        return bool((self.en if language == "en" else self.zh).search(text))
+
+
+def _concept(en: str, zh: str) -> Concept:
+    return Concept(re.compile(en), re.compile(zh))
+
+
+MOMENTS = {
+    "start": _concept(
+        r"(?:\b(?:at|from|in|to|of) )?\bthe (?:very )?(?:start|beginning)(?: of the (?:video|clip))?\b"
+        r"|\bwhen the video (?:begins|starts)\b|\bits start\b|\bthe first and the last\b"
+        r"|\b(?:the )?first (?:frame|place|state|point of view|position)\b"
+        r"|\bat first\b|\binitially\b|\boriginal(?:ly)?\b",
+        r"视频(?:一|刚)?开始(?:时)?|一开始|刚开始|开头|起初|最初|第一帧|原来|原状|原先|原地",
+    ),
+    "end": _concept(
+        r"(?:\b(?:at|by|to|of|in|until) )?\b(?:the )?(?:very )?end(?: of the (?:video|clip))?\b"
+        r"|\bthe last (?:frame|place)\b|\b(?:when|before|after) the video (?:is over|ends)\b"
+        r"|\bends? up\b|\bnow\b|\bfinally\b|\bany more\b",
+        r"(?:视频)?(?:结尾|结束|最后)(?:时|后)?|结尾|结束时|最后一帧|最后|末尾|最终|(?<!出)现在",
+    ),
+    "before": _concept(r"\bbefore\b(?! the video (?:ends|is over))", r"之前|以前|前的那一刻"),
+    "after": _concept(r"\bafter(?:wards)?\b(?! the video (?:ends|is over)|,? having)", r"之后|以后"),
+}  # fmt: skip
+"""How moments are named. Bare 从开始到结束, "from beginning to end", is the whole of something."""
+IMPLIED = {
+    "before": _concept(r"\bfrom where\b|\btaken\b(?! up)", r"从哪里|原来"),
+    "after": _concept(r"\bonce\b|\bends? up\b|\bto (?:which|what) place\b|\bput\b", r"最后|(?:到了|放在了)(?:哪|什么)"),
+}
+"""What implies that a place before, or after, a move is asked for."""
+UNSAID = {("size", "at"), ("biggest", "at")}
+"""Moments that a question leaves out: sizes do not change."""
+SPANS = {
+    "moved": ("start", "end"), "changed": ("start", "end"), "restored": ("end",), "opening": ("end",),
+    "displacement": ("end",),
+}  # fmt: skip
+"""Which of their two moments a question of change must say, where they are the video's start and end."""
+DIMENSIONS = re.compile(r"\b\d[- ]?d(?:of)?\b")
+"""3D, 9-DoF: in Chinese they are written out."""
+WHOLE = re.compile(
+    r"从开始到结束|从头到尾|from (?:the )?beginning to (?:the )?end|从什么时候开始，?到什么时候结束|从底部到顶部"
+)
+
+CONCEPTS = {
+    "open": _concept(r"\bopen(?:s|ed|ing)?\b", r"打开|开着|敞开|拉开|推开|张开|开启|开到|开了|转开|开的|开合|多开"),
+    "closed": _concept(r"\bclos(?:e|es|ed|ing)\b(?! to\b)|\bshut\b", r"关着|关上|关闭|关好|合上|关掉|闭合|关的"),
+    "on": _concept(
+        r"(?:⟧|\b(?:turned|switched|is|be|go|goes|went|stays?|remains?)) on\b(?! (?:the|an?|which|what|it|top)\b| ⟦)"
+        r"|\bglow|\blit\b",
+        r"打开|开着|开启|亮|烧红",
+    ),
+    "off": _concept(r"\boff\b|\bout\b", r"关着|关掉|关闭|熄|灭|关上|关的"),
+    "full": _concept(r"\bfull\b", r"满"),
+    "empty": _concept(r"\bempty\b", r"空"),
+    "near": _concept(r"\bnear(?:er|est)?\b|\bclos(?:er|est)\b|\bshort(?:er|est) way\b", r"近"),
+    "far": _concept(r"\b(?:farther|farthest|further|furthest)\b|\blong(?:er|est) way\b", r"(?<!靠近镜头还是)远"),
+    "high": _concept(r"\btall|\bhigh|\bheight|bottom to (?:its own )?top", r"高|从底部到顶部"),
+    "long": _concept(r"\blong(?:est|er)?\b(?! way)|\blength", r"长"),
+    "first": _concept(r"\bfirst\b|\bearli", r"先|早|在前|首|第一(?!帧)"),
+    "last": _concept(r"\blast\b(?! for\b)|\blatest\b|\blater\b", r"最后|最晚|更晚|在后|后发生|末"),
+    "more": _concept(r"\bmore\b|\bgrown\b|goes up|increas|\brise", r"(?<!多少)(?:多(?!少)|增)"),
+    "fewer": _concept(r"\bfewer\b|\bless\b|\bshrunk\b|goes down|decreas", r"(?<!多)少|减"),
+    "metres": _concept(r"\bmet(?:re|er)s?\b", r"(?<!厘)米"),
+    "centimetres": _concept(r"\bcentimet(?:re|er)s?\b|\bcm\b", r"厘米|公分"),
+    "degrees": _concept(r"\bdegrees?\b|\bangle", r"多少度|几度|（度）|\(度\)|度数|角"),
+    "seconds": _concept(r"\bseconds?\b|\bhow long\b|\bwhen\b|\btimes?\b", r"秒|多久|多长时间|什么时候|时间|起止"),
+    "percent": _concept(r"\bpercent|%", r"百分|%|％"),
+}
+OPPOSITES = (
+    ("open", "closed"), ("on", "off"), ("full", "empty"), ("near", "far"), ("high", "long"), ("first", "last"),
+    ("more", "fewer"),
+)  # fmt: skip
+"""A question that must say one of a pair must not say the other."""
+ALIKE_ZH = (("open", "on"), ("on", "open"), ("closed", "off"), ("off", "closed"))
+"""Chinese says 开着 and 关掉 of a door and of a lamp alike."""
+DONE = {"close": "closed", "turn_on": "on", "turn_off": "off"}
+"""What kinds of events say."""
+UNITS = {"m": "metres", "cm": "centimetres", "deg": "degrees", "s": "seconds", "%": "percent"}
+
+ASKS: dict[str, tuple[str, str]] = {
+    "count": (r"\bhow many\b|\bnumber of\b|\bcount\b", r"几|多少|数"),
+    "minus": (r"\bhow many\b|\bnumber\b", r"几|多少|相差"),
+    "times": (r"\bhow many\b|\bhow often\b|\btimes\b", r"几|多少"),
+    "exists": (r"\bis there\b|\bappear|\bseen\b|\bshown\b|\bvisible\b", r"看到|看见|出现|有|拍到"),
+    "is_visible": (r"\bseen?\b|\bvisible\b|\bin view\b", r"看到|看见|可见|画面|视野"),
+    "where": (r"\bwhere\b|\bplace\b|\bin or on what\b", r"哪|地方|位置|何处"),
+    "holder": (r"\bon\b|\bin\b|\bunderneath\b|\bholds?\b", r"上|下|里|托"),
+    "distance": (r"\bfar\b|\bdistance\b|\bspace\b|\bgap\b|\bmet(?:re|er)s\b", r"距|离|隔"),
+    "displacement": (r"\bmove|\bplace\b|\bget\b|\bfrom where\b|\btravel", r"移动|位置|挪"),
+    "opening": (r"\bopen", r"开"),
+    "openness": (r"\bopen|\bclosed position", r"开|关闭位置|关上的位置"),
+    "fill": (r"\bfull\b|\bfill|\bliquid|\bvolume", r"装|液|满|容"),
+    "moved": (r"\bplace\b|\bsomewhere\b|\bmove", r"位置|地方|移动"),
+    "movement": (r"\bway\b|\bdirection\b|\bwhere\b", r"方向|往|朝|哪边"),
+    "restored": (r"\bback\b|\breturn|\bsame state\b|\bundone\b|\brestor", r"回|恢复|变回|还原"),
+    "changed": (r"\bchang|\bdifferent\b|\bmoved\b|\bopened\b", r"变|移动|开合|不是开头的样子"),
+    "side": (r"\bside\b|\bleft\b|\bwhere\b|\bdirection\b", r"左|哪|方向"),
+    "direction": (r"\bleft\b|\bside\b|\bdirection\b", r"左|哪|方向"),
+    "depth_order": (r"\bcamera\b|\bdepth\b|\bdistance\b", r"近.*远|距离|镜头"),
+    "appearance_order": (r"\bview\b|\bappear|\bseen\b|\bpicture\b", r"出现|进入|画面"),
+    "order": (r"\border\b|\bfirst\b", r"先后|顺序"),
+    "interval": (r"\bwhen\b|\btimes?\b", r"秒|时候|时间"),
+    "duration": (r"\bhow long\b|\bhow many seconds\b|\btime this\b|\bseconds\b", r"多长|几秒|多少秒|持续"),
+    "source_of": (r"\bused\b|\bmade\b|\bcaus|\bcontrol|\bswitch|\bknob|\bfrom where\b",
+                  r"用什么|什么让|操作|开关|使得|旋钮|转动|从哪"),
+    "target_of": (r"\binto\b|\bonto\b|\bto (?:which|what)\b", r"到|进|里"),
+    "overlap": (r"\bsame time\b|\boverlap\b|\bwhile\b|\btime when both\b", r"同时|重叠|也在发生"),
+}  # fmt: skip
+"""What operations ask, by the words of one who asks for it."""
+VERBS = {
+    "open": (r"\bopen", r"开"), "close": (r"\bclos|\bshut", r"关|合"),
+    "turn_on": (r"\bon\b|\bglow|\blit\b", r"打开|开启|亮|烧红|开着"), "turn_off": (r"\boff\b|\bout\b", r"关|熄|灭"),
+    "pour": (r"\bpour|\bfill|\bliquid|\blevel", r"倒|液"),
+    "motion": (r"\bmov|\bpush|\bdrop|\bfall|\bknock|\bput\b|\bplace|\bcarr|\btaken?\b|\bend(?:s|ed)? up\b",
+               r"移|挪|推|掉|碰|放|拿|搬"),
+}  # fmt: skip
+"""Verbs of events, by kind; `motion` is any of the motions."""
+MUST = {"hidden_by": (r"\bbehind\b|\bin front of\b|\bhid|\bcover|\bblock|\bobscur|\bocclu", r"挡|遮|后|藏")}
+"""Words that operations ask for whatever else is used with them."""
+SELF = {"object_of": "object", "source_of": "source", "target_of": "target"}
+"""A question for a party to an event does not name the event by that party."""
+ALWAYS = ("on", "inside")
+"""Operations whose role tells them from another, whatever things there are."""
+BOOL = (
+    r"(?:^|[.,:;!?] |\b(?:and|then) )?\b(?:is|are|does|do|did|has|have|was|were|can|could|will|would)\b",
+    r"吗|是否|是不是|有没有|会不会|能不能|能否|对不对|判断对错|对还是错",
+)
+
+_KNOWN = """
+after all_visible appearance_order before between biggest camera changed count depth_order direction displacement
+distance duration earliest end event events exists farthest fill filter first happens holder inside interval is
+is_visible last minus moved movement nearest object_of on opening openness order outermost overlap remembered restored
+seen side size source_of start state target_of these time times unique visible where while
+"""
+KNOWN = frozenset(_KNOWN.split())
+"""Operations whose wordings these tables know."""
+
+ROLES: dict[tuple[str, str], tuple[str, str]] = {
+    ("side", "by"): (
+        r"(?:of|behind|to|from|beside|than) {x}", r"(?:在|于){x}的|相对于?{x}|{x}的(?:左|右|前|后|哪)"),
+    ("direction", "standing_at"): (
+        r"(?:stood|stand|standing|are|were) at {x}|where {x} is", r"(?:站在|在|处于){x}(?:的位置|那里|处|旁)"),
+    ("direction", "facing"): (
+        r"(?:fac(?:e|ed|ing)|towards?|looking at) {x}", r"(?:面朝|面向|面对|朝着|朝向){x}"),
+    ("nearest", "to"): (r"to {x}", r"(?:离|距离?){x}"),
+    ("farthest", "to"): (r"from {x}|to {x}", r"(?:离|距离?){x}"),
+    ("on", "object"): (r"\b(?:on|upon|atop|on top of) {x}|{x} ha(?:ve|s)\b.* on it", r"{x}(?:的)?(?:上|表面)"),
+    ("inside", "object"): (
+        r"\b(?:in|inside|into|within) {x}|inside it|in there|{x} ha(?:ve|s)\b.* in it", r"{x}(?:的)?(?:里|内|中)|里面"),
+    ("event", "target"): (
+        r"(?:into|fill|level in|liquid in|to fill) {x}|{x} (?:is |was |be )?filled", r"(?:往|进了?|入){x}|{x}里的"),
+}  # fmt: skip
+"""Where an operation's thing stands among the words; `{x}` is its mark with its article."""
+
+
+def required(op: str, fields: JSON) -> list[str]:
+    """The concepts that an operation with these literals asks for."""
+    if op == "is":
+        return [fields["state"]]
+    if op == "state":
+        return {"open": ["open", "closed"], "on": ["on", "off"], "full": ["full", "empty"]}[fields["aspect"]]
+    if op in ("nearest", "farthest"):
+        return ["near" if op == "nearest" else "far"]
+    if op in ("biggest", "size"):
+        return ["high" if fields["by"] == "height" else "long"]
+    if op in ("first", "last"):
+        return [op]  # but for events of one thing, of which there may be only one: wording.py
+    return ["first"] if op == "earliest" else []
+
+
+EITHER = {"distance": ("near",), "openness": ("open", "closed"), "opening": ("open", "closed")}
+"""Concepts that an operation may be asked with or without."""

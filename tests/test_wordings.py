@@ -1,0 +1,188 @@
+"""Wordings are held against their programs: no good one is refused, and no other question passes for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from test_ask import ABSENT, CLIPS, asked, clip
+
+from synth4d.filter.wording import fault
+from synth4d.program import parse
+from synth4d.program.names import Names
+from synth4d.records import Answer, Facts, Label, Text, Turn
+
+# ---- Good ones -----------------------------------------------------------------------------------
+
+
+def test_no_wording_of_a_template_is_refused() -> None:
+    for seed in range(CLIPS):
+        names = Names(clip(seed)[0], ABSENT)
+        for q in asked(seed):
+            for i, turn in enumerate(q.turns):
+                found = fault(turn, parse(turn.program), names, free=False, before=q.turns[:i])
+                assert found is None, (found, turn.question, turn.program)
+
+
+# ---- One question, worded right and wrong --------------------------------------------------------
+
+
+RED, GREEN = {"key": "red", "en": "red", "zh": "红色"}, {"key": "green", "en": "green", "zh": "绿色"}
+
+
+def facts() -> Facts:
+    """The first kitchen, in which the mugs are red and green, and the door is a plain `door`."""
+    known = clip(0)[0]
+    like = next(o for o in known.objects if o.role == "prop" and o.colour is not None)
+    mug = Label(en="mug", zh="马克杯", measure="个", plural="mugs")
+    others = [o for o in known.objects if o.role != "prop"]
+    red, green = (
+        like.model_copy(update={"id": id, "label": mug, "category": "mug", "unique": True,
+                                "colour": like.colour and like.colour.model_copy(update=colour)})
+        for id, colour in ((90, RED), (91, GREEN))
+    )  # fmt: skip
+    return known.model_copy(update={"objects": [*others, red, green]})
+
+
+def one(label: str, colour: str | None = None) -> dict[str, Any]:
+    found = {"op": "filter", "label": label} | ({"colour": colour} if colour else {})
+    return {"op": "unique", "of": found}
+
+
+def check(
+    program: dict[str, Any], en: str, zh: str, free: bool = True, type: str = "bool", unit: Any = None
+) -> str | None:
+    value: Any = {"bool": True, "number": 1.0, "choice": "left", "int": 1, "object": 1}[type]
+    answer = Answer.model_validate({"type": type, "value": value, "unit": unit, "text": {"en": "-", "zh": "-"}})
+    turn = Turn(question=Text(en=en, zh=zh), answer=answer, program=program)
+    return fault(turn, parse(program), Names(facts()), free=free)
+
+
+START, END = {"op": "start"}, {"op": "end"}
+OPEN = {"op": "is", "object": one("microwave door"), "state": "open", "at": END}
+EN, ZH = "Is the microwave door open at the end of the video?", "视频结尾，微波炉门是否开着？"
+WRONG = {
+    "wrong thing in zh": (EN, "视频结尾，最上层的抽屉是否开着？", "thing"),
+    "wrong thing in en": ("Is the top drawer open at the end of the video?", ZH, "thing"),
+    "another thing too": ("Are the microwave door and the top drawer open at the end?", ZH, "thing"),
+    "wrong moment in zh": (EN, "视频开头，微波炉门是否开着？", "moment"),
+    "wrong moment in both": ("Is the microwave door open at the start?", "视频开头，微波炉门是否开着？", "moment"),
+    "no moment": ("Is the microwave door open?", "微波炉门是否开着？", "moment"),
+    "wrong state in zh": (EN, "视频结尾，微波炉门是否关着？", "word"),
+    "wrong state in both": ("Is the microwave door closed at the end?", "视频结尾，微波炉门是否关着？", "word"),
+    "a number in zh": (EN, "视频结尾，微波炉门第3秒时是否开着？", "number"),
+    "another form": (
+        "Where is the microwave door that is open at the end?",
+        "视频结尾，打开的微波炉门在哪里？",
+        "form",
+    ),
+    "no name": ("Is it open at the end of the video?", ZH, "thing"),
+}
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_a_right_wording_passes(free: bool) -> None:
+    assert check(OPEN, EN, ZH, free) is None
+    assert (
+        check(OPEN, "When the video ends, does the microwave door stand open?", "结束时微波炉门是打开的吗？", free)
+        is None
+    )
+
+
+@pytest.mark.parametrize("free", [True, False])
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_wording_is_found(case: str, free: bool) -> None:
+    en, zh, wanted = WRONG[case]
+    assert check(OPEN, en, zh, free) == wanted
+
+
+AT = {"op": "time", "s": 2.5}
+DISTANCE = {"op": "distance", "a": one("mug", "red"), "b": one("microwave"), "at": AT}
+
+
+def test_names_seconds_and_units() -> None:
+    en, zh = (
+        "How many metres are there between the red mug and the microwave at 2.5 s?",
+        "第2.5秒时，红色的马克杯离微波炉有多少米？",
+    )
+    number = {"type": "number", "unit": "m"}
+    assert check(DISTANCE, en, zh, **number) is None and check(DISTANCE, en, zh, False, **number) is None
+    wrong = {
+        "ambiguous": [(en.replace("red ", ""), zh), (en, zh.replace("红色的", ""))],
+        "thing": [(en, zh.replace("红", "绿")), (en.replace("microwave", "kettle"), zh)],
+        "number": [
+            (en, zh.replace("2.5", "3.5")),
+            (en.replace("at 2.5 s", "at the end"), zh),
+            (en, zh.replace("2.5", "二")),
+        ],
+        "form": [(en, zh.replace("米？", "厘米？"))],
+        "word": [(en, zh.replace("离微波炉", "最远处离微波炉"))],
+    }
+    for wanted, texts in wrong.items():
+        assert [check(DISTANCE, *t, **number) for t in texts] == [wanted] * len(texts)
+
+
+def test_who_stands_where_is_held_of_templates() -> None:
+    program = {"op": "side", "of": one("mug", "red"), "by": one("microwave"), "at": START}
+    en = "At the start of the video, is {} to the left of, to the right of, in front of or behind {}?"
+    zh = "视频开头，从镜头的视角看，{}在{}的左边、右边、前面还是后面？"
+    a, b = ("the red mug", "红色的马克杯"), ("the microwave", "微波炉")
+    assert check(program, en.format(a[0], b[0]), zh.format(a[1], b[1]), False, "choice") is None
+    assert check(program, en.format(a[0], b[0]), zh.format(b[1], a[1]), False, "choice") == "role"
+    assert check(program, en.format(b[0], a[0]), zh.format(b[1], a[1]), False, "choice") == "role"
+
+
+def test_opposites_and_relations() -> None:
+    things = {"op": "these", "of": [one("mug", "red"), one("mug", "green")]}
+    program = {"op": "nearest", "to": one("microwave"), "of": things, "at": START}
+    en = "At the start, which is {} to the microwave: the red mug or the green mug?"
+    zh = "开头，离微波炉{}的是红色的马克杯还是绿色的马克杯？"
+    assert check(program, en.format("closer"), zh.format("更近"), type="object") is None
+    assert check(program, en.format("closer"), zh.format("更远"), type="object") == "word"
+    assert check(program, en.format("farther"), zh.format("更近"), type="object") == "word"
+    held = {"op": "count", "of": {"op": "on", "object": one("right worktop"), "at": END}}
+    en, zh = "How many things are {} the right worktop at the end?", "结尾，右侧台面{}有几件东西？"
+    assert check(held, en.format("on"), zh.format("上"), False, "int") is None
+    assert check(held, en.format("in"), zh.format("上"), False, "int") == "role"
+    assert check(held, en.format("on"), zh.format("里"), False, "int") == "role"
+
+
+def test_before_and_after() -> None:
+    event = {"op": "event", "kind": "open", "object": one("top drawer")}
+    program = {**OPEN, "at": {"op": "before", "event": event}}
+    en, zh = "Just {} the top drawer opens, is the microwave door open?", "最上层的抽屉被打开之{}，微波炉门是否开着？"
+    for free in (True, False):
+        assert check(program, en.format("before"), zh.format("前"), free) is None
+        assert check(program, en.format("before"), zh.format("后"), free) == "moment"
+        assert check(program, en.format("after"), zh.format("后"), free) == "moment"
+    swapped = "Just before the microwave door opens, is the top drawer open?"
+    assert check(program, swapped, zh.format("前"), False) == "role"
+
+
+def test_a_span_runs_forward() -> None:
+    program = {"op": "moved", "object": one("mug", "red"), "since": START, "until": END}
+    en, zh = "Is the red mug elsewhere at the end than at the start?", "和开头相比，结尾时红色的马克杯是否换了位置？"
+    assert check(program, en, zh) is None
+    assert check({**program, "since": END, "until": START}, en, zh) == "moment"
+    assert check({**program, "until": START}, en, zh) == "moment"
+
+
+def test_what_comes_later_may_point_back() -> None:
+    first = Turn(
+        question=Text(en=EN, zh=ZH), program=OPEN,
+        answer=Answer(type="bool", value=True, text=Text(en="Yes", zh="是")),
+    )  # fmt: skip
+    later = first.model_copy(update={"question": Text(en="And is it open at the start?", zh="那么开头它开着吗？")})
+    program = {**OPEN, "at": START}
+    names = Names(facts())
+    assert fault(later, parse(program), names, free=False, before=[first]) is None
+    assert fault(later, parse(program), names, free=False) == "thing"
+    assert fault(later, parse(OPEN), names, free=False, before=[first]) == "moment"
+
+
+def test_a_wording_of_an_unknown_operation_is_held_to_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    from synth4d.filter import words
+
+    monkeypatch.setattr(words, "KNOWN", words.KNOWN - {"is"})
+    assert check(OPEN, "So what of the microwave door?", "微波炉门呢？", type="choice") is None
+    assert check(OPEN, "So what of the microwave door?", "最上层的抽屉呢？", type="choice") == "thing"
