@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from synth4d import seeds
@@ -15,6 +17,8 @@ from synth4d.physics.model import TIMESTEP_S
 from synth4d.types import F64, Event, Place, Shot, Timeline, World
 
 REST_SPEED = 0.03
+IDLE_SPEED = 1e-4
+"""m/s or rad/s below which nothing moves until a hand comes: what creeps through contacts does no more."""
 TWIN_ATTEMPTS = 4
 STILL = ("static", "control")
 """Kinds of shots in which nothing happens."""
@@ -76,8 +80,8 @@ class _Run:
             check.event(self.stage, self.planned, p, self.moves.get(k), self.still_since.get(k))
         poses, joints, levels, support, inside = (np.array(c) for c in zip(*rows, strict=True))
         check.parts(self.stage, self.planned, times, joints)
-        flow = liquid.flow(world, times, poses, self._track())
-        check.kept(self.stage, self.planned, flow)
+        kept = partial(check.kept, self.stage, self.planned)
+        flow = liquid.flow(world, times, poses, self._track(), kept)
         pours = {k: check.poured(self.stage, p, flow) for k, p in enumerate(self.planned) if p.kind == "pour"}
         return Timeline(
             times_s=times, poses=poses, joints=joints, levels=levels, fill=flow.fill,
@@ -95,6 +99,10 @@ class _Run:
     def _advance(self, until: float) -> None:
         while self.sim.time < until - TIMESTEP_S / 2:
             t = self.sim.time
+            if (idle := self._idle(t, until)) > 0:
+                self._follow_vessels()
+                self.sim.wait(idle)
+                continue
             for k, p in enumerate(self.planned):
                 if k not in self.moves and t >= p.start_s:
                     self._begin(k, p)
@@ -106,6 +114,15 @@ class _Run:
             self.sim.step()
             if int(t / TIMESTEP_S) % 10 == 0:
                 self._watch(t)
+
+    def _idle(self, t: float, until: float) -> int:
+        """Steps until something is to happen, where nothing moves."""
+        if self.stage.world.tracks or not self.sim.still(IDLE_SPEED):
+            return 0
+        starts = [p.start_s for k, p in enumerate(self.planned) if k not in self.moves]
+        if any(self.planned[k].end_s >= t for k in self.moves):
+            return 0
+        return int((min([until, *starts]) - t) / TIMESTEP_S)
 
     def _follow_vessels(self) -> None:
         if self.vessels and self.stage.world.liquid is not None:

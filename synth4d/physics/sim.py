@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.types import F64
+
+
+@lru_cache(maxsize=4)
+def _compiled(model: bytes) -> Any:
+    """A world's model, compiled once for its simulations, whose copies differ in what is locked."""
+    import mujoco
+
+    return mujoco.MjModel.from_xml_string(model.decode())
 
 
 class Sim:
@@ -17,7 +28,7 @@ class Sim:
         import mujoco
 
         self._mj = mujoco
-        self.model = mujoco.MjModel.from_xml_string(model.decode())
+        self.model = copy.copy(_compiled(model))
         self.data = mujoco.MjData(self.model)
         self._body = {self.model.body(i).name: i for i in range(self.model.nbody)}
         self._joint = {self.model.joint(i).name: i for i in range(self.model.njnt)}
@@ -49,6 +60,14 @@ class Sim:
             if before is not None:
                 before()
             self._mj.mj_step(self.model, self.data)
+
+    def still(self, speed: float) -> bool:
+        """Whether no joint moves faster."""
+        return bool(np.abs(self.data.qvel).max(initial=0) < speed)
+
+    def wait(self, count: int) -> None:
+        """Let steps pass in which nothing moves."""
+        self.data.time += count * self.model.opt.timestep
 
     def pose(self, body: str) -> F64:
         i = self._body[body]

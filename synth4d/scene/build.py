@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -80,6 +81,8 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
     else:
         raise CannotHappen(f"layout {layout}: fewer than {scene.spec.props.count[0]} props came to rest")
     props = [p for p in chosen if p.body.name in settled]
+    # What the scene itself leaves lying free falls the millimetres that its file leaves it in the air.
+    furniture = [replace(r, pose=sim.pose(r.name)) if r.joint and r.joint.type == "free" else r for r in furniture]
     structure = Body(
         "structure",
         0,
