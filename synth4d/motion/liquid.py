@@ -237,7 +237,8 @@ class _Run:
         scene = RayScene(self._still_triangles(low, high))
         deep = np.full(len(eye), top + 1.0, np.float32)
         down = np.broadcast_to(np.array([0.0, 0.0, -1.0]), eye.shape)
-        return low[:2], (top - self.origin[2] - scene.distances(eye, down, deep).astype(float)).reshape(nx, ny)
+        fall = scene.distances(eye, down, deep, alike=True).astype(float)
+        return low[:2], (top - self.origin[2] - fall).reshape(nx, ny)
 
     def _still_triangles(self, low: F64, high: F64) -> F32:
         out = [np.zeros((0, 3, 3), np.float32)]

@@ -46,7 +46,7 @@ class Horizon:
         for k in range(3):
             ways[:, k] = x * T[k, 0] + y * T[k, 1] + z * T[k, 2]
         reach = np.full(w * h, 1e4, np.float32)
-        depth: F32 = (scene.distances(eyes, ways, reach) * self.ways[:, 2]).astype(np.float32)
+        depth: F32 = (scene.distances(eyes, ways, reach, alike=True) * self.ways[:, 2]).astype(np.float32)
         return depth.reshape(h, w)
 
 
