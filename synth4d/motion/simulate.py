@@ -117,11 +117,11 @@ class _Run:
 
     def _idle(self, t: float, until: float) -> int:
         """Steps until something is to happen, where nothing moves."""
-        if self.stage.world.tracks or not self.sim.still(IDLE_SPEED):
+        if self.stage.world.tracks or any(self.planned[k].end_s >= t for k in self.moves):
+            return 0
+        if not self.sim.still(IDLE_SPEED):
             return 0
         starts = [p.start_s for k, p in enumerate(self.planned) if k not in self.moves]
-        if any(self.planned[k].end_s >= t for k in self.moves):
-            return 0
         return int((min([until, *starts]) - t) / TIMESTEP_S)
 
     def _follow_vessels(self) -> None:

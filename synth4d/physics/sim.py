@@ -97,6 +97,19 @@ class Sim:
                 offset, ratio = self.model.eq_data[k][:2]
                 self.data.qpos[self.model.jnt_qposadr[self.model.eq_obj1id[k]]] = offset + ratio * value
 
+    def holding(self, names: Iterable[str]) -> Callable[[], None]:
+        """What puts joints, and those that follow them, back to where they are now, at rest."""
+        joints = {self._joint[n] for n in names}
+        follow = {int(b) for a, b in zip(self.model.eq_obj2id, self.model.eq_obj1id, strict=True) if a in joints}
+        which = sorted(joints | follow)
+        rows, dofs = self.model.jnt_qposadr[which], self.model.jnt_dofadr[which]
+        values = self.data.qpos[rows].copy()
+
+        def hold() -> None:
+            self.data.qpos[rows], self.data.qvel[dofs] = values, 0.0
+
+        return hold
+
     def push_joint(self, name: str, force: float) -> None:
         """Generalised force on a joint for the next step (N or N·m)."""
         self.data.qfrc_applied[self.model.jnt_dofadr[self._joint[name]]] = force
@@ -177,6 +190,16 @@ class Sim:
     def ray(self, start: F64, direction: F64, *, ignore: str | None = None) -> float:
         """Distance to the first contact shape along a unit direction, or inf."""
         return self.first_hit(start, direction, ignore=ignore)[0]
+
+    def within(self, start: F64, directions: F64, reach: float) -> bool:
+        """Whether any of some unit directions (N,3) meets a contact shape within reach."""
+        count = len(directions)
+        hit, distance = np.zeros(count, np.int32), np.zeros(count)
+        self._mj.mj_multiRay(
+            self.model, self.data, np.asarray(start, float), directions.ravel(), None, True, -1, hit, distance, None,
+            count, reach,
+        )  # fmt: skip
+        return bool(((distance >= 0) & (distance <= reach)).any())
 
     def first_hit(self, start: F64, direction: F64, *, ignore: str | None = None) -> tuple[float, str]:
         """Distance to the first contact shape along a unit direction and the body it is on; inf and ''."""

@@ -32,7 +32,10 @@ from synth4d.types import (
 )  # fmt: skip
 
 MAX_TILT = np.radians(12.0)
-SETTLE_STEPS = 500
+SETTLE_STEPS, LOOK_STEPS = 500, 50
+"""Physics steps within which all must have come to rest, and between two looks whether it has."""
+CALM = 1e-4
+"""m/s or rad/s below which it has."""
 ROUNDS = 4
 HEADROOM_M = 0.45
 """Free height assumed above a region whose box the scene does not give."""
@@ -265,12 +268,12 @@ def _settle(
     sim = Sim(write_model(raws))
     for name, value in joints.items():
         sim.set_joint(name, value)
-
-    def keep_shut() -> None:
-        for name, value in joints.items():
-            sim.set_joint(name, value)
-
-    sim.step(SETTLE_STEPS, keep_shut)
+    keep_shut = sim.holding(joints)
+    for _ in range(SETTLE_STEPS // LOOK_STEPS):
+        sim.step(LOOK_STEPS, keep_shut)
+        keep_shut()
+        if sim.still(CALM):
+            break
     if not sim.finite():
         return sim, {}
     settled = {}
