@@ -7,10 +7,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.types import F32, F64
+from synth4d.types import F32, F64, U16
 
 Bool = NDArray[np.bool_]
 I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
 
 
 class RayScene:
@@ -39,6 +40,20 @@ class RayScene:
         if self._tracer is not None:
             self._tracer.blocked(_f32(origins), _f32(directions), _f32(reach), hit, alike)
         return hit
+
+    def openings(self, points: F32, rays: F32, rows: I64, motion: F32, reach: float) -> F32:
+        """(R,K) distance of what blocks each of the rays (V,K,3) of some rows of points (V,3), at most `reach`;
+        `motion` (3,4) leads to the scene's frame."""
+        if self._tracer is None:
+            return np.full((len(rows), rays.shape[1]), reach, np.float32)
+        return self._tracer.openings(points, rays, rows, motion, self.bounds, reach)
+
+    def hits(self, points: F32, rows: I64, targets: F32, motion: F32) -> U16:
+        """(R,) a bit for each of the targets (S,3), in the scene's frame, whose way from a row of points (V,3) is
+        blocked."""
+        if self._tracer is None:
+            return np.zeros(len(rows), np.uint16)
+        return self._tracer.hits(points, rows, targets, motion, self.bounds)
 
     def first(self, origins: F64 | F32, directions: F64 | F32, *, alike: bool = False) -> tuple[I32, F32]:
         """(N,) index of the first triangle hit (−1 = none) and its distance (inf)."""

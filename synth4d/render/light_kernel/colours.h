@@ -1,9 +1,11 @@
 // From what rays met to light, from light to colours, from pictures to bytes.
 #pragma once
 
-#include "common.h"
+#include "../../tracer/common.h"
 
 namespace light {
+
+using namespace geo;
 
 // The cosine to the power 24: a broad highlight.
 inline float gleam(float c) {
