@@ -1,50 +1,74 @@
-"""Ray casting against triangles: the one module that imports embree."""
+"""Ray casting against triangles: the one module that uses Embree."""
 
 from __future__ import annotations
+
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.types import F32, F64
+from synth4d.types import F32, F64, U16
 
 Bool = NDArray[np.bool_]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
 
 
 class RayScene:
-    """Triangles (M,3,3) in world coordinates, ready for batches of rays."""
+    """Triangles (M,3,3) in world coordinates, ready for batches of rays. Rays in a row that are `alike`, as those of
+    a camera, take half the time if one says so."""
 
     def __init__(self, triangles: F64 | F32) -> None:
-        from embreex.mesh_construction import TriangleMesh
-        from embreex.rtcore_scene import EmbreeScene
+        from synth4d._tracer import Tracer
 
-        self.empty = len(triangles) == 0
-        self._scene = EmbreeScene()
-        flat = np.asarray(triangles, np.float32).reshape(-1, 3)
+        flat = _f32(triangles).reshape(-1, 3)
+        self.empty = len(flat) == 0
         self.bounds: F32 = np.stack([flat.min(0, initial=1e30), flat.max(0, initial=-1e30)])
         """(2,3) lowest and highest corner of what it holds; no ray meets it where it is empty."""
-        if not self.empty:
-            TriangleMesh(self._scene, np.ascontiguousarray(triangles, np.float32))
+        self._tracer = None if self.empty else Tracer(_linked_to_embree(), flat)
 
-    def distances(self, origins: F64 | F32, directions: F64 | F32, reach: F32) -> F32:
+    def distances(self, origins: F64 | F32, directions: F64 | F32, reach: F32, *, alike: bool = False) -> F32:
         """(N,) distance to the first hit, or reach (N,) where there is none before."""
-        if self.empty or not len(origins):
-            return reach.copy()
-        found: F32 = self._scene.run(_f32(origins), _f32(directions), dists=reach.copy(), query="DISTANCE")
-        return np.minimum(found, reach)
+        far = np.array(reach, np.float32)
+        if self._tracer is not None:
+            self._tracer.first(_f32(origins), _f32(directions), far, np.zeros(0, np.int32), alike)
+        return far
 
-    def blocked(self, origins: F64 | F32, directions: F64 | F32, reach: F32) -> Bool:
+    def blocked(self, origins: F64 | F32, directions: F64 | F32, reach: F32, *, alike: bool = False) -> Bool:
         """(N,) whether anything is hit within reach (N,)."""
-        if self.empty or not len(origins):
-            return np.zeros(len(origins), bool)
-        found = self._scene.run(_f32(origins), _f32(directions), dists=reach.copy(), query="OCCLUDED")
-        return np.asarray(found == 0)
+        hit = np.zeros(len(origins), bool)
+        if self._tracer is not None:
+            self._tracer.blocked(_f32(origins), _f32(directions), _f32(reach), hit, alike)
+        return hit
 
-    def first(self, origins: F64 | F32, directions: F64 | F32) -> tuple[NDArray[np.int32], F32]:
-        """(N,) index of the first triangle hit (−1 = none) and its distance."""
-        if self.empty:
-            return np.full(len(origins), -1, np.int32), np.full(len(origins), np.inf, np.float32)
-        hit = self._scene.run(_f32(origins), _f32(directions), output=1)
-        return hit["primID"], hit["tfar"]
+    def openings(self, points: F32, rays: F32, rows: I64, motion: F32, reach: float) -> F32:
+        """(R,K) distance of what blocks each of the rays (V,K,3) of some rows of points (V,3), at most `reach`;
+        `motion` (3,4) leads to the scene's frame."""
+        if self._tracer is None:
+            return np.full((len(rows), rays.shape[1]), reach, np.float32)
+        return self._tracer.openings(points, rays, rows, motion, self.bounds, reach)
+
+    def hits(self, points: F32, rows: I64, targets: F32, motion: F32) -> U16:
+        """(R,) a bit for each of the targets (S,3), in the scene's frame, whose way from a row of points (V,3) is
+        blocked."""
+        if self._tracer is None:
+            return np.zeros(len(rows), np.uint16)
+        return self._tracer.hits(points, rows, targets, motion, self.bounds)
+
+    def first(self, origins: F64 | F32, directions: F64 | F32, *, alike: bool = False) -> tuple[I32, F32]:
+        """(N,) index of the first triangle hit (−1 = none) and its distance (inf)."""
+        far, triangle = np.full(len(origins), np.inf, np.float32), np.full(len(origins), -1, np.int32)
+        if self._tracer is not None:
+            self._tracer.first(_f32(origins), _f32(directions), far, triangle, alike)
+        return triangle, far
+
+
+@cache
+def _linked_to_embree() -> str:
+    """A library by which Embree's own is found."""
+    from embreex import rtcore_scene
+
+    return str(rtcore_scene.__file__)
 
 
 def _f32(a: F64 | F32) -> F32:

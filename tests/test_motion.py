@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -125,12 +127,14 @@ def test_nothing_else_moves(played: list[tuple[World, Shot, Timeline]]) -> None:
                 assert np.linalg.norm(path - path[0], axis=1).max() < 0.035, body.name
 
 
-def test_still_shots_have_no_event_and_no_motion() -> None:
+@pytest.mark.parametrize("scene", ["toy", "kitchen"])
+def test_still_shots_have_no_event_and_no_motion(scene: str) -> None:
+    """The kitchen's file leaves its kettle 4 mm in the air: it has fallen before the shot begins."""
     for kind in ("static", "control"):
-        it = shot(1, kind)
-        timeline = simulate(build(load("toy"), it), it)
+        it = replace(shot(1, kind), scene=scene)
+        timeline = simulate(build(load(scene), it), it)
         assert timeline.events == ()
-        assert np.abs(timeline.poses - timeline.poses[0]).max() < 2e-3
+        assert np.abs(timeline.poses - timeline.poses[0]).max() < 3e-4
 
 
 def test_a_twin_shows_the_same_room_with_another_outcome() -> None:

@@ -691,3 +691,24 @@ def test_the_kitchen_of_the_tests_is_busy() -> None:
     facts: Facts = clip(1)[0]
     assert isinstance(facts.objects[0], ObjectFact) and cone().top_z > 0
     assert all(a.start_s <= b.start_s for a, b in pairwise(facts.events))
+
+
+# ---- Boxes ---------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["any", "upright", "aligned"]))
+@settings(deadline=None, max_examples=60)
+def test_the_distance_of_two_boxes_is_that_of_their_nearest_points(seed: int, turned: str) -> None:
+    """The oracle is the bounded least-squares problem min |A u − B v + t| over −1 ≤ u, v ≤ 1."""
+    from scipy.optimize import lsq_linear
+
+    rng = np.random.default_rng(seed)
+
+    def box() -> tuple[np.ndarray, np.ndarray]:
+        q = {"any": rng.normal(size=4), "upright": [*rng.normal(size=1), 0, 0, 1], "aligned": [1.0, 0, 0, 0]}[turned]
+        return np.concatenate([rng.uniform(-0.6, 0.6, 3), q / np.linalg.norm(q)]), rng.uniform(0.01, 0.6, 3)
+
+    (a, size_a), (b, size_b) = box(), box()
+    A, B = geometry.rotmat(a[3:]) * size_a / 2, geometry.rotmat(b[3:]) * size_b / 2
+    best = lsq_linear(np.hstack([A, -B]), b[:3] - a[:3], bounds=(-1, 1), method="bvls", tol=1e-12)
+    assert geometry.box_distance(a, size_a, b, size_b) == pytest.approx(np.sqrt(2 * best.cost), abs=1e-6)

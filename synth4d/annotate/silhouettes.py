@@ -151,4 +151,5 @@ def cast(mesh: Mesh, T: F64, frame: NDArray[np.int64], x: F64, y: F64) -> F64:
     for k in range(3):
         directions[:, k] = R[frame, 0, k] * x + R[frame, 1, k] * y + R[frame, 2, k]
     reach = np.full(len(x), np.inf, np.float32)
-    return RayScene(mesh.vertices[mesh.faces]).distances(eyes[frame], directions, reach).astype(float)
+    scene = RayScene(mesh.vertices[mesh.faces])
+    return scene.distances(eyes[frame], directions, reach, alike=True).astype(float)

@@ -172,11 +172,12 @@ def _scores(
 ) -> F64:  # fmt: skip
     """Share of the focus each orbit sees, plus a little for coming close; -1 where the eye is in a wall."""
     scores = np.zeros(len(views))
+    eyes = [_eyes(o, centre, shot.frames) for o in views]
     for frame in sorted(set(focus.frames)):
         pose_world(sim, world, timeline, frame)
         picked = [k for k, f in enumerate(focus.frames) if f == frame]
         for v, orbit in enumerate(views):
-            eye = _eyes(orbit, centre, shot.frames)[frame]
+            eye = eyes[v][frame]
             if scores[v] < 0 or not free(sim, eye):
                 scores[v] = -1e3
                 continue
@@ -218,7 +219,7 @@ def hidden(solid: NDArray[np.int64], eye: F64, way: F64, length: float) -> bool:
 
 def free(sim: Sim, eye: F64) -> bool:
     """Whether an eye has free space around it."""
-    return all(sim.ray(eye, d) > BODY_M for d in _AROUND)
+    return not sim.within(eye, _AROUND, BODY_M)
 
 
 _AROUND = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if x or y or z], float)[::2]

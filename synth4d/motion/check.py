@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from synth4d.errors import CannotHappen
 from synth4d.geometry import apply_pose, invert_pose
@@ -13,6 +14,8 @@ from synth4d.motion.moves import Move, Servo
 from synth4d.motion.script import Planned
 from synth4d.motion.stage import Stage
 from synth4d.types import F64
+
+I64 = NDArray[np.int64]
 
 BUMP_M = 0.03
 """A bystander that moved more than this was hit: the shot would show an event that has no label."""
@@ -119,13 +122,14 @@ def _worked(stage: Stage, planned: list[Planned], p: Planned, move: Servo) -> No
         raise CannotHappen(f"{part.name} is blocked: {short:.0%} short")
 
 
-def kept(stage: Stage, planned: list[Planned], flow: Flow) -> None:
-    """Raises CannotHappen when liquid was spilled from a vessel that is not poured from."""
+def kept(stage: Stage, planned: list[Planned], before: I64, now: I64) -> None:
+    """Raises CannotHappen when liquid was spilled from a vessel that is not poured from. Given are the particles in
+    each body (B,) at the start and at some time since."""
     pouring = {p.object for p in planned if p.kind == "pour"}
     for i, body in enumerate(stage.world.bodies):
-        before, lost = flow.counts[0, i], flow.counts[0, i] - flow.counts[:, i].min()
-        if body.vessel is not None and body.id not in pouring and lost > max(LOST * before, 2):
-            raise CannotHappen(f"{body.name} spilled {lost / before:.0%} of what was in it")
+        lost = before[i] - now[i]
+        if body.vessel is not None and body.id not in pouring and lost > max(LOST * before[i], 2):
+            raise CannotHappen(f"{body.name} spilled what was in it")
 
 
 def poured(stage: Stage, p: Planned, flow: Flow) -> Poured:

@@ -7,6 +7,7 @@ that holds liquid moves and what is in the open lies still.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,14 +85,18 @@ class Flow:
     """(B,) particles that fill a body, 0 where it is no vessel."""
 
 
-def flow(world: World, times: F64, poses: F64, track: Track) -> Flow:
+Look = Callable[[NDArray[np.int64], NDArray[np.int64]], None]
+"""Sees how many particles were in each body (B,) at the start and are now; may raise."""
+
+
+def flow(world: World, times: F64, poses: F64, track: Track, look: Look = lambda before, now: None) -> Flow:
     """Carry the liquid of a world along. `times` (T,) and `poses` (T,B,7) are the frames', `track` the vessels'."""
-    return _Run(world, times, poses, track).flow()
+    return _Run(world, times, poses, track, look).flow()
 
 
 class _Run:
-    def __init__(self, world: World, times: F64, poses: F64, track: Track) -> None:
-        self.world, self.times, self.poses, self.track = world, times, poses, track
+    def __init__(self, world: World, times: F64, poses: F64, track: Track, look: Look) -> None:
+        self.world, self.times, self.poses, self.track, self.look = world, times, poses, track, look
         self.vessels = {i: b.vessel for i, b in enumerate(world.bodies) if b.vessel}
         self.holding = [i for i in self.vessels if world.start_fill[i] > 0 and world.liquid is not None]
         self.live = self._live()
@@ -197,6 +202,7 @@ class _Run:
             everyone[moving] = np.array([*self.live, -1], np.int32)[own]
             self.clock.append(float(ticks[-1]))
             self.tally.append(self._count(everyone))
+            self.look(self.tally[0], self.tally[-1])
         return asleep
 
     def _way(self, times: F64, columns: list[int]) -> F64:
@@ -231,7 +237,8 @@ class _Run:
         scene = RayScene(self._still_triangles(low, high))
         deep = np.full(len(eye), top + 1.0, np.float32)
         down = np.broadcast_to(np.array([0.0, 0.0, -1.0]), eye.shape)
-        return low[:2], (top - self.origin[2] - scene.distances(eye, down, deep).astype(float)).reshape(nx, ny)
+        fall = scene.distances(eye, down, deep, alike=True).astype(float)
+        return low[:2], (top - self.origin[2] - fall).reshape(nx, ny)
 
     def _still_triangles(self, low: F64, high: F64) -> F32:
         out = [np.zeros((0, 3, 3), np.float32)]

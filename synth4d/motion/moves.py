@@ -62,12 +62,12 @@ class Carry:
         share = (t - self.start_s) / (self.end_s - self.start_s)
         x = (min(1.0, max(0.0, share)) if self.linear else smooth(share)) * (len(self.path) - 1)
         i = min(int(x), len(self.path) - 2)
-        a, b, w = self.path[i], self.path[i + 1], x - i
-        pose = a * (1 - w) + b * w
-        # numpy's norm of four numbers takes as long as all else here.
-        w, x, y, z = pose[3:].tolist()
-        pose[3:] /= (w * w + x * x + y * y + z * z) ** 0.5
-        return pose
+        # Two steps a millisecond of physics: in Python's own floats this takes a third of numpy's time.
+        share, rest = x - i, 1 - (x - i)
+        a, b = self.path[i].tolist(), self.path[i + 1].tolist()
+        *xyz, w, x, y, z = [p * rest + q * share for p, q in zip(a, b, strict=True)]
+        long = (w * w + x * x + y * y + z * z) ** 0.5
+        return np.array([*xyz, w / long, x / long, y / long, z / long])
 
     def away(self, t: float) -> float:
         """Distance from the nearer end of the path; 0 when not carrying."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from synth4d.physics.model import TIMESTEP_S
 from synth4d.types import F64, Ending, Event, Place, Shot, Timeline, World
 
 REST_SPEED = 0.03
+IDLE_SPEED = 1e-4
+"""m/s or rad/s below which nothing moves until a hand comes: what creeps through contacts does no more."""
 TWIN_ATTEMPTS = 4
 ENDING_TRIES = 2
 STILL = ("static", "control")
@@ -149,8 +152,8 @@ class Run:
     def timeline(self) -> Timeline:
         world, times = self.stage.world, self.times
         poses, joints, levels, support, inside = self.rows()
-        flow = liquid.flow(world, times, poses, self._track())
-        check.kept(self.stage, self.planned, flow)
+        kept = partial(check.kept, self.stage, self.planned)
+        flow = liquid.flow(world, times, poses, self._track(), kept)
         pours = {k: check.poured(self.stage, p, flow) for k, p in enumerate(self.planned) if p.kind == "pour"}
         return Timeline(
             times_s=times, poses=poses, joints=joints, levels=levels, fill=flow.fill,
@@ -168,6 +171,10 @@ class Run:
     def _advance(self, until: float) -> None:
         while self.sim.time < until - TIMESTEP_S / 2:
             t = self.sim.time
+            if (idle := self._idle(t, until)) > 0:
+                self._follow_vessels()
+                self.sim.wait(idle)
+                continue
             for k, p in enumerate(self.planned):
                 if k not in self.moves and t >= p.start_s:
                     self._begin(k, p)
@@ -179,6 +186,15 @@ class Run:
             self.sim.step()
             if int(t / TIMESTEP_S) % 10 == 0:
                 self._watch(t)
+
+    def _idle(self, t: float, until: float) -> int:
+        """Steps until something is to happen, where nothing moves."""
+        if self.stage.world.tracks or any(self.planned[k].end_s >= t for k in self.moves):
+            return 0
+        if not self.sim.still(IDLE_SPEED):
+            return 0
+        starts = [p.start_s for k, p in enumerate(self.planned) if k not in self.moves]
+        return int((min([until, *starts]) - t) / TIMESTEP_S)
 
     def _follow_vessels(self) -> None:
         if self.vessels and self.stage.world.liquid is not None:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.types import F64
+
+
+@lru_cache(maxsize=4)
+def _compiled(model: bytes) -> Any:
+    """A world's model, compiled once for its simulations, whose copies differ in what is locked."""
+    import mujoco
+
+    return mujoco.MjModel.from_xml_string(model.decode())
 
 
 class Sim:
@@ -17,7 +28,7 @@ class Sim:
         import mujoco
 
         self._mj = mujoco
-        self.model = mujoco.MjModel.from_xml_string(model.decode())
+        self.model = copy.copy(_compiled(model))
         self.data = mujoco.MjData(self.model)
         self._body = {self.model.body(i).name: i for i in range(self.model.nbody)}
         self._joint = {self.model.joint(i).name: i for i in range(self.model.njnt)}
@@ -50,6 +61,14 @@ class Sim:
                 before()
             self._mj.mj_step(self.model, self.data)
 
+    def still(self, speed: float) -> bool:
+        """Whether no joint moves faster."""
+        return bool(np.abs(self.data.qvel).max(initial=0) < speed)
+
+    def wait(self, count: int) -> None:
+        """Let steps pass in which nothing moves."""
+        self.data.time += count * self.model.opt.timestep
+
     def pose(self, body: str) -> F64:
         i = self._body[body]
         return np.concatenate([self.data.xpos[i], self.data.xquat[i]])
@@ -77,6 +96,19 @@ class Sim:
             if self.model.eq_obj2id[k] == joint:
                 offset, ratio = self.model.eq_data[k][:2]
                 self.data.qpos[self.model.jnt_qposadr[self.model.eq_obj1id[k]]] = offset + ratio * value
+
+    def holding(self, names: Iterable[str]) -> Callable[[], None]:
+        """What puts joints, and those that follow them, back to where they are now, at rest."""
+        joints = {self._joint[n] for n in names}
+        follow = {int(b) for a, b in zip(self.model.eq_obj2id, self.model.eq_obj1id, strict=True) if a in joints}
+        which = sorted(joints | follow)
+        rows, dofs = self.model.jnt_qposadr[which], self.model.jnt_dofadr[which]
+        values = self.data.qpos[rows].copy()
+
+        def hold() -> None:
+            self.data.qpos[rows], self.data.qvel[dofs] = values, 0.0
+
+        return hold
 
     def push_joint(self, name: str, force: float) -> None:
         """Generalised force on a joint for the next step (N or N·m)."""
@@ -158,6 +190,16 @@ class Sim:
     def ray(self, start: F64, direction: F64, *, ignore: str | None = None) -> float:
         """Distance to the first contact shape along a unit direction, or inf."""
         return self.first_hit(start, direction, ignore=ignore)[0]
+
+    def within(self, start: F64, directions: F64, reach: float) -> bool:
+        """Whether any of some unit directions (N,3) meets a contact shape within reach."""
+        count = len(directions)
+        hit, distance = np.zeros(count, np.int32), np.zeros(count)
+        self._mj.mj_multiRay(
+            self.model, self.data, np.asarray(start, float), directions.ravel(), None, True, -1, hit, distance, None,
+            count, reach,
+        )  # fmt: skip
+        return bool(((distance >= 0) & (distance <= reach)).any())
 
     def first_hit(self, start: F64, direction: F64, *, ignore: str | None = None) -> tuple[float, str]:
         """Distance to the first contact shape along a unit direction and the body it is on; inf and ''."""

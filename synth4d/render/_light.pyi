@@ -1,7 +1,7 @@
-"""The extension built from render/light_kernel: rays to send, colours from light, pictures from floats.
+"""The extension built from render/light_kernel: colours from light, pictures from floats.
 
 V light points, F triangles of their mesh, N Gaussians, S skins. A motion (3,4) leads from the points' frame into
-that of bounds (2,3) or targets, all float32.
+that of bounds (2,3), all float32.
 """
 
 from numpy import bool_, int64
@@ -14,15 +14,6 @@ Bool = NDArray[bool_]
 
 def near(points: F32, normals: F32, motion: F32, bounds: F32, reach: float) -> I64:
     """Rows of points within reach of a box that have some of it above their horizon."""
-
-def spread(points: F32, rays: F32, rows: I64, motion: F32, bounds: F32, reach: float) -> tuple[F32, F32, I64]:
-    """Those of the rays (V,K,3) of some rows that meet a box within reach: origins, directions, place in (R,K)."""
-
-def toward(points: F32, rows: I64, targets: F32, motion: F32, bounds: F32) -> tuple[F32, F32, I64]:
-    """Those of the ways of some rows to targets (T,3) that cross a box: origins, ways, place in (R,T)."""
-
-def pack(index: I64, hits: Bool, count: int, per: int) -> U16:
-    """(count,) a bit for each of a row's `per` rays that hit."""
 
 def aim(points: F32, normals: F32, samples: F32, facing: F32, least: float, reach: float) -> tuple[F32, F32, F32]:
     """Diffuse and sheen (R,) of an emitter, and each sample's share (R,T) of diffuse; facing (0,3) = a lamp, without

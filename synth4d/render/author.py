@@ -15,7 +15,7 @@ from synth4d.render.bind import Authored, Points, bind
 from synth4d.render.hidden import Horizon, Solids
 from synth4d.render.surface import Outlines, Triangles, gather, mix, unit
 from synth4d.render.view import Sight
-from synth4d.types import F64, World
+from synth4d.types import F64, Body, World
 
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
@@ -57,7 +57,7 @@ _MARGIN = 3.0
 
 def author(world: World, sight: Sight, horizon: Horizon) -> Authored:
     """Cover everything the camera path may see."""
-    mesh, outlines, skins = gather(world.bodies)
+    mesh, outlines, skins = gather(world.bodies, [_in_view(b, i, sight) for i, b in enumerate(world.bodies)])
     sheet, pixel = _refine(mesh, outlines, world, sight, horizon)
     solids = Solids(world, sight, horizon.scene)
     spacing = [SPACING_PX.get(b.role, 1.0) for b in world.bodies]
@@ -68,6 +68,16 @@ def author(world: World, sight: Sight, horizon: Horizon) -> Authored:
         CHUNK, CELLS, SPACING_M, SLANT, JOINT,
     ))  # fmt: skip
     return bind(sheet, outlines, skins, _bare(points, sheet, solids))
+
+
+def _in_view(body: Body, index: int, sight: Sight) -> bool:
+    """Whether a sphere about it is in any frame: a third of what stands in a kitchen is in none."""
+    vertices = np.concatenate([np.zeros((0, 3)), *(s.vertices for s in body.surfaces)])
+    if not len(vertices):
+        return False
+    low, high = vertices.min(0), vertices.max(0)
+    radius = float(np.sqrt(np.sum((high - low) ** 2))) / 2
+    return bool(np.isfinite(sight.eyes.reach(index, (low + high)[None] / 2, radius)[0]))
 
 
 def _refine(mesh: Triangles, outlines: Outlines, world: World, sight: Sight, horizon: Horizon) -> tuple[Triangles, F64]:

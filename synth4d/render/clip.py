@@ -94,16 +94,18 @@ class Stage:
             if np.any(poses[frame, body] != poses[frame - 1, body]):
                 rows = np.arange(self.rows[body].start, self.rows[body].stop)
                 rasteriser.update(rows, *self._posed(frame, body))
+        liquid = len(self.authored.skin) + np.arange(self.liquid.count)
         if self.liquid.count:  # it may flow, and what is not in sight waits behind the camera, which moves
-            liquid = len(self.authored.skin) + np.arange(self.liquid.count)
             rasteriser.update(liquid, *self.liquid.at(frame))
         first = len(self.authored.skin) + self.liquid.count
         for own, g in self.captured.moved(frame):
             rasteriser.update(first + np.arange(own.start, own.stop), g.means, g.quats_wxyz, g.sh)
         if np.any(levels[frame] != levels[frame - 1]) or self.light.at(frame) is not self.lit:
             self.painted = None
-        if self.liquid.count or self.painted is None:
+        if self.painted is None:
             rasteriser.recolour(self.captured.colours(self._colours(frame), frame))
+        elif self.liquid.count:
+            rasteriser.recolour(self.shade.simple(self.liquid.albedos(frame), levels[frame]), liquid)
 
     def _posed(self, frame: int, body: int) -> tuple[F32, F32]:
         """World means and quaternions of a body's Gaussians."""

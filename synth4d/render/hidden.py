@@ -46,7 +46,7 @@ class Horizon:
         for k in range(3):
             ways[:, k] = x * T[k, 0] + y * T[k, 1] + z * T[k, 2]
         reach = np.full(w * h, 1e4, np.float32)
-        depth: F32 = (scene.distances(eyes, ways, reach) * self.ways[:, 2]).astype(np.float32)
+        depth: F32 = (scene.distances(eyes, ways, reach, alike=True) * self.ways[:, 2]).astype(np.float32)
         return depth.reshape(h, w)
 
 
@@ -57,11 +57,11 @@ def _farthest(depth: F32) -> F32:
 
 def _widest(values: F32, reach: int) -> F32:
     """Greatest value within reach along the first axis."""
-    padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
-    out = padded[: len(values)].copy()
-    for shift in range(1, 2 * reach + 1):
-        np.maximum(out, padded[shift : shift + len(values)], out=out)
-    return out
+    wide, span = np.pad(values, ((reach, reach), (0, 0)), mode="edge"), 1
+    while 2 * span <= 2 * reach + 1:  # each row holds the greatest of itself and the `span` − 1 after it
+        wide, span = np.maximum(wide[:-span], wide[span:]), 2 * span
+    rest = 2 * reach + 1 - span
+    return np.maximum(wide[: len(values)], wide[rest : rest + len(values)])
 
 
 class Solids:

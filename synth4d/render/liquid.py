@@ -59,6 +59,10 @@ class Sheet:
     wall_rows: slice
 
 
+Laid = tuple[slice, F64, F64, F32, float]
+"""Rows of a part of a sheet, and their means, normals, quaternions and shade."""
+
+
 class Liquid:
     """The Gaussians of a clip's liquid, `count` of them in a fixed order."""
 
@@ -86,6 +90,8 @@ class Liquid:
         self.own = np.array([albedo[int(i)] for i in kinds]).reshape(-1, 3)[kind]
         """(count,3) linear"""
         self._frame = -1
+        self._laid: dict[int, list[Laid]] = {}
+        """Of each sheet's body, as at the last frame."""
 
     def at(self, frame: int) -> tuple[F32, F32]:
         """Means (count,3) and quaternions (count,4), world."""
@@ -144,15 +150,25 @@ class Liquid:
         self.quats = np.tile(np.array([1, 0, 0, 0], np.float32), (self.count, 1))
         self.shade = np.ones(self.count)
         for s in self.sheets:
-            self._lay(s, frame)
+            if self._frame < 0 or not self._same(s, frame, self._frame):
+                self._laid[s.body] = self._lay(s, frame)
+            for at, means, normals, quats, dim in self._laid[s.body]:
+                self.means[at], self.normals[at], self.quats[at], self.shade[at] = means, normals, quats, dim
         self._scatter(frame)
         self._frame = frame
 
-    def _lay(self, s: Sheet, frame: int) -> None:
+    def _same(self, s: Sheet, a: int, b: int) -> bool:
+        """Whether a vessel and what is in it are at two frames where they were, and still."""
+        mine, then = (np.flatnonzero(self.vessel[f] == self.world.bodies[s.body].id) for f in (a, b))
+        if not np.array_equal(mine, then) or np.any(self.timeline.poses[a, s.body] != self.timeline.poses[b, s.body]):
+            return False
+        return not any(np.any(c[a, mine] != c[b, mine]) for c in (self.timeline.particles, self.velocity))
+
+    def _lay(self, s: Sheet, frame: int) -> list[Laid]:
         """The surface in a vessel, and the wall below it where that is seen."""
         mine = np.flatnonzero(self.vessel[frame] == self.world.bodies[s.body].id)
         if not len(mine):
-            return
+            return []
         v, pose = s.vessel, self.timeline.poses[frame, s.body]
         share = float(np.clip(self.timeline.fill[frame, s.body], 1e-3, 1.0))
         inside = apply_pose(pose, s.inside)
@@ -168,24 +184,19 @@ class Liquid:
         # The outermost are drawn in to the wall, so that the sheet ends there and nowhere before.
         pull = np.minimum(1, (wide[rows] - 0.2 * s.step) / np.maximum(reach[rows], 1e-9))
         local[rows, :2] *= pull[:, None]
-        at = slice(s.rows.start, s.rows.start + len(rows))
-        self.means[at] = apply_pose(pose, local[rows])
         normal = np.concatenate([-slope[rows], np.ones((len(rows), 1))], 1)
-        self.normals[at] = normal / np.sqrt((normal**2).sum(1, keepdims=True))
-        self.quats[at] = _from_z(self.normals[at])
+        normal /= np.sqrt((normal**2).sum(1, keepdims=True))
         # The deeper below the rim, the less light reaches it.
         rim = float(apply_pose(pose, np.array([0.0, 0.0, v.top_z]))[2])
         dim = 0.5 + 0.5 * float(np.exp(-max(rim - level, 0.0) / (2 * v.top_radius)))
-        self.shade[at] = dim
+        top = slice(s.rows.start, s.rows.start + len(rows)), apply_pose(pose, local[rows]), normal, _from_z(normal), dim
         wall = apply_pose(pose, s.wall)
         wet = np.flatnonzero(wall[:, 2] < level)
-        at = slice(s.wall_rows.start, s.wall_rows.start + len(wet))
-        self.means[at] = wall[wet]
         out = s.wall[wet] * (1.0, 1.0, 0.0)
         out /= np.maximum(np.sqrt((out**2).sum(1, keepdims=True)), 1e-9)
-        self.normals[at] = rotate(pose[3:], out)
-        self.quats[at] = _from_z(self.normals[at])
-        self.shade[at] = 0.9
+        at = slice(s.wall_rows.start, s.wall_rows.start + len(wet))
+        out = rotate(pose[3:], out)
+        return [top, (at, wall[wet], out, _from_z(out), 0.9)]
 
     def _heights(self, frame: int, mine: I64, level: float, gx: F64, gy: F64) -> tuple[F64, F64]:
         """Height and slope (N,2) of the surface over points: level, and as far as the liquid moves, what its topmost

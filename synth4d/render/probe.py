@@ -49,26 +49,18 @@ class Probe:
 
     def openings(self, scene: RayScene, rows: I64, motion: F32) -> F32:
         """(R,K) distance of what blocks each ambient ray, at most REACH_M; `motion` leads to the scene's frame."""
-        origins, ways, index = _light.spread(self.points, self.rays, rows, motion, scene.bounds, REACH_M)
-        out = np.full(len(rows) * AMBIENT_RAYS, REACH_M, np.float32)
-        out[index] = scene.distances(origins, ways, np.full(len(index), REACH_M, np.float32))
-        return out.reshape(-1, AMBIENT_RAYS)
+        return scene.openings(self.points, self.rays, rows, motion, REACH_M)
 
     def blocked(self, scene: RayScene, targets: F32, rows: I64, motion: F32) -> U16:
         """(R,) a bit for each of the targets (SAMPLES,3) in the scene's frame whose way is blocked. Where the FIRST
         agree, the rest is taken to: only penumbrae ask all."""
-        lead = self._hits(scene, targets[:FIRST], rows, motion)
+        lead = scene.hits(self.points, rows, targets[:FIRST], motion)
         out = np.where(lead == (1 << FIRST) - 1, BLOCKED, lead)
         mixed = np.flatnonzero((out != 0) & (out != BLOCKED))
         if len(mixed):
-            out[mixed] |= self._hits(scene, targets[FIRST:], rows[mixed], motion) << np.uint16(FIRST)
+            rest = scene.hits(self.points, rows[mixed], np.ascontiguousarray(targets[FIRST:]), motion)
+            out[mixed] |= rest << np.uint16(FIRST)
         return out
-
-    def _hits(self, scene: RayScene, targets: F32, rows: I64, motion: F32) -> U16:
-        origins, ways, index = _light.toward(self.points, rows, targets, motion, scene.bounds)
-        # The ways are not of unit length: reach is in their lengths.
-        hits = scene.blocked(origins, ways, np.full(len(index), 0.999, np.float32))
-        return _light.pack(index, hits, len(rows), len(targets))
 
 
 @dataclass(slots=True, eq=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -85,12 +86,13 @@ class Skin:
     """As in Surface"""
 
 
-def gather(bodies: tuple[Body, ...]) -> tuple[Triangles, Outlines, list[Skin]]:
-    """Every visible triangle of the bodies (liquids are particles, not surfaces), and a skin a surface."""
+def gather(bodies: tuple[Body, ...], wanted: Sequence[bool] | None = None) -> tuple[Triangles, Outlines, list[Skin]]:
+    """Every visible triangle of the bodies that are wanted (None: all; liquids are particles, not surfaces), and a
+    skin a surface."""
     parts, outlines = [_NOTHING[0]], [_NOTHING[1]]
     skins: list[Skin] = []
     for index, body in enumerate(bodies):
-        if body.role == "liquid":
+        if body.role == "liquid" or (wanted is not None and not wanted[index]):
             continue
         for surface in body.surfaces:
             if not len(surface.faces) or not surface.drawn:

@@ -33,7 +33,7 @@ from synth4d.run.plan import SceneRef
 from synth4d.run.views import views
 from synth4d.types import Clip
 
-ROOMS = frozenset({"scene", "motion", "physics", "render", "nerf", "geometry", "rays", "types", "seeds"})
+ROOMS = frozenset({"scene", "motion", "physics", "render", "nerf", "geometry", "rays", "tracer", "types", "seeds"})
 """What shapes a fit."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -31,7 +32,10 @@ from synth4d.types import (
 )  # fmt: skip
 
 MAX_TILT = np.radians(12.0)
-SETTLE_STEPS = 500
+SETTLE_STEPS, LOOK_STEPS = 500, 50
+"""Physics steps within which all must have come to rest, and between two looks whether it has."""
+CALM = 1e-4
+"""m/s or rad/s below which it has."""
 ROUNDS = 4
 HEADROOM_M = 0.45
 """Free height assumed above a region whose box the scene does not give."""
@@ -80,6 +84,8 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
     else:
         raise CannotHappen(f"layout {layout}: fewer than {scene.spec.props.count[0]} props came to rest")
     props = [p for p in chosen if p.body.name in settled]
+    # What the scene itself leaves lying free falls the millimetres that its file leaves it in the air.
+    furniture = [replace(r, pose=sim.pose(r.name)) if r.joint and r.joint.type == "free" else r for r in furniture]
     structure = Body(
         "structure",
         0,
@@ -262,12 +268,12 @@ def _settle(
     sim = Sim(write_model(raws))
     for name, value in joints.items():
         sim.set_joint(name, value)
-
-    def keep_shut() -> None:
-        for name, value in joints.items():
-            sim.set_joint(name, value)
-
-    sim.step(SETTLE_STEPS, keep_shut)
+    keep_shut = sim.holding(joints)
+    for _ in range(SETTLE_STEPS // LOOK_STEPS):
+        sim.step(LOOK_STEPS, keep_shut)
+        keep_shut()
+        if sim.still(CALM):
+            break
     if not sim.finite():
         return sim, {}
     settled = {}

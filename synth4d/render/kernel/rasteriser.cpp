@@ -128,9 +128,11 @@ void Rasteriser::load(const Rows &rows) {
   sh_.assign(blocks() * BLOCK * 3 * (size_t)sh_count_, 0.0f);
   log2_opacity_.resize(count_), id_.resize(count_), filtered_.clear();
   if (std::find(rows.filtered, rows.filtered + count_, 1) != rows.filtered + count_) filtered_.resize(count_);
+  float opacity = 1.0f, log2 = 0.0f;  // neighbours are often alike, and the logarithm takes as long as all else here
   for (size_t slot = 0; slot < count_; slot++) {
     const size_t row = row_of_[slot];
-    log2_opacity_[slot] = exact_log2(rows.opacities[row]), id_[slot] = rows.ids[row];
+    if (rows.opacities[row] != opacity) opacity = rows.opacities[row], log2 = exact_log2(opacity);
+    log2_opacity_[slot] = log2, id_[slot] = rows.ids[row];
     for (size_t axis = 0; axis < 3; axis++) scale_[axis][slot] = rows.scales[3 * row + axis];
     if (!filtered_.empty()) filtered_[slot] = rows.filtered[row];
     place(slot, rows.means + 3 * row, rows.quats_wxyz + 4 * row);

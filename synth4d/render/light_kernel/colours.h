@@ -1,9 +1,11 @@
 // From what rays met to light, from light to colours, from pictures to bytes.
 #pragma once
 
-#include "common.h"
+#include "../../tracer/common.h"
 
 namespace light {
+
+using namespace geo;
 
 // The cosine to the power 24: a broad highlight.
 inline float gleam(float c) {
@@ -144,12 +146,22 @@ inline void quantise(Array<float, 3> rgb, Array<float, 2> alpha, Array<float, 2>
   require(rgb.size() == 3 * count && depth.size() == count && ids.size() == count, "pictures differ in size");
   require(rgb8.size() == 3 * count && solid_depth.size() == count && solid_ids.size() == count,
           "the frame differs in size from the picture");
+  constexpr size_t RUN = 16;  // pixels whose bytes are made side by side
+  float behind[3 * RUN], through[3 * RUN];
+  for (size_t k = 0; k < 3 * RUN; ++k) behind[k] = background.data()[k % 3];
+  for (size_t begin = 0; begin < count; begin += RUN) {
+    const size_t pixels = std::min(RUN, count - begin);
+    const float *light = rgb.data() + 3 * begin;
+    uint8_t *bytes = rgb8.data() + 3 * begin;
+    for (size_t i = 0; i < pixels; ++i)
+      through[3 * i] = through[3 * i + 1] = through[3 * i + 2] = 1 - alpha.data()[begin + i];
+    for (size_t k = 0; k < 3 * pixels; ++k) {
+      const float v = light[k] + through[k] * behind[k];
+      bytes[k] = uint8_t(int32_t(std::min(std::max(v, 0.0f), 1.0f) * 255 + 0.5f));
+    }
+  }
   for (size_t i = 0; i < count; ++i) {
     const float a = alpha.data()[i];
-    for (int k = 0; k < 3; ++k) {
-      const float v = rgb.data()[3 * i + k] + (1 - a) * background.data()[k];
-      rgb8.data()[3 * i + k] = uint8_t(std::min(std::max(v, 0.0f), 1.0f) * 255 + 0.5f);
-    }
     const bool solid = a >= 0.5f;
     solid_depth.data()[i] = solid ? depth.data()[i] : 0;
     solid_ids.data()[i] = solid ? ids.data()[i] : 0;

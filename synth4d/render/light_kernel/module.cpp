@@ -7,15 +7,9 @@
 using namespace light;
 
 NB_MODULE(_light, m) {
-  m.doc() = "Loops of lighting. Arrays are C-contiguous; points (V,3), motions (3,4) into the frame of bounds or targets.";
+  m.doc() = "Loops of lighting. Arrays are C-contiguous; points (V,3), motions (3,4) into the frame of bounds.";
   m.def("near", &near, nb::arg("points"), nb::arg("normals"), nb::arg("motion"), nb::arg("bounds"), nb::arg("reach"),
         "Rows of points within reach of a box that have some of it above their horizon.");
-  m.def("spread", &spread, nb::arg("points"), nb::arg("rays"), nb::arg("rows"), nb::arg("motion"), nb::arg("bounds"),
-        nb::arg("reach"), "Those of the rays (V,K,3) of some rows that meet a box: origins, directions, place.");
-  m.def("toward", &toward, nb::arg("points"), nb::arg("rows"), nb::arg("targets"), nb::arg("motion"),
-        nb::arg("bounds"), "Those of the ways of some rows to targets (S,3) that cross a box: origins, ways, place.");
-  m.def("pack", &pack, nb::arg("index"), nb::arg("hits"), nb::arg("count"), nb::arg("per"),
-        "A bit of each row for each of its rays that hit.");
   m.def("aim", &aim, nb::arg("points"), nb::arg("normals"), nb::arg("samples"), nb::arg("facing"), nb::arg("least"),
         nb::arg("reach"), "Diffuse and sheen of an emitter's light (R,), and each sample's share (R,S).");
   m.def("seen", &seen, nb::arg("blocked"), nb::arg("weight"), nb::arg("diffuse"),

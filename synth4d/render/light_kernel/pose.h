@@ -1,9 +1,11 @@
 // Gaussians of a body at a pose.
 #pragma once
 
-#include "common.h"
+#include "../../tracer/common.h"
 
 namespace light {
+
+using namespace geo;
 
 inline std::tuple<nb::object, nb::object> posed(Array<float, 2> means, Array<float, 2> quats, Array<float, 2> motion,
                                                 Array<float, 1> turn) {

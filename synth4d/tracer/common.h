@@ -15,7 +15,7 @@
 
 namespace nb = nanobind;
 
-namespace light {
+namespace geo {
 
 template <class T, int N>
 using Array = nb::ndarray<const T, nb::numpy, nb::ndim<N>, nb::c_contig, nb::device::cpu>;
@@ -83,4 +83,4 @@ inline Vec middle_of(const Array<float, 2> &points) {
   return {sum.x / count, sum.y / count, sum.z / count};
 }
 
-}  // namespace light
+}  // namespace geo

@@ -1,0 +1,25 @@
+"""The extension built from tracer: N rays against triangles, by Embree. `alike` rays in a row take about one way."""
+
+from numpy import bool_, int64
+from numpy.typing import NDArray
+
+from synth4d.types import F32, I32, U16
+
+I64 = NDArray[int64]
+
+class Tracer:
+    def __init__(self, module: str, corners: F32) -> None:
+        """Corners (3M,3) of M triangles; `module` is a library that is linked to Embree's."""
+
+    def first(self, origins: F32, ways: F32, far: F32, triangle: I32, alike: bool) -> None:
+        """`far` (N,): from how far each ray reaches to where it hits; `triangle` (N,) or (0,): what; −1 = none."""
+
+    def blocked(self, origins: F32, ways: F32, far: F32, hit: NDArray[bool_], alike: bool) -> None:
+        """`hit` (N,): whether anything is hit before `far` (N,)."""
+
+    def openings(self, points: F32, rays: F32, rows: I64, motion: F32, bounds: F32, reach: float) -> F32:
+        """(R,K) how far, at most `reach`, the rays (V,K,3) of some rows of points (V,3) are open; `motion` (3,4) leads
+        to the frame of the triangles and their bounds (2,3)."""
+
+    def hits(self, points: F32, rows: I64, targets: F32, motion: F32, bounds: F32) -> U16:
+        """(R,) a bit for each of the targets (S,3), in the triangles' frame, whose way is blocked."""
