@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("aiohttp", reason="the scripted server needs the llm extra")
@@ -18,7 +19,7 @@ from llm_calls import CANARY
 from llm_server import JSON, Say, Server
 from runs import record, wait_for
 
-from synth4d import cli, config, dataset, disk
+from synth4d import cli, codec, config, dataset, disk
 from synth4d.ask.author import single
 from synth4d.errors import ConfigError, ModelError, TryLater
 from synth4d.llm import pace
@@ -262,6 +263,29 @@ def test_reworded_questions_keep_all_but_their_words(tmp_path: Path, server: Ser
     alone = [q for q in [*questions, *(r.question for r in rejects)] if single(q)]
     assert spent["asked"] == len(alone) and spent["rejected"] > 0
     assert all(r.question.turns and not r.raw for r in rejects)
+
+
+# ---- Votes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frames", [0, 1])
+def test_where_templates_ask_and_a_model_votes_the_driver_asks_it(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, frames: int
+) -> None:
+    decoded = list[bytes]()
+
+    def black(video: bytes) -> np.ndarray:
+        decoded.append(video)
+        return np.zeros((99, 48, 64, 3), np.uint8)
+
+    monkeypatch.setattr(codec, "decode_video", black)
+    server.script = lambda request, hit: Say(json.dumps({"thoughts": "", "can_tell": False, "answer": ""}))
+    votes = ("votes.witness=openai", "votes.samples=1", f"votes.frames={frames}")
+    end = here(tmp_path, server.url, "author=template", *votes, shots=2)
+    reasons = [r.question.verdict.reason for r in dataset.read_rejects(tmp_path) if r.question.verdict]
+    assert server.hits >= reasons.count("model: refused") > 10
+    assert end.record.config["votes"]["witness"] == "openai"
+    assert len(decoded) == (2 if frames else 0)  # pictures are read where they are shown, and only there
 
 
 # ---- All stages ----------------------------------------------------------------------------------
