@@ -26,7 +26,7 @@ from synth4d.types import Shot
 
 HERE = Path(__file__).parent
 ABSENT = [("teapot", Label(en="teapot", zh="茶壶", measure="个", plural="teapots"))]
-SETS = ("shard_samples=3", "questions=8", "llm.model=m", "llm.window=2", "llm.timeout_s=10", "author=openai")
+SETS = ("shard_samples=3", "questions=14", "llm.model=m", "llm.window=2", "llm.timeout_s=10", "author=openai")
 
 
 def make(shot: Shot, config: RunConfig, scene: str, attempt: int, clock: Clock) -> Made:

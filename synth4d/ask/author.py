@@ -23,10 +23,13 @@ from synth4d.ask.author_clip import described, quoted
 from synth4d.ask.author_reply import Checked, Proposal, Wanted, checked, drafted, most_wrong, shape_of, trigrams
 from synth4d.ask.make import difficulty_of, named
 from synth4d.ask.sense import LONGEST, Reader
+from synth4d.ask.sense_program import READ, unread
 from synth4d.ask.stock import Stock
 from synth4d.ask.template import Prompts
+from synth4d.ask.training import negatives
 from synth4d.llm import Call, Rejected, Talk
-from synth4d.program import Value, View, answer, grammar, parse, run
+from synth4d.program import Value, View, answer, grammar, parse, run, word
+from synth4d.program.reward import reward_of
 from synth4d.records import CameraRecord, Evidence, Facts, Label, Question, Reject, Turn, Verdict, dump
 
 ALIKE = 0.85
@@ -78,11 +81,8 @@ class Task:
 
 
 def talk(clip: Clip, patterns: Sequence[Question], by: By, seed: int) -> Talk[tuple[list[Question], list[Reject]]]:
-    """A question for each pattern that is one, of its kind: those that hold, and the rest as rejects.
-
-    None of pixels and boxes: their wordings hold conventions and sizes that must be said to the digit.
-    """
-    tasks = _tasks(clip, [p for p in patterns if single(p) and p.family != "grounding"], seed)
+    """A question for each pattern that can be one, of its kind: those that hold, and the rest as rejects."""
+    tasks = _tasks(clip, [p for p in patterns if checkable(p)], seed)
     told = clip.prompts.block("author", by.language, "clip", clip=described(clip.stock, clip.absent))
     heard = yield [_call(clip, task, told, by, seeds.seed("author", seed, i) % 2**31) for i, task in enumerate(tasks)]
     questions, rejects = list[Question](), list[Reject]()
@@ -107,6 +107,11 @@ def talk(clip: Clip, patterns: Sequence[Question], by: By, seed: int) -> Talk[tu
 def single(question: Question) -> bool:
     """One question with one answer: no dialogue, no caption."""
     return len(question.turns) == 1 and question.turns[0].answer.type != "text"
+
+
+def checkable(question: Question) -> bool:
+    """One question, in a part of the language whose wordings can be held against it."""
+    return single(question) and unread(parse(question.turns[0].program)) is None
 
 
 def _tasks(clip: Clip, patterns: Sequence[Question], seed: int) -> list[Task]:
@@ -135,7 +140,7 @@ def _call(clip: Clip, task: Task, told: str, by: By, seed: int) -> Call[Proposal
         "author", by.language, "task", n=task.n, of=task.of, kind=task.pattern.kind, wanted=task.wanted,
         pattern=quoted(pattern, LONGEST),
     )  # fmt: skip
-    system = clip.prompts.block("author", by.language, "system", grammar=grammar())
+    system = clip.prompts.block("author", by.language, "system", grammar=grammar(READ))
     # The longest part that calls have in common comes first: servers keep what they have read of it.
     messages = [{"role": "system", "content": system}, {"role": "user", "content": f"{told}\n\n{asked}"}]
     return Call(f"author {task.pattern.kind}", messages, Proposal, seed, max_tokens=by.max_tokens, check=check)
@@ -148,8 +153,16 @@ def _question(clip: Clip, task: Task, found: Checked, by: By, rng: np.random.Gen
     if found.wrong:
         shuffled = [found.wrong[i] for i in rng.permutation(len(found.wrong))]
         place = int(rng.integers(len(shuffled) + 1))
-        options = [*shuffled[:place], right.text, *shuffled[place:]]
-    turn = Turn(question=found.said, answer=right, choices=options, correct=place, program=done.draft.program)
+        options = [*shuffled[:place], done.value, *shuffled[place:]]
+    turn = Turn(
+        question=found.said,
+        answer=right,
+        choices=[word(v, clip.facts) for v in options] if options else None,
+        correct=place,
+        program=done.draft.program,
+        negatives=negatives(clip.stock, done.draft, done.value, options),
+        reward=reward_of(done.value),
+    )
     return Question(
         id=_id(clip, task.pattern.kind, done.draft.program, by),
         kind=task.pattern.kind,
@@ -157,7 +170,7 @@ def _question(clip: Clip, task: Task, found: Checked, by: By, rng: np.random.Gen
         author=_author(clip, by),
         turns=[turn],
         evidence=Evidence(frames=list(done.draft.frames), objects=sorted(named(done.value, done.draft))),
-        difficulty=difficulty_of(clip.stock, done),
+        difficulty=difficulty_of(clip.stock, done, len(options) if options else None),
     )
 
 

@@ -15,7 +15,7 @@ from synth4d.ask.choices import OPTIONS
 from synth4d.ask.kinds import Draft
 from synth4d.ask.make import Answered, worth_asking
 from synth4d.ask.sense import Reader, malformed, tidy
-from synth4d.ask.sense_program import contradiction, nodes
+from synth4d.ask.sense_program import contradiction, nodes, unread
 from synth4d.ask.stock import Stock
 from synth4d.llm.schema import strict
 from synth4d.program import Program, ProgramError, Refusal, Value, View, parse, run, word
@@ -56,7 +56,7 @@ class Checked:
 
     said: Text
     answered: Answered
-    wrong: list[Text]
+    wrong: list[Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,8 @@ def checked(proposal: Proposal, wanted: Wanted, stock: Stock, reader: Reader) ->
         program = parse(program_json)
     except (ValueError, ProgramError) as error:
         raise Problem("program", str(error)) from None
+    if name := unread(program):
+        raise Problem("program", f"{name} is no operation to ask with; use those of the language above")
     if shape_of(program) != wanted.shape:
         raise Problem("kind", f"the outermost operation is {shape_of(program)}; this kind needs {wanted.shape}")
     if problem := contradiction(reader, said, program):
@@ -92,7 +94,7 @@ def checked(proposal: Proposal, wanted: Wanted, stock: Stock, reader: Reader) ->
         raise Problem("kind", f"what it is about is {'in' if wanted.memory else 'out of'} sight at that time")
     if not worth_asking(value, draft, stock):
         raise Problem("trivial", "the answer is nothing, zero, or a thing that has no name of its own")
-    return Checked(said, Answered(draft, program, value), _worded(proposal.wrong, wanted.wrong, value, stock))
+    return Checked(said, Answered(draft, program, value), _wrong(proposal.wrong, wanted.wrong, value, stock))
 
 
 def shape_of(program: Program) -> str:
@@ -171,23 +173,24 @@ def most_wrong(value: Value, stock: Stock) -> int:
     return 0
 
 
-def _worded(given: Sequence[str], wanted: int, value: Value, stock: Stock) -> list[Text]:
-    """Wrong answers as words; those that are the answer, or each other, or not of its sort, are refused."""
+def _wrong(given: Sequence[str], wanted: int, value: Value, stock: Stock) -> list[Value]:
+    """Wrong answers; those that are the answer, or each other, or not of its sort, are refused."""
     if wanted == 0:
         return []
     if most_wrong(value, stock) == 0:
         raise Problem("choices", "options are wanted, but the answer is no thing, choice or order; ask otherwise")
     if not given:
         raise Problem("choices", f"{wanted} wrong answers are wanted")
-    texts = [word(value, stock.facts)]
+    found = [value]
     for text in given[:wanted]:
         other = _value(text.strip(), value, stock)
         if other.value == value.value:
             raise Problem("choices", f"{text!r} is no wrong answer: it is what the program returns")
-        texts.append(word(other, stock.facts))
+        found.append(other)
+    texts = [word(v, stock.facts) for v in found]
     if len({t.en.casefold() for t in texts}) < len(texts) or len({t.zh for t in texts}) < len(texts):
         raise Problem("choices", "two of the answers are the same, or called the same")
-    return texts[1:]
+    return found[1:]
 
 
 def _value(text: str, value: Value, stock: Stock) -> Value:

@@ -27,7 +27,7 @@ SENSES: dict[str, tuple[str, str]] = {
     "before": (r"\b(before|prior to|until)\b", "之?前(?!面|方)|以前"),
     "after": (r"\b(after(wards)?|once)\b", "之?后(?!面|方)|以后"),
     "nearest": (r"\b(near(est|er)|clos(est|er)|short(est|er) (way|distance))\b", "[最更]近|近一些|较近|由近"),
-    "farthest": (r"\b(f[au]rthe(st|r)|most distant)\b", "[最更]远|远一些|较远"),
+    "farthest": (r"\b(f[au]rthe(st|r)|most distant|long(est|er) (way|distance))\b", "[最更]远|远一些|较远"),
     "first": (r"\b(first|earli(est|er))\b", "第一|最先|[最更]早|首先|先(?!后)|在前"),
     "last": (r"\b(last|latest)\b", "最后|最晚"),
     "full": (r"\bfull\b", "满"),

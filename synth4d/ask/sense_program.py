@@ -31,13 +31,30 @@ ROLES = {
     ("side", "by"): (r"\b(of|behind|to|from|than|beside|with) {}", "[在于]{}(的|在)"),
     ("side_from", "by"): (r"\b(of|behind|to|from|than|beside|with) {}", "[在于]{}(的|在)"),
     ("own_side", "by"): (r"\b(of|behind|to|from|than|beside|with) {}", "[在于]{}(的|在)"),
-    ("above", "b"): (r"\b(than|above|over) {}", "[比于]{}"),
+    ("above", "b"): (r"\b(than|above|over) ((that|the top) of )?{}", "[比于]{}"),
     ("direction", "standing_at"): (r"(?<!looking )\b(at|where|by|beside|next to) {}", "在{}"),
     ("direction", "facing"): (r"\b(fac(e|es|ed|ing)|towards?|looking at) {}", "[朝向对着]{}"),
     ("nearest", "to"): (r"\b(to|from) {}", "[离距到]{}"), ("farthest", "to"): (r"\b(to|from) {}", "[离距到]{}"),
 }  # fmt: skip
 """How a wording tells apart two things whose parts in a program can't be exchanged: what stands by a name."""
 PERCENT = {"0", "100"}
+READ = {
+    "filter", "unique", "these", "seen", "visible", "all_visible", "remembered", "in_state", "befell", "beside", "on",
+    "inside", "lost", "count", "minus", "exists", "is_visible", "where", "holder", "camera", "camera_turned",
+    "distance", "across", "nearest", "farthest", "size", "biggest", "above", "highest", "direction", "side",
+    "side_from", "own_side", "outermost", "amid", "depth_order", "appearance_order", "hidden_by", "is_hidden", "time",
+    "start", "end", "before", "after", "while", "between", "event", "events", "happens", "times", "first", "last",
+    "earliest", "interval", "duration", "overlap", "object_of", "source_of", "target_of", "state", "is", "openness",
+    "fill", "moved", "movement", "displacement", "opening", "restored",
+}  # fmt: skip
+"""Operations whose wordings can be held against them. Pixels, boxes and poses are worded with conventions and sizes
+that must be said to the digit; what would be, what the video does not tell, what has stayed as it was needs a negation;
+captions and the claims to choose among are wordings themselves; `order` and `changed` don't say what kind of event."""
+
+
+def unread(program: Program) -> str | None:
+    """An operation of a program that wordings can't be held against."""
+    return next((n.op.name for n in nodes(program) if n.op.name not in READ), None)
 
 
 def contradiction(reader: Reader, text: Text, program: Program) -> str | None:

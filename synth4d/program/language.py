@@ -8,7 +8,7 @@ refuse.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -165,7 +165,7 @@ def _parse(node: object, where: str, depth: int, budget: list[int]) -> Program:
     name = node.get("op")
     if not isinstance(name, str) or name not in OPS:
         near = difflib.get_close_matches(name[:TEXT], OPS, 3) if isinstance(name, str) else []
-        hint = f"did you mean {', '.join(near)}" if near else f"one of: {', '.join(sorted(OPS))}"
+        hint = f"did you mean {', '.join(near)}" if near else "synth4d.program.grammar() lists them"
         raise ProgramError(f"{where}.op: no operation {_short(name)}; {hint}")
     declared = OPS[name]
     for key in node:
@@ -269,9 +269,10 @@ def _value(declared: Field, field: Any, view: View) -> Any:
     return field
 
 
-def grammar() -> str:
-    """The language on one page: every operation, its fields, its result and what it says."""
-    return "\n".join(f"{o.name}({_fields(o)}) -> {o.result}: {o.doc}" for o in OPS.values())
+def grammar(only: Collection[str] | None = None) -> str:
+    """The language on one page: every operation (or `only` these), its fields, its result and what it says."""
+    ops = (o for o in OPS.values() if only is None or o.name in only)
+    return "\n".join(f"{o.name}({_fields(o)}) -> {o.result}: {o.doc}" for o in ops)
 
 
 def _fields(declared: Op) -> str:
