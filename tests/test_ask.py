@@ -114,7 +114,8 @@ def test_dynamic_clips_ask_of_change_and_all_kinds_appear() -> None:
         assert max(kinds.values()) <= 7 and len(kinds) >= 7
     # The rarest kinds fit few clips, and forty questions are of half the kinds: some are asked of each kind until all
     # are seen.
-    missing, quotas = set(SINGLE) - {q.kind for _, q in everything()}, dict.fromkeys(KINDS, 0) | dict.fromkeys(SINGLE, 2)
+    missing = set(SINGLE) - {q.kind for _, q in everything()}
+    quotas = dict.fromkeys(KINDS, 0) | dict.fromkeys(SINGLE, 2)
     for again, seed in product(range(1, 4), range(CLIPS)):
         if missing:
             facts, camera, _ = clip(seed)
