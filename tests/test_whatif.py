@@ -392,17 +392,6 @@ def test_what_put_a_thing_out_of_sight_and_what_showed_it() -> None:
 TELLS = {"did_not", "untold", "still", "unchanged"}
 
 
-@lru_cache(maxsize=1)
-def asked() -> tuple[Question, ...]:
-    found: list[Question] = []
-    for seed in range(60):
-        facts, camera, pixels = kitchen(seed, ("dynamic", "twin", "dynamic", "control")[seed % 4])
-        questions = ask(facts, camera, rng=np.random.default_rng(seed), total=60, quotas=dict.fromkeys(KINDS, 3))
-        kept, _ = sift(questions, facts, pixels, camera)
-        found += kept
-    return tuple(found)
-
-
 SHARES = {
     "time.third": 1 / 4, "cause.switched_by": 1 / 4, "change.moved_to": 1 / 4, "change.way": 1 / 3,
     "change.backwards": 1 / 3, "state.told": 1 / 3,
