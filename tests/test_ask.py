@@ -112,27 +112,33 @@ def test_dynamic_clips_ask_of_change_and_all_kinds_appear() -> None:
             assert sum(q.family in CHANGE for q in questions) * 3 >= 2 * len(questions)
         kinds = Counter(q.kind for q in questions)
         assert max(kinds.values()) <= 7 and len(kinds) >= 7
-    # The rarest kinds fit few clips and come up with some dice only: clips are asked again until all are seen.
+    # The rarest kinds fit few clips, and forty questions are of half the kinds: some are asked of each kind until all
+    # are seen.
     missing = set(SINGLE) - {q.kind for _, q in everything()}
+    quotas = dict.fromkeys(KINDS, 0) | dict.fromkeys(SINGLE, 2)
     for again, seed in product(range(1, 4), range(CLIPS)):
         if missing:
             facts, camera, _ = clip(seed)
-            missing -= {q.kind for q in ask(facts, camera, rng=np.random.default_rng([seed, again]), total=40)}
+            rng = np.random.default_rng([seed, again])
+            missing -= {q.kind for q in ask(facts, camera, rng=rng, total=400, quotas=quotas)}
     assert not missing
 
 
 def test_control_clips_say_that_nothing_changed() -> None:
-    said = Counter()
-    for seed, q in everything():
-        if clip(seed)[0].kind in ("static", "control"):
+    """A false premise comes up in every fourth of these clips, so each is asked four times."""
+    still = [(s, again) for s in range(CLIPS) if clip(s)[0].kind in ("static", "control") for again in range(4)]
+    said = set()
+    for seed, again in still:
+        facts, camera, _ = clip(seed)
+        for q in ask(facts, camera, rng=np.random.default_rng([seed, again]), total=40, absent=ABSENT):
             if q.kind == "change.what":
                 assert q.turns[0].answer.text.en == "Nothing"
             if q.kind == "change.which_way":
                 assert q.turns[0].answer.value == "still"
             if q.family in ("time", "cause"):
                 assert q.turns[0].answer.value == "did_not"
-            said[q.kind] += 1
-    assert {"change.what", "change.anything", "time.third", "change.moved_to"} <= set(said)
+            said.add(q.kind)
+    assert {"change.what", "change.anything", "time.third", "change.moved_to"} <= said
 
 
 def test_yes_and_no_are_even() -> None:
@@ -172,9 +178,9 @@ def test_nothing_is_asked_twice_of_the_same_things_however_many_are_wanted() -> 
         single = [
             (q.kind, tuple(q.evidence.objects), q.turns[0].answer.text.en if q.family in CHANGE else "")
             for q in questions
-            if not KINDS[q.kind].paired
+            if not KINDS[q.kind].paired and q.evidence.objects  # others are about moments, and differ by their programs
         ]
-        assert [k for k, n in Counter(single).items() if n > 1 and k[0] != "change.anything"] == []
+        assert [k for k, n in Counter(single).items() if n > 1] == []
 
 
 def test_total_and_quotas_are_caps() -> None:

@@ -392,24 +392,28 @@ def test_what_put_a_thing_out_of_sight_and_what_showed_it() -> None:
 TELLS = {"did_not", "untold", "still", "unchanged"}
 
 
+SHARES = {
+    "time.third": 1 / 4, "cause.switched_by": 1 / 4, "change.moved_to": 1 / 4, "change.way": 1 / 3,
+    "change.backwards": 1 / 3, "state.told": 1 / 3,
+}  # fmt: skip
+
+
 @lru_cache(maxsize=1)
-def asked() -> tuple[Question, ...]:
+def told() -> tuple[Question, ...]:
+    """Only of these kinds, so of many clips: among a hundred questions, half as many again as a quarter are three
+    standard errors."""
     found: list[Question] = []
-    for seed in range(60):
+    quotas = dict.fromkeys(KINDS, 0) | dict.fromkeys(SHARES, 3)
+    for seed in range(200):
         facts, camera, pixels = kitchen(seed, ("dynamic", "twin", "dynamic", "control")[seed % 4])
-        questions = ask(facts, camera, rng=np.random.default_rng(seed), total=60, quotas=dict.fromkeys(KINDS, 3))
-        kept, _ = sift(questions, facts, pixels, camera)
+        kept, _ = sift(ask(facts, camera, rng=np.random.default_rng(seed), quotas=quotas), facts, pixels, camera)
         found += kept
     return tuple(found)
 
 
-@pytest.mark.parametrize(
-    ("kind", "share"),
-    [("time.third", 1 / 4), ("cause.switched_by", 1 / 4), ("change.moved_to", 1 / 4), ("change.way", 1 / 3),
-     ("change.backwards", 1 / 3), ("state.told", 1 / 3)],
-)  # fmt: skip
+@pytest.mark.parametrize(("kind", "share"), SHARES.items())
 def test_what_tells_nothing_is_right_about_as_often_as_another_option(kind: str, share: float) -> None:
-    mine = [q.turns[0] for q in asked() if q.kind == kind]
+    mine = [q.turns[0] for q in told() if q.kind == kind]
     saying = sum(t.answer.value in TELLS for t in mine)
     assert len(mine) >= 15 and 0.5 * share <= saying / len(mine) <= 1.5 * share, (saying, len(mine))
     for turn in mine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -14,6 +15,9 @@ APART = ("dialogue", "caption")
 CHANGE_SHARE = {True: 0.85, False: 0.5}
 """Of a dynamic clip's questions (and of others), this share is about state, change, time or cause, where there
 are enough; a viewer confirms fewer of these, and two thirds of what is kept should be."""
+
+FILL = {True: 0.5, False: 4.0}
+"""Where no more can be asked about change, others fill up to so many for each that is: two thirds of change stay."""
 
 
 @dataclass
@@ -33,7 +37,7 @@ class Pick:
             if (name := self._next()) is None:
                 break
             pack = next(self.supply[name], None)
-            if pack is None or self._too_many(name, len(pack)):
+            if pack is None or self._too_many(name, len(pack)) or self._fills_up(name, len(pack)):
                 del self.supply[name]
             else:
                 self.taken += pack
@@ -43,18 +47,27 @@ class Pick:
         asked = sum(q.kind == name for q in self.taken)
         return len(self.taken) + more > self.total or asked + more > self.limits[name]
 
-    def _next(self) -> str | None:
-        counts = {name: sum(q.kind == name for q in self.taken) for name in self.supply}
+    def _fills_up(self, name: str, more: int) -> bool:
+        """Whether there would be too many others beside all that can be asked about change."""
+        if KINDS[name].family in (*CHANGE, *APART) or any(KINDS[n].family in CHANGE for n in self._open()):
+            return False
+        of_change = sum(q.family in CHANGE for q in self.taken)
+        return self._of_space() + more > FILL[self.moving] * of_change
+
+    def _of_space(self) -> int:
+        return sum(q.family not in (*CHANGE, *APART) for q in self.taken)
+
+    def _open(self) -> list[str]:
+        counts = Counter(q.kind for q in self.taken)
         spent = {self.once[q.kind] for q in self.taken if q.kind in self.once}
-        open_ = [n for n in self.supply if counts[n] < self.limits[n] and self.once.get(n) not in spent]
+        return [n for n in self.supply if counts[n] < self.limits[n] and self.once.get(n) not in spent]
+
+    def _next(self) -> str | None:
+        counts = Counter(q.kind for q in self.taken)
+        open_ = self._open()
         if apart := [n for n in open_ if KINDS[n].family in APART]:
             return min(apart, key=lambda n: counts[n])
         of_change = sum(q.family in CHANGE for q in self.taken)
-        of_space = sum(q.family not in (*CHANGE, *APART) for q in self.taken)
-        wants_change = of_change < CHANGE_SHARE[self.moving] * (of_change + of_space + 1)
-        group = [n for n in open_ if (KINDS[n].family in CHANGE) == wants_change]
-        # Where no more can be asked about change, space fills up no further than this.
-        if not group and wants_change and of_space + 2 > of_change * (0.5 if self.moving else 4):
-            return None
-        open_ = group or open_
+        wants_change = of_change < CHANGE_SHARE[self.moving] * (of_change + self._of_space() + 1)
+        open_ = [n for n in open_ if (KINDS[n].family in CHANGE) == wants_change] or open_
         return min(open_, key=lambda n: counts[n]) if open_ else None

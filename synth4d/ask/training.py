@@ -90,17 +90,24 @@ MOMENTS = ("time", "start", "end", "before", "after")
 def negatives(stock: Stock, draft: Draft, value: Value, offered: Sequence[Value] | None) -> list[Negative]:
     """Up to two wrong answers: what the same question says of another moment or another thing, where it has an
     answer; of the options, where there are any; else what lies just beyond the tolerance."""
-    near = list(_neighbours(stock, draft, value))
-    if offered is not None:
-        wrong = [v for v in offered if not compare(v, value)]
-        found = sorted(wrong, key=lambda v: (not any(compare(v, n) for n in near), _apart(v, value)))
-    else:
-        found = [*near, *_beyond(value, draft)]
     chosen: list[Value] = []
-    for v in found:
-        if len(chosen) < NEGATIVES and not compare(v, value) and not any(compare(v, c) for c in chosen):
+    for v in _wrong(stock, draft, value, offered):
+        if not compare(v, value) and not any(compare(v, c) for c in chosen):
             chosen.append(v)
+        if len(chosen) == NEGATIVES:
+            break
     return [Negative(answer=answer(v, stock.facts), wrong_by="world") for v in chosen]
+
+
+def _wrong(stock: Stock, draft: Draft, value: Value, offered: Sequence[Value] | None) -> Iterator[Value]:
+    """What may be wrong, the most plausible first."""
+    if offered is not None:
+        near = list(_neighbours(stock, draft, value))
+        yield from sorted(offered, key=lambda v: (not any(compare(v, n) for n in near), _apart(v, value)))
+        return
+    if value.type != "bool":  # there is one other answer, whatever neighbours say
+        yield from _neighbours(stock, draft, value)
+    yield from _beyond(value, draft)
 
 
 def _apart(v: Value, value: Value) -> float:

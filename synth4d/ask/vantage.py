@@ -14,8 +14,10 @@ WAYS = ("goes_left", "goes_right", "goes_in", "goes_out", "stays")
 
 
 def _spans(stock: Stock) -> list[tuple[Moment, Moment]]:
-    """The whole clip first, then from the start or to the end by a second between."""
-    middle = [stock.second(f) for f in stock.shuffled(range(2, stock.view.last - 1))[:3]]
+    """The whole clip first, then from the start or to the end by a second of its middle third: no two of the same
+    start and end nearly together."""
+    last = stock.view.last
+    middle = [stock.second(f) for f in stock.shuffled(range(max(last // 3, 1), 2 * last // 3 + 1))[:1]]
     start, end = stock.start(), stock.end()
     return [(start, end), *((start, m) for m in middle), *((m, end) for m in middle)]
 

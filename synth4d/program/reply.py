@@ -229,6 +229,10 @@ class Reader:
         if ":" in stored:
             return self._event(said) if stored.split(":")[0] in wording.CLAUSES else self._place(said)
         worded = {k for k, t in wording.CHOICES.items() if _same(said) in (_same(t.en), _same(t.zh))}
+        if stored == "untold":  # of doors and of lamps, which are 开着 both: all that counts is that it is told
+            for told, same in (("open", {"open", "on"}), ("closed", {"closed", "off", "closes"})):
+                if worded and worded <= same:
+                    return told
         keys = next((group for group in KINDRED if stored in group), None)
         if len(found := worded & set(keys or worded)) == 1:
             return found.pop()

@@ -68,7 +68,7 @@ def said() -> dict[str, str]:
     found, names = dict[str, str](), list[str]()
     for node in ast.parse(inspect.getsource(margins)).body:
         if isinstance(node, ast.Assign):
-            names += [t.id for t in node.targets if isinstance(t, ast.Name)]
+            names += [n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name)]
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             found |= dict.fromkeys(names, " ".join(str(node.value.value).split()))
             names = []

@@ -69,7 +69,7 @@ def examples(seeds: int = 40) -> str:
 
     clips, kinds = {}, {}
     for seed in range(seeds):
-        facts, camera, _ = kitchen(seed, ("dynamic", "dynamic", "control")[seed % 3])
+        facts, camera, _ = kitchen(seed, ("dynamic", "dynamic", "control", "twin")[seed % 4])
         clips[seed], kinds[seed] = (facts, camera), {q.kind for q in asked(facts, camera)}
     chosen, missing = [], set(KINDS)
     while any(missing & found for found in kinds.values()):
