@@ -55,7 +55,7 @@ class Said:
 
 
 def taken_apart(text: str, language: str, names: Names) -> Said:
-    masked, mentions = names.masked(text)
+    masked, mentions = names.masked(words.DRAWN.sub(" ", text))
     masked = words.WHOLE.sub(" ", words.DIMENSIONS.sub(" ", masked))
     unmarked = _MARK.sub("⟦⟧", masked)
     found = {

@@ -60,6 +60,12 @@ SPANS = {
 """Which of their two moments a question of change must say, where they are the video's start and end."""
 DIMENSIONS = re.compile(r"\b\d[- ]?d(?:of)?\b")
 """3D, 9-DoF: in Chinese they are written out."""
+DRAWN = re.compile(
+    r"\b(?:[23]d|9-dof|bounding|oriented|tight(?:est)?|pixel) box\b|\bits box\b|\bbox (?=\[)|\ba box is drawn\b"
+    r"|\bwith a box\b|\bbounding box\b|\bbox of (?:its|the visible)\b",
+    re.IGNORECASE,
+)
+"""Boxes that are drawn around things, and name none."""
 WHOLE = re.compile(
     r"从开始到结束|从头到尾|from (?:the )?beginning to (?:the )?end|从什么时候开始，?到什么时候结束|从底部到顶部"
     r"|as it was facing at first|in the first view's frame|\(as seen at first\)"
@@ -235,7 +241,7 @@ ROLES: dict[tuple[str, str], tuple[str, str]] = {
 
 def required(op: str, fields: JSON) -> list[str]:
     """The concepts that an operation with these literals asks for."""
-    if op == "is":
+    if op in ("is", "in_state"):
         return [fields["state"]]
     if op == "state":
         return {"open": ["open", "closed"], "on": ["on", "off"], "full": ["full", "empty"]}[fields["aspect"]]
