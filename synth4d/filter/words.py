@@ -77,7 +77,8 @@ CONCEPTS = {
     "open": _concept(r"\bopen(?:s|ed|ing)?\b", r"打开|开着|敞开|拉开|推开|张开|开启|开到|开了|转开|开的|开合|多开"),
     "closed": _concept(r"\bclos(?:e|es|ed|ing)\b(?! to\b)|\bshut\b", r"关着|关上|关闭|关好|合上|关掉|闭合|关的"),
     "on": _concept(
-        r"(?:⟧|\b(?:turned|switched|is|be|go|goes|going|went|stays?|remains?)) on\b(?! (?:the|an?|which|what|it|top)\b| ⟦)"
+        r"(?:⟧|\b(?:turned|switched|is|be|go(?:es|ing)?|went|stays?|remains?)) on\b"
+        r"(?! (?:the|an?|which|what|it|top)\b| ⟦)"
         r"|\bglow|\blit\b|: on, off\b",
         r"打开|开着|开启|亮|烧红",
     ),
