@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from synth4d.ask import ask
 from synth4d.program import Value
-from synth4d.program.names import Names
+from synth4d.program.names import Names, plain
 from synth4d.program.numerals import numbers
 from synth4d.program.reply import Unread, read
 from synth4d.records import Answer, Facts, Question, Text, Turn
@@ -54,7 +54,10 @@ def test_worded_answers_are_read_back_in_both_languages() -> None:
                 value = read(worded, free, facts, names)
                 assert isinstance(value, Value), (worded, t.answer)
                 assert (value.type, value.unit) == (t.answer.type, t.answer.unit)
-                assert _close(value.value, t.answer.value), (worded, value.value, t.answer.value)
+                if t.answer.type == "text":
+                    assert value.value and value.value in plain(text).lower()  # words stay words
+                else:
+                    assert _close(value.value, t.answer.value), (worded, value.value, t.answer.value)
 
 
 def _close(a: Any, b: Any) -> bool:
@@ -72,7 +75,7 @@ def test_choices_are_picked_by_letter_and_by_words() -> None:
             continue
         seen += 1
         for i, choice in enumerate(t.choices):
-            letter = "ABCDE"[i]
+            letter = chr(ord("A") + i)
             by_letter = read(f"({letter})", t, facts, names)
             ways = (
                 f"{letter}.",

@@ -30,8 +30,10 @@ def test_an_answer_s_own_words_earn_all_of_it_in_both_languages() -> None:
                 stored = t  # the program says that the order counts
             for text in (t.answer.text.en, t.answer.text.zh):
                 assert reward(stored, text, facts) == pytest.approx(1.0), (text, t.answer)
-        for text in ("", "I can't tell", "无法判断"):
-            assert reward(t, text, facts) == 0.0
+        assert reward(t, "", facts) == 0.0
+        for text in ("I can't tell", "无法判断"):
+            # To say so is right where the video does not show it.
+            assert reward(t, text, facts) == (1.0 if t.answer.value == "untold" else 0.0)
 
 
 def test_wrong_choices_earn_nothing() -> None:

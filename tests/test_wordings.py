@@ -147,6 +147,41 @@ def test_opposites_and_relations() -> None:
     assert check(held, en.format("on"), zh.format("里"), False, "int") == "role"
 
 
+def test_what_if_and_viewpoints() -> None:
+    event = {"op": "event", "kind": "open", "object": one("top drawer")}
+    state = {"op": "is", "object": one("microwave door"), "state": "open", "at": END}
+    program = {"op": "without", "event": event, "of": state}
+    en = "If the {} had not been opened, would the {} be open at the end of the video?"
+    zh = "如果{}没有被打开，视频结尾时{}会是打开的吗？"
+    a, b = ("top drawer", "最上层的抽屉"), ("microwave door", "微波炉门")
+    assert check(program, en.format(a[0], b[0]), zh.format(a[1], b[1]), False) is None
+    assert check(program, en.format(b[0], a[0]), zh.format(a[1], b[1]), False) == "role"
+    assert check(program, en.format(a[0], b[0]), zh.format(b[1], a[1]), False) == "role"
+    plain = (f"Is the {b[0]} open at the end, and the {a[0]} opened?", f"结尾时{b[1]}是打开的吗，{a[1]}呢？")
+    assert check(program, *plain, True) == "form"
+    seen = {"op": "side_from", "of": one("mug", "red"), "by": one("microwave"), "at": START, "seen": END}
+    en = "Seen from the camera's place at the end, is {} (as it stands at the start) to the left or to the right of {}?"
+    zh = "以结尾的镜头视角为准，{}（按开头的位置）在{}的左边还是右边？"
+    a, b = ("the red mug", "红色的马克杯"), ("the microwave", "微波炉")
+    assert check(seen, en.format(a[0], b[0]), zh.format(a[1], b[1]), False, "choice") is None
+    assert check(seen, en.format(b[0], a[0]), zh.format(a[1], b[1]), False, "choice") == "role"
+    assert check(seen, en.format(a[0], b[0]), zh.format(b[1], a[1]), False, "choice") == "role"
+
+
+def test_a_box_that_is_drawn_names_no_box() -> None:
+    program = {"op": "in_box", "box": [1, 2, 30, 40], "at": END}
+    label = Label(en="box", zh="盒子", measure="个", plural="boxes")
+    known = facts()
+    boxed = known.model_copy(update={"objects": [*known.objects[:-1], known.objects[-1].model_copy(
+        update={"label": label})]})  # fmt: skip
+    answer = Answer.model_validate({"type": "object", "value": 90, "text": {"en": "-", "zh": "-"}})
+    text = Text(
+        en="In the last frame, a box is drawn at [1, 2, 30, 40]. What is it?", zh="最后一帧，框[1, 2, 30, 40]里是什么？"
+    )
+    turn = Turn(question=text, answer=answer, program=program)
+    assert fault(turn, parse(program), Names(boxed), free=False) is None
+
+
 def test_before_and_after() -> None:
     event = {"op": "event", "kind": "open", "object": one("top drawer")}
     program = {**OPEN, "at": {"op": "before", "event": event}}

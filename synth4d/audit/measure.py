@@ -3,7 +3,7 @@
 Good are the questions that a dataset keeps (with `pool`, all that were asked). Of them a share is replaced by copies
 with an error, the kinds as evenly as the questions allow; then all are judged as if nothing had happened.
     noise_before   planted / all
-    noise_after    planted and kept / all kept
+    noise_after    planted and kept / all kept; what the filter kept without the wrong part is neither
     good_kept      good and kept / good
 Each is {value, low, high, k, n}: k of n, with Wilson's 95 % interval.
 """
@@ -127,7 +127,7 @@ def _count(counts: Counts, kept: list[Question], rejected: list[Question], wrong
             continue
         counts.planted[made.error] += 1
         counts.places[made.place] += 1
-        if passed:
+        if passed and made.stands_in(question):
             counts.let_through[made.error] += 1
             counts.place_let_through[made.place] += 1
             counts.missed.append(made)

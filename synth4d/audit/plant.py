@@ -29,6 +29,15 @@ class Planted:
     question: Question
     error: str
     place: str
+    turn: int
+
+    def stands_in(self, question: Question) -> bool:
+        """Whether the wrong turn is still there: a dialogue may have been cut before it, a claim left out."""
+        wrong, turns = self.question.turns[self.turn], question.turns[self.turn : self.turn + 1]
+        return any(
+            (t.question, t.program, t.answer, t.choices) == (wrong.question, wrong.program, wrong.answer, wrong.choices)
+            for t in turns
+        )
 
 
 def plant(clip: Clip, question: Question, error: str) -> Planted | None:
@@ -39,7 +48,7 @@ def plant(clip: Clip, question: Question, error: str) -> Planted | None:
             wrong = make(clip, turn, error)
             if wrong is not None and wrong != turn:
                 turns = [*question.turns[:t], wrong, *question.turns[t + 1 :]]
-                return Planted(question.model_copy(update={"turns": turns, "verdict": None}), error, place)
+                return Planted(question.model_copy(update={"turns": turns, "verdict": None}), error, place, int(t))
     return None
 
 

@@ -64,8 +64,9 @@ def expected(program: Program, names: Names) -> Expected:
     return out
 
 
-def _walk(node: Program, names: Names, out: Expected, worded: bool = True) -> Named | None:
-    """Gather what a program speaks of; the thing that it stands for, if it is a reference."""
+def _walk(node: Program, names: Names, out: Expected, worded: bool = True, undone: bool = False) -> Named | None:
+    """Gather what a program speaks of; the thing that it stands for, if it is a reference. `undone`: below a premise
+    that something had not happened."""
     op, fields = node.op.name, node.fields
     out.ops.add(op)
     out.loose |= op not in words.KNOWN
@@ -78,7 +79,7 @@ def _walk(node: Program, names: Names, out: Expected, worded: bool = True) -> Na
         out.seconds.add(fields["s"])
     elif op in words.MOMENTS:
         out.moments.add(op)
-    elif op == "event" and worded:
+    elif op in words.CLAIMING and worded:
         out.kinds.add(fields["kind"])
     out.allowed |= {v for v in fields.values() if isinstance(v, float)}
     concepts = words.required(op, {k: v for k, v in fields.items() if isinstance(v, str)})
@@ -96,13 +97,13 @@ def _walk(node: Program, names: Names, out: Expected, worded: bool = True) -> Na
             if not isinstance(sub, Program) or (op, key) in words.UNSAID:
                 continue
             if op == "event" and key == "target" and (into := reference(sub, names)) is not None:
-                into = replace(into, kind=True, unsaid=not worded)
+                into = replace(into, kind=True, unsaid=not worded or undone)
                 out.named.append(into)
                 found: Named | None = into
             else:
-                found = _walk(sub, names, out, worded and op != "order")
+                found = _walk(sub, names, out, worded and op != "order", undone or op == "without")
             if found is not None and found.labels and worded:
-                out.roles += _roles(node, key, found)
+                out.roles += _roles(node, key, found, undone)
     return None
 
 
@@ -131,15 +132,20 @@ def _categories(node: Program) -> list[str]:
     return own + [c for s in subs for c in _categories(s)]
 
 
-def _roles(node: Program, key: str, named: Named) -> Iterator[tuple[str, str, Named, bool]]:
+def _roles(node: Program, key: str, named: Named, undone: bool) -> Iterator[tuple[str, str, Named, bool]]:
+    if undone and node.op.name not in words.ALWAYS:
+        if key == "object":
+            yield (*(words.UNDONE if node.op.name == "event" else words.ASKED), named, False)
+        return
     if (found := words.ROLES.get((node.op.name, key))) is not None:
         yield (*found, named, node.op.name in words.ALWAYS)
-    if node.op.name == "event" and key == "object":
+    if node.op.name in ("event", "story") and key == "object":
         kind = node.fields["kind"]
         clauses = [wording.CLAUSES[k] for k in (*MOTIONS, "motion") if kind in (k, "motion") and k in wording.CLAUSES]
         clauses = clauses or [wording.CLAUSES[kind]] if kind in wording.CLAUSES else clauses
         en = "|".join(_as_pattern(c) for clause in clauses for c in clause[:2])
-        yield en, "|".join(_as_pattern(clause[2]) for clause in clauses), named, False
+        zh = [_as_pattern(clause[2]) for clause in clauses] + ["{x}被移到"] * (kind == "motion")
+        yield en, "|".join(zh), named, False
 
 
 def _as_pattern(clause: str) -> str:

@@ -55,7 +55,7 @@ class Said:
 
 
 def taken_apart(text: str, language: str, names: Names) -> Said:
-    masked, mentions = names.masked(text)
+    masked, mentions = names.masked(words.DRAWN.sub(" ", text))
     masked = words.WHOLE.sub(" ", words.DIMENSIONS.sub(" ", masked))
     unmarked = _MARK.sub("⟦⟧", masked)
     found = {
@@ -174,13 +174,21 @@ def _words(case: Case, said: Said) -> str | None:
 
 
 def _form(case: Case, said: Said) -> str | None:
-    i, op, fields = LANGUAGES.index(said.language), case.program.op.name, case.program.fields
+    i, asked = LANGUAGES.index(said.language), case.program
+    while asked.op.name in words.WHAT_IF:
+        asked = asked.fields["of"]
+    op, fields = asked.op.name, asked.fields
     event = fields.get("event")
     if isinstance(event, Program) and event.fields.get(words.SELF.get(op, "")) is not None:
         return "form"
-    if op == "minus" and isinstance(case.turn.answer.value, int) and case.turn.answer.value < 0:
-        return "form"  # nobody asks how many more there are where there are fewer
+    value = case.turn.answer.value
+    if (op == "minus" and isinstance(value, int) and value < 0) or (
+        op == "above" and isinstance(value, float) and value < 0
+    ):
+        return "form"  # nobody asks how many more there are where there are fewer, nor how much higher the lower is
     if any(not re.search(words.MUST[o][i], said.masked) for o in case.want.ops & set(words.MUST)):
+        return "form"
+    if any(re.search(words.NEVER[o][i], said.masked) for o in case.want.ops & set(words.NEVER)):
         return "form"
     yes_no = bool(re.search(words.BOOL[i], said.masked))
     if case.turn.answer.type == "bool" and not yes_no and not case.follows:
@@ -189,7 +197,7 @@ def _form(case: Case, said: Said) -> str | None:
         return found
     if case.free:
         return None
-    if case.turn.answer.type != "bool" and i == 1 and yes_no:
+    if case.turn.answer.type != "bool" and i == 1 and yes_no and op not in words.PREMISED:
         return "form"
     if op == "exists" and fields["of"].op.name not in ("seen", "filter", "visible"):
         return None

@@ -38,8 +38,8 @@ MOMENTS = {
     ),
     "end": _concept(
         r"(?:\b(?:at|by|to|of|in|until) )?\b(?:the )?(?:very )?end(?: of the (?:video|clip))?\b"
-        r"|\bthe last (?:frame|place)\b|\b(?:when|before|after) the video (?:is over|ends)\b"
-        r"|\bends? up\b|\bnow\b|\bfinally\b|\bany more\b",
+        r"|\bthe last (?:frame|place)\b|\b(?:when|before|after) the video (?:is over|ends)\b|\bwhen it ends\b"
+        r"|\bends? up\b|\bnow\b|\bfinally\b|\bany more\b|\bthe video leaves?\b",
         r"(?:视频)?(?:结尾|结束|最后)(?:时|后)?|结尾|结束时|最后一帧|最后|末尾|最终|(?<!出)现在",
     ),
     "before": _concept(r"\bbefore\b(?! the video (?:ends|is over))", r"之前|以前|前的那一刻"),
@@ -60,16 +60,26 @@ SPANS = {
 """Which of their two moments a question of change must say, where they are the video's start and end."""
 DIMENSIONS = re.compile(r"\b\d[- ]?d(?:of)?\b")
 """3D, 9-DoF: in Chinese they are written out."""
+DRAWN = re.compile(
+    r"\b(?:[23]d|9-dof|bounding|oriented|tight(?:est)?|pixel) box\b|\bits box\b|\bbox (?=\[)|\ba box is drawn\b"
+    r"|\bwith a box\b|\bbounding box\b|\bbox of (?:its|the visible)\b",
+    re.IGNORECASE,
+)
+"""Boxes that are drawn around things, and name none."""
 WHOLE = re.compile(
     r"从开始到结束|从头到尾|from (?:the )?beginning to (?:the )?end|从什么时候开始，?到什么时候结束|从底部到顶部"
+    r"|as it was facing at first|in the first view's frame|\(as seen at first\)"
+    r"|(?:以|按)(?:镜头)?最初的(?:朝向|视角)(?:为准)?"
 )
+"""What says start and end and means no moment: the whole of something, the first view as a frame of reference."""
 
 CONCEPTS = {
     "open": _concept(r"\bopen(?:s|ed|ing)?\b", r"打开|开着|敞开|拉开|推开|张开|开启|开到|开了|转开|开的|开合|多开"),
     "closed": _concept(r"\bclos(?:e|es|ed|ing)\b(?! to\b)|\bshut\b", r"关着|关上|关闭|关好|合上|关掉|闭合|关的"),
     "on": _concept(
-        r"(?:⟧|\b(?:turned|switched|is|be|go|goes|went|stays?|remains?)) on\b(?! (?:the|an?|which|what|it|top)\b| ⟦)"
-        r"|\bglow|\blit\b",
+        r"(?:⟧|\b(?:turned|switched|is|be|go(?:es|ing)?|went|stays?|remains?)) on\b"
+        r"(?! (?:the|an?|which|what|it|top)\b| ⟦)"
+        r"|\bglow|\blit\b|: on, off\b",
         r"打开|开着|开启|亮|烧红",
     ),
     "off": _concept(r"\boff\b|\bout\b", r"关着|关掉|关闭|熄|灭|关上|关的"),
@@ -126,6 +136,29 @@ ASKS: dict[str, tuple[str, str]] = {
     "duration": (r"\bhow long\b|\bhow many seconds\b|\btime this\b|\bseconds\b", r"多长|几秒|多少秒|持续"),
     "source_of": (r"\bused\b|\bmade\b|\bcaus|\bcontrol|\bswitch|\bknob|\bfrom where\b",
                   r"用什么|什么让|操作|开关|使得|旋钮|转动|从哪"),
+    "cause_of": (r"\bused\b|\bcontrol|\bswitch |\bknob", r"用什么|开关|旋钮|转动"),
+    "moved_where": (r"\bwhere\b|\bplace\b", r"哪|地方"),
+    "way": (r"\bneither\b|\bas it is\b", r"都没有|没有变化|没变|不变"),
+    "opened_how": (r"\ball the way\b|\bfully\b|\bas far as\b", r"完全|全开|到底"),
+    "held": (r"\bin\b|\binside\b|\bcontain", r"里"),
+    "told": (r"\bnot show|\bnot shown|\bvideo alone|\bcan you see", r"^(?=.*(?:没有|打|敞)?开)(?=.*关)"),
+    "happens_in": (r"\bthird\b|\bthree\b", r"段|三分"),
+    "which": (r"\bwhich\b", r"哪"),
+    "in_sight": (r"\bseen\b|\bin sight\b|\bvisible\b|\bshow\b", r"看到|看得见|看见"),
+    "vanished_by": (r"\bout of sight\b|\bdisappear|\bhid\b", r"看不见|消失|藏"),
+    "revealed_by": (r"\binto (?:sight|view)\b|\bseen later\b|\breveal", r"露|出现|看见了|看到了"),
+    "colour": (r"\bcolou?r", r"颜色"),
+    "begins": (r"\bwhen\b|\bat what second\b|\binto the video\b", r"第几秒|什么时候"),
+    "longest": (r"\blonger\b|\bmore time\b", r"更长|更久|更多"),
+    "fastest": (r"\bfaster\b|\bspeed", r"快|速度"),
+    "above": (r"\bhigher\b|\babove\b|\bdifference in height\b", r"高|之上"),
+    "across": (r"\bfloor plan\b|\bstraight above\b|\bhorizontal|\bany difference in height\b",
+               r"水平|正上方|高度差|高低"),
+    "highest": (r"\bhighest\b|\bfarthest from the floor\b", r"最高|最远"),
+    "side_from": (r"\bleft\b", r"左"),
+    "camera_turn": (r"\bturned\b|\bfacing\b|\bswing\b|\brotat", r"转|朝向"),
+    "camera_turned": (r"\bturned\b|\bdirections?\b|\bline of sight\b|\bheading\b", r"转|朝向"),
+    "camera_shift": (r"\bmoved\b|\bgone\b|\btravel", r"移动"),
     "target_of": (r"\binto\b|\bonto\b|\bto (?:which|what)\b", r"到|进|里"),
     "overlap": (r"\bsame time\b|\boverlap\b|\bwhile\b|\btime when both\b", r"同时|重叠|也在发生"),
 }  # fmt: skip
@@ -138,8 +171,33 @@ VERBS = {
                r"移|挪|推|掉|碰|放|拿|搬"),
 }  # fmt: skip
 """Verbs of events, by kind; `motion` is any of the motions."""
-MUST = {"hidden_by": (r"\bbehind\b|\bin front of\b|\bhid|\bcover|\bblock|\bobscur|\bocclu", r"挡|遮|后|藏")}
+_HIDDEN = (r"\bbehind\b|\bin front of\b|\bhid|\bcover|\bblock|\bobscur|\bocclu", r"挡|遮|后|藏")
+MUST = {
+    "hidden_by": _HIDDEN, "is_hidden": _HIDDEN,
+    "without": (r"\bif\b|\bsuppos|\bimagin|\bwithout\b|\bhad\b", r"如果|假如|假设|设想|要是|若"),
+    "backwards": (r"\bbackwards?\b|\brevers|\bfrom its end\b", r"倒"),
+    "amid": (r"\bbetween\b|\bstraight\b", r"之间|直线|中间"),
+    "own_side": (r"\bopens?\b|\bown\b", r"打开的|自身|自己"),
+}  # fmt: skip
 """Words that operations ask for whatever else is used with them."""
+NEVER = {
+    "distance": (r"\bcentres? of\b|\bmiddles? of\b|\bhorizontal", r"中心|水平"),
+    "side": (r"\bway it opens\b|\bopens to\b", r"打开的"),
+}
+"""Words of a like operation: a question for this one does not say them."""
+WHAT_IF = ("without", "backwards")
+"""Operations that ask what another one does, of what was not filmed."""
+PREMISED = frozenset(("cause_of", "happens_in", "held", "moved_where", "told", "way"))
+"""Operations that are asked with a question whether there is anything to ask for: 如果有，放在了哪里？"""
+CLAIMING = ("event", "story", "happens_in", "cause_of")
+"""Operations that speak of a kind of event."""
+UNDONE = (r"{x} had not\b|\bpoured from {x}|\bwithout {x}", r"{x}没有?|{x}未|没有?从{x}")
+"""Where the thing of an event that is left out stands."""
+ASKED = (
+    r"\b(?:would|could|will|show|find) {x}|\b(?:on|in|inside) {x}",
+    r"{x}(?:最后|在?结尾时)?(?:会|是否|还)|(?:找|看到|看见){x}|{x}(?:里|上)",
+)
+"""Where the thing asked about stands beside it."""
 SELF = {"object_of": "object", "source_of": "source", "target_of": "target"}
 """A question for a party to an event does not name the event by that party."""
 ALWAYS = ("on", "inside")
@@ -150,10 +208,13 @@ BOOL = (
 )
 
 _KNOWN = """
-after all_visible appearance_order before between biggest camera changed count depth_order direction displacement
-distance duration earliest end event events exists farthest fill filter first happens holder inside interval is
-is_visible last minus moved movement nearest object_of on opening openness order outermost overlap remembered restored
-seen side size source_of start state target_of these time times unique visible where while
+above across after all_visible amid appearance_order backwards before begins between biggest camera camera_shift
+camera_turn camera_turned cause_of changed colour count depth_order direction displacement distance duration
+earliest end event events exists farthest fastest fill filter first happens happens_in held hidden_by highest holder
+in_sight inside interval is is_hidden is_visible last longest minus moved moved_where movement nearest object_of on
+opened_how opening openness order outermost overlap own_side remembered restored revealed_by seen side side_from
+size source_of start state story target_of these time times told unique vanished_by visible way where which while
+without
 """
 KNOWN = frozenset(_KNOWN.split())
 """Operations whose wordings these tables know."""
@@ -165,6 +226,9 @@ ROLES: dict[tuple[str, str], tuple[str, str]] = {
         r"(?:stood|stand|standing|are|were) at {x}|where {x} is", r"(?:站在|在|处于){x}(?:的位置|那里|处|旁)"),
     ("direction", "facing"): (
         r"(?:fac(?:e|ed|ing)|towards?|looking at) {x}", r"(?:面朝|面向|面对|朝着|朝向){x}"),
+    ("side_from", "by"): (r"of {x}", r"在{x}的?(?:左|哪)"),
+    ("own_side", "by"): (
+        r"against {x}|side that {x} opens|frame of {x}|if {x}", r"背靠着{x}|把{x}打开|以{x}自|从{x}朝"),
     ("nearest", "to"): (r"to {x}", r"(?:离|距离?){x}"),
     ("farthest", "to"): (r"from {x}|to {x}", r"(?:离|距离?){x}"),
     ("on", "object"): (r"\b(?:on|upon|atop|on top of) {x}|{x} ha(?:ve|s)\b.* on it", r"{x}(?:的)?(?:上|表面)"),
@@ -178,10 +242,14 @@ ROLES: dict[tuple[str, str], tuple[str, str]] = {
 
 def required(op: str, fields: JSON) -> list[str]:
     """The concepts that an operation with these literals asks for."""
-    if op == "is":
+    if op in ("is", "in_state"):
         return [fields["state"]]
     if op == "state":
         return {"open": ["open", "closed"], "on": ["on", "off"], "full": ["full", "empty"]}[fields["aspect"]]
+    if op == "way":
+        return {"open": ["open", "closed"], "on": ["on", "off"]}[fields["aspect"]]
+    if op == "told":
+        return [fields["aspect"]]
     if op in ("nearest", "farthest"):
         return ["near" if op == "nearest" else "far"]
     if op in ("biggest", "size"):
@@ -191,5 +259,10 @@ def required(op: str, fields: JSON) -> list[str]:
     return ["first"] if op == "earliest" else []
 
 
-EITHER = {"distance": ("near",), "openness": ("open", "closed"), "opening": ("open", "closed")}
+EITHER = {
+    "told": ("open", "closed", "on", "off"),
+    "distance": ("near",),
+    "openness": ("open", "closed"),
+    "opening": ("open", "closed"),
+}
 """Concepts that an operation may be asked with or without."""

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from synth4d.errors import SynthError
@@ -22,6 +23,7 @@ from synth4d.program.numerals import numbers
 from synth4d.program.times import MOTIONS, kind_of
 from synth4d.program.view import Value
 from synth4d.records import Answer, Facts, Text, Turn
+from synth4d.vocabulary import COLOURS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,13 @@ def read(text: str, turn: Turn, facts: Facts, names: Names | None = None) -> Val
 
 def reader(turn: Turn, facts: Facts, names: Names | None = None) -> Reader:
     """Reads replies to a turn in words of their own. `names` saves finding them again for each turn of a clip."""
-    return Reader(turn.answer, facts, names or Names(facts), _ordered(turn))
-
-
-def _ordered(turn: Turn) -> bool:
     try:
-        return parse(turn.program).op.result == "list"
+        program = parse(turn.program)
     except SynthError:
-        return False
+        return Reader(turn.answer, facts, names or Names(facts))
+    asked = program.fields["of"] if program.op.elsewhere else program
+    like = OF_ASPECT.get((asked.op.name, str(asked.fields.get("aspect"))))
+    return Reader(turn.answer, facts, names or Names(facts), program.op.result == "list", like)
 
 
 def _bare(text: str) -> str:
@@ -83,6 +84,13 @@ def _bare(text: str) -> str:
 def _same(text: str) -> str:
     """A phrase for comparison: no articles, no punctuation, no blanks around Chinese."""
     return " ".join(re.sub(r"\b(?:the|a|an|it is|it's)\b|[^\w\s%°.⟦⟧-]", " ", _bare(text)).split())
+
+
+@cache
+def _worded() -> dict[str, tuple[str, str]]:
+    """How the keys of choices are worded, for comparison."""
+    said = {k: (_same(t.en), _same(t.zh)) for k, t in wording.CHOICES.items()}
+    return said | {k: (_same(c.en), _same(c.zh)) for k, (c, *_) in COLOURS.items()}
 
 
 # ---- Choices -------------------------------------------------------------------------------------
@@ -153,12 +161,25 @@ SPOKEN |= {
     "wide": r"\ball the way\b|\bfully\b|\bwide\b|完全", "partway": r"\bpart(?:way|ly|ially)\b|一部分",
     "early": r"\bfirst\b|\bearly\b|前三分", "middle": r"\bmiddle\b|中间", "late": r"\blast\b|\blate\b|后三分",
 }  # fmt: skip
+NEITHER: dict[str, str] = {
+    "still": SPOKEN["still"],
+    "keeps_heading": r"\b(?:not|n't|never) turn|\bsame (?:way|heading)\b|没有?(?:转|变)|不转",
+    "stays": r"\bstays?\b|\b(?:not|n't|never) move|没有?(?:移动|动)|不动|原处",
+    "unchanged": r"\bneither\b|\bunchanged\b|\bas it (?:is|was)\b|没有?变|不变|都没有",
+    "did_not": r"\b(?:not|n't|never) happen|\bnever\b|没有?发生",
+}
+"""How it is said that nothing happens; it goes before what else is said."""
+SPOKEN |= NEITHER
 KINDRED = (
     ("open", "closed"), ("on", "off"), ("full", "partly", "empty"), ("left", "right", "front", "behind"),
-    ("moved_left", "moved_right", "closer", "farther", "still"), ("opens", "closes"), ("turns_on", "turns_off"),
-    ("turns_left", "turns_right"), ("goes_left", "goes_right", "goes_in", "goes_out", "goes_up", "goes_down"),
-    ("wide", "partway"), ("early", "middle", "late"),
+    ("moved_left", "moved_right", "closer", "farther", "still"), ("opens", "closes", "unchanged"),
+    ("turns_on", "turns_off", "unchanged"),
+    ("turns_left", "turns_right", "keeps_heading"),
+    ("goes_left", "goes_right", "goes_in", "goes_out", "goes_up", "goes_down", "stays"),
+    ("wide", "partway"), ("early", "middle", "late", "did_not"),
 )  # fmt: skip
+OF_ASPECT = {("told", "open"): "open", ("told", "on"): "on", ("way", "open"): "opens", ("way", "on"): "turns_on"}
+"""Which keys could be meant where the answer is that nothing changes, or that it can't be told: 开着 says two."""
 VERBS = {
     "open": r"\bopen|开", "close": r"\bclos|\bshut|关", "turn_on": r"\bon\b|开|亮", "turn_off": r"\boff\b|关|熄",
     "motion": r"\b(?:mov|push|drop|fall|fell|knock|carr|slid|put)|动|推|掉|碰|放|拿", "pour": r"\bpour|倒",
@@ -170,8 +191,10 @@ _ON = re.compile(r"\b(?:on|onto|upon|atop|on top of) (?:the |an? )?⟦(\d+)⟧|�
 class Reader:
     """Reads words of its own as a value like a given answer."""
 
-    def __init__(self, like: Answer, facts: Facts, names: Names, ordered: bool = False) -> None:
+    def __init__(self, like: Answer, facts: Facts, names: Names, ordered: bool = False, key: str | None = None) -> None:
         self.like, self.facts, self.names, self.ordered = like, facts, names, ordered
+        key = key or str(like.value)
+        self.keys = next((group for group in KINDRED if key in group), ())
 
     def value(self, value: Any) -> Value:
         return Value(self.like.type, value, self.like.unit, ordered=self.ordered)
@@ -228,17 +251,22 @@ class Reader:
         stored = str(self.like.value)
         if ":" in stored:
             return self._event(said) if stored.split(":")[0] in wording.CLAUSES else self._place(said)
-        worded = {k for k, t in wording.CHOICES.items() if _same(said) in (_same(t.en), _same(t.zh))}
+        bare = _same(said)
+        worded = {k for k, forms in _worded().items() if bare in forms}
         if stored == "untold":  # of doors and of lamps, which are 开着 both: all that counts is that it is told
             for told, same in (("open", {"open", "on"}), ("closed", {"closed", "off", "closes"})):
                 if worded and worded <= same:
                     return told
-        keys = next((group for group in KINDRED if stored in group), None)
-        if len(found := worded & set(keys or worded)) == 1:
+        if len(found := worded & {*self.keys, stored, "untold"} if self.keys else worded) == 1:
             return found.pop()
+        if stored == "none" or stored.replace("+", "").isdigit():
+            return "+".join(str(n) for n in sorted({int(n.value) for n in numbers(said)})) or None
         rest = _without_not(said)
-        spoken = {k for k in keys or () if re.search(SPOKEN[k], rest)}
-        return "still" if "still" in spoken else spoken.pop() if len(spoken) == 1 else None
+        for key in self.keys:
+            if key in NEITHER and re.search(NEITHER[key], said):
+                return key
+        spoken = {k for k in self.keys if re.search(SPOKEN[k], rest)}
+        return spoken.pop() if len(spoken) == 1 else None
 
     def _place(self, said: str) -> str | None:
         """in:ID, on:ID; a thing alone in the answer's own relation."""

@@ -81,7 +81,7 @@ def score(said: Value, right: Value, how: Reward) -> float:
     if how.kind == "pose":
         near = sum((p - q) ** 2 for p, q in zip(x[:3], y[:3], strict=True)) <= tolerance**2
         length = sum(q * q for q in x[3:]) ** 0.5
-        turned = Value("pose", [*x[:3], *(q / length for q in x[3:])]) if length else said
+        turned = Value("pose", [*x[:3], *(q / length for q in x[3:])], right.unit) if length else said
         return float(near and length > 0 and compare(turned, right))
     if how.kind == "set":
         return f1(x, y)
