@@ -33,6 +33,7 @@ MOMENTS = {
         r"(?:\b(?:at|from|in|to|of) )?\bthe (?:very )?(?:start|beginning)(?: of the (?:video|clip))?\b"
         r"|\bwhen the video (?:begins|starts)\b|\bits start\b|\bthe first and the last\b"
         r"|\b(?:the )?first (?:frame|place|state|point of view|position)\b"
+        r"|\bthe opening of (?:the|this) (?:video|clip)\b"
         r"|\bat first\b|\binitially\b|\boriginal(?:ly)?\b",
         r"视频(?:一|刚)?开始(?:时)?|一开始|刚开始|开头|起初|最初|第一帧|原来|原状|原先|原地",
     ),

@@ -200,8 +200,11 @@ class Reader:
         return Value(self.like.type, value, self.like.unit, ordered=self.ordered)
 
     def option(self, text: str) -> Value | Unread:
-        """The value of an option's words, by the rules alone."""
-        return self.read(_bare(text), known=False)
+        """The value of an option's words, by the rules alone; that nothing can be told is one like the others."""
+        said = _bare(text)
+        if self.like.type == "choice" and _same(said) in _worded()["untold"]:
+            return self.value("untold")
+        return self.read(said, known=False)
 
     def read(self, said: str, known: bool = True) -> Value | Unread:
         """The value of a reply (as _bare gives it); `known`: the words of the answer itself are always read."""
