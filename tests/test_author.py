@@ -168,7 +168,7 @@ def copy(pattern: Question) -> JSON:
 def test_a_wording_that_says_other_than_its_program_is_refused(lie: Any) -> None:
     told = [
         (said, refused(call, said))
-        for seed in range(10)
+        for seed in range(20)
         for call in calls(seed)
         if (said := lie(asked(body(call)))) is not None
     ]
