@@ -78,7 +78,7 @@ browse: setup  ## look at a dataset in the browser (OUT, else out/<scenes>)
 test: setup  ## all tests
 	@$(BIN)/python -m pytest $$ARGS
 
-chaos: setup  ## disturb runs in every way of docs/faults.md, and count what was not as promised (ARGS: rows, --short)
+chaos: setup  ## disturb runs in every way of the fault matrix, and count what was not as promised (ARGS: rows, --short)
 	@PYTHONPATH=tests $(BIN)/python -m chaos $$ARGS
 
 check: setup  ## style, types and layers
