@@ -228,7 +228,10 @@ def _stoppable() -> Iterator[None]:
     """
     numbers = (signal.SIGINT, signal.SIGTERM)
 
+    came = list[int]()
+
     def stop(signum: int, frame: FrameType | None) -> None:
+        came.append(signum)
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)
         try:
@@ -241,6 +244,11 @@ def _stoppable() -> Iterator[None]:
     try:
         yield
     except Stopped:
+        raise
+    except KeyboardInterrupt:  # what Ray's core makes of a Stopped that was raised within it
+        if came:
+            raise Stopped(came[0]) from None
+        _restore(before)
         raise
     except BaseException:
         _restore(before)

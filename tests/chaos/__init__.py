@@ -4,3 +4,7 @@
 
 The stages are the stand-ins of fake_work, so that a run is a second and everything around it is real.
 """
+
+from synth4d import machine
+
+machine.settle()  # before numpy is imported, here and in what is started
