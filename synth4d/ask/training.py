@@ -107,7 +107,7 @@ def _wrong(stock: Stock, draft: Draft, value: Value, offered: Sequence[Value] | 
         return
     if value.type != "bool":  # there is one other answer, whatever neighbours say
         yield from _neighbours(stock, draft, value)
-    yield from _beyond(value, draft)
+    yield from _beyond(stock, value, draft)
 
 
 def _apart(v: Value, value: Value) -> float:
@@ -172,7 +172,7 @@ def _replaced(node: Any, change: Any) -> Any:
     return changed if changed is not None else {k: _replaced(v, change) for k, v in node.items()}
 
 
-def _beyond(value: Value, draft: Draft) -> Iterator[Value]:
+def _beyond(stock: Stock, value: Value, draft: Draft) -> Iterator[Value]:
     """What lies just outside of what would be accepted."""
     v, pool = value.value, draft.pool
     if value.type == "bool":
@@ -188,10 +188,12 @@ def _beyond(value: Value, draft: Draft) -> Iterator[Value]:
     elif value.type == "objects":
         swapped = ([*v[:i], v[i + 1], v[i], *v[i + 2 :]] for i in range(len(v) - 1))
         fewer = ([o for o in v if o != id] for id in v if len(v) > 1)
-        added = (sorted([*v, id]) for id in (pool.ids if pool else ()) if id not in v)
+        added = (sorted([*v, id]) for id in (pool.ids if pool else [r.id for r in stock.props]) if id not in v)
         yield from (
             Value("objects", ids, ordered=value.ordered) for ids in (swapped if value.ordered else (*added, *fewer))
         )
+    elif draft.program["op"] == "wrong":
+        yield from (Value("choice", str(n)) for n in range(1, len(draft.program["claims"]) + 1))
     elif value.type == "choice" and pool is not None:
         yield from (Value("choice", key) for key in pool.keys)
     elif value.type == "object" and pool is not None:
