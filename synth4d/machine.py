@@ -1,9 +1,9 @@
 """What of a machine must not reach the bytes, set before anything computes: threads of BLAS, numpy's AVX-512 paths.
 
 numpy's AVX-512 build takes sines, exponentials and the like from another library (a last bit differs from what it
-gives elsewhere) and sorts ties in another order. Without it a dynamic shot of the small room was the same, byte for byte,
-on an AVX-512 processor and on an emulated Haswell; other BLAS kernels and dispatch of the C library made no difference. numpy reads the variable
-when it is imported: this module imports nothing but the standard library.
+gives elsewhere) and sorts ties in another order. Without it a dynamic shot of the small room was the same, byte for
+byte, on an AVX-512 processor and on an emulated Haswell; other BLAS kernels and dispatch of the C library made no
+difference. numpy reads the variable when it is imported: this module imports nothing but the standard library.
 """
 
 from __future__ import annotations
