@@ -87,7 +87,7 @@ def _video() -> str:
 
 
 def _ray() -> str:
-    from synth4d.run.cluster import own_folder
+    from synth4d.run.session import own_folder
 
     folder = own_folder()
     folder.rmdir()

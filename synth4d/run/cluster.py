@@ -10,17 +10,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import socket
 import sys
-import tempfile
 import time
 from collections import deque
-from pathlib import Path
 from typing import Any, Protocol
 
 from synth4d import machine
 from synth4d.errors import ConfigError, SynthError
+from synth4d.run import session
 from synth4d.run.work import Job, Result, at_work, one_line, overdue_path, perform
 
 OBJECT_STORE_BYTES = 80 << 20
@@ -28,8 +26,6 @@ OBJECT_STORE_BYTES = 80 << 20
 REACH_SECONDS = 10.0
 GRACE_SECONDS, LOOK_SECONDS = 10.0, 2.0
 """Beyond its time, a shot whose worker has not ended itself is given so long; how often we look for such."""
-MARK = "SYNTH4D_SESSION"
-"""Carried by every process of our own cluster, so that none is left behind and no other is touched."""
 GUEST = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -78,7 +74,7 @@ class Cluster:
         self._running: dict[Any, Job] = {}
         self._begun: dict[Any, float] = {}
         self._looked = 0.0
-        self._temporary = own_folder() if address is None else None
+        self._temporary = session.own_folder() if address is None else None
         try:
             with _without(secret):
                 workers = self._start(workers, address)
@@ -95,7 +91,7 @@ class Cluster:
         """Start or join a cluster; how many CPUs it has for us."""
         # Ray's core reads RAY_AUTH_MODE once, when it is imported.
         token = {} if "ray" in sys.modules else {"RAY_AUTH_MODE": "token"}
-        with _environment(machine.SAME | GUEST | token | {MARK: str(self._temporary)}):
+        with _environment(machine.SAME | GUEST | token | {session.MARK: str(self._temporary)}):
             self._ray = _import_ray()
             common = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
             if address is None:
@@ -160,7 +156,7 @@ class Cluster:
             limit = job.config.limits.shot_seconds
             if now - self._begun.setdefault(task, now) < limit + GRACE_SECONDS:
                 continue
-            if self._temporary is not None and found[0] in _pids_of(self._temporary):
+            if self._temporary is not None and found[0] in session.pids_of(self._temporary):
                 os.kill(found[0], 9)
             with contextlib.suppress(self._ray.exceptions.RayError):
                 self._ray.cancel(task, force=True)
@@ -175,8 +171,7 @@ class Cluster:
             with contextlib.suppress(Exception):
                 self._ray.shutdown()
         if self._temporary is not None:
-            _end_processes(self._temporary)
-            shutil.rmtree(self._temporary, ignore_errors=True)
+            session.remove(self._temporary)
 
 
 def open_pool(workers: int, address: str | None, secret: str = "") -> Pool:
@@ -251,52 +246,3 @@ def _reach(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_SECONDS).close()
     except OSError as e:
         raise SynthError(f"--ray-address {address}: nobody answers there ({e.strerror or e})") from None
-
-
-# ---- Leaving nothing behind ----------------------------------------------------------------------
-
-
-def own_folder() -> Path:
-    """A temporary folder short enough for Ray's socket names (107 bytes in all), named by its owner's pid."""
-    root = Path(tempfile.gettempdir())
-    if len(str(root)) > 24 or not str(root).isascii():
-        root = Path("/tmp")
-    _sweep(root)
-    return Path(tempfile.mkdtemp(prefix=f"s4d-{os.getpid()}-", dir=root))
-
-
-def _sweep(root: Path) -> None:
-    """Remove the folders of runs that were killed and could not do it themselves."""
-    for folder in root.glob("s4d-*-*"):
-        pid = folder.name.split("-")[1]
-        if pid.isdigit() and folder.stat().st_uid == os.getuid() and not Path(f"/proc/{pid}").exists():
-            _end_processes(folder)
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _end_processes(folder: Path, seconds: float = 5.0) -> None:
-    """End Ray's processes of one session, known by the mark in their environment."""
-    deadline = time.monotonic() + seconds
-    while alive := _pids_of(folder):
-        late = time.monotonic() > deadline
-        for pid in alive:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, 9)
-        if late:
-            print(f"warning: processes {alive} of {folder} would not end", file=sys.stderr)
-            return
-        time.sleep(0.05)
-
-
-def _pids_of(folder: Path) -> list[int]:
-    """The processes of a session but for this one."""
-    mark = f"{MARK}={folder}".encode()
-    others = (int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and int(p.name) != os.getpid())
-    return [pid for pid in others if mark in _read(f"/proc/{pid}/environ").split(b"\0")]
-
-
-def _read(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError:
-        return b""
