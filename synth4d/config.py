@@ -50,6 +50,13 @@ class Limits(Part):
     """Memory one worker may allocate beyond what it has at its start."""
 
 
+class Cache(Part):
+    """What this machine keeps between runs (docs/cache.md). Not part of the plan: no byte depends on it."""
+
+    max_gb: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 10.0
+    """Of clips, in 10⁹ bytes; those unused for longest go first. 0: nothing is kept, nothing is taken."""
+
+
 class Nerf(Part):
     """What a radiance field is fitted to, and how large it is."""
 
@@ -173,6 +180,7 @@ class RunConfig(Part):
     """How often a shot whose events can't be carried out is planned anew."""
     votes: Votes = Votes()
     limits: Limits = Limits()
+    cache: Cache = Cache()
     nerf: Nerf = Nerf()
     llm: Llm = Llm()
     blind: Blind = Blind()

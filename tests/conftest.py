@@ -7,6 +7,7 @@ from synth4d import machine
 machine.settle()  # before numpy is imported, as `synth4d` does: the tests compare its bytes with ours
 
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,15 @@ PIPELINES = Path(__file__).parents[1] / "pipelines"
 TINY = ("shots=3", "questions=12", "mix={dynamic: 1, twin: 1, control: 1, static: 0}")
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Nothing that another test, or whoever runs them, has kept is taken: every test makes its own clips."""
+    folder = tmp_path_factory.getbasetemp() / f"cache-{zlib.crc32(request.node.nodeid.encode()):08x}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield
+
+
 @pytest.fixture(scope="session")
 def toy_config() -> config.RunConfig:
     """Three small shots of the small room: dynamic, twin, control."""
@@ -33,9 +43,12 @@ def toy_config() -> config.RunConfig:
 
 @pytest.fixture(scope="session")
 def toy_dataset(tmp_path_factory: pytest.TempPathFactory, toy_config: config.RunConfig) -> Path:
-    """A dataset through all real stages, in this process. Read it; copy it before changing anything."""
+    """A dataset through all real stages, in this process; its clips are kept in `kept` beside it. Read it; copy it
+    before changing anything."""
     out = tmp_path_factory.mktemp("toy") / "dataset"
-    end = run.dataset(toy_config, out, workers=0, quiet=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(out.parent / "kept"))
+        end = run.dataset(toy_config, out, workers=0, quiet=True)
     assert end.exit_code == 0, (out / "quarantine.jsonl").read_text()
     return out
 

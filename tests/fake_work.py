@@ -54,7 +54,7 @@ def _choice(id: str, kind: str, right: int) -> Question:
     )
 
 
-def make(shot: Shot, config: RunConfig, scene: str, attempt: int, clock: Clock) -> Made:
+def make(shot: Shot, config: RunConfig, scene: SceneRef, attempt: int, clock: Clock) -> Made:
     """Reads FAKE: `seconds=0.2` of sleep a shot, and `index:fault` for the shots that go wrong."""
     faults = dict(f.split(":") for f in os.environ.get("FAKE", "").split(",") if ":" in f)
     with clock.stage("simulate"):

@@ -127,7 +127,7 @@ def test_help_names_every_command(capsys: Capture) -> None:
         said = capsys.readouterr().out
         assert all(
             name in said
-            for name in ["dataset", "render", "verify", "stats", "browse", "scenes", "schema", "doctor", "bench"]
+            for name in ["dataset", "render", "verify", "stats", "browse", "scenes", "schema", "doctor", "bench", "gc"]
         )
 
 

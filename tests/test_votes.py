@@ -242,6 +242,7 @@ def test_a_run_asks_its_witness_and_replays_it(
     from llm_server import Say, Server
 
     from synth4d import dataset, run
+    from synth4d.run import film
 
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     yes = json.dumps({"thoughts": "", "can_tell": True, "answer": "yes"})
@@ -257,3 +258,8 @@ def test_a_run_asks_its_witness_and_replays_it(
     offline = llm.model_copy(update={"offline": True, "store": str(store)})
     again = run.dataset(config.model_copy(update={"llm": offline}), tmp_path / "b", workers=0, quiet=True)
     assert again.record.digest == first.record.digest
+    # Another margin: judged anew from kept clips and replies; nothing is filmed, nobody is asked.
+    monkeypatch.setattr(film, "film", lambda *a: pytest.fail("filmed"))
+    laxer = config.model_copy(update={"llm": offline, "votes": config.votes.model_copy(update={"agree": 0.01})})
+    other = run.dataset(laxer, tmp_path / "c", workers=0, quiet=True).record
+    assert other.plan != first.record.plan and other.frames == first.record.frames and server.hits == asked

@@ -63,14 +63,15 @@ def _shots() -> Row:
     """Shots of the kitchen an hour, failed attempts included, one process and one GPU."""
     from synth4d.run import stages, work
 
-    run_config = config.load(None, {"scenes": ["kitchen"], "shots": 4 * SHOTS})
+    run_config = config.load(None, {"scenes": ["kitchen"], "shots": 4 * SHOTS}, ("cache.max_gb=0",))
+    (kitchen,) = stages.scenes(["kitchen"])
     rates = {}
     for renderer in ("splat", "splat-cuda"):
         start, made = perf_counter(), 0
         for shot in planned("kitchen", SHOTS, renderer=renderer):
             for attempt in range(run_config.max_attempts):
                 try:
-                    stages.make(shot, run_config, "kitchen", attempt, work.Clock(None))
+                    stages.make(shot, run_config, kitchen, attempt, work.Clock(None))
                     made += 1
                     break
                 except CannotHappen:

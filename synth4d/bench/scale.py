@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from synth4d.config import RunConfig
+from synth4d.run.plan import SceneRef
 from synth4d.run.work import Clock, Made
 from synth4d.types import Shot
 
@@ -19,7 +20,7 @@ SIZES = (1_000, 10_000)
 SCHEDULED = 1_000
 
 
-def nothing(shot: Shot, config: RunConfig, scene: str, attempt: int, clock: Clock) -> Made:
+def nothing(shot: Shot, config: RunConfig, scene: SceneRef, attempt: int, clock: Clock) -> Made:
     """A shot of 6 kB that is made at once."""
     members = {name: shot.key.encode() * 60 for name in ("facts.json", "mp4", "qa.json")}
     return Made(members, [], shot.frames, 0)
@@ -28,7 +29,6 @@ def nothing(shot: Shot, config: RunConfig, scene: str, attempt: int, clock: Cloc
 def measured(shots: int, workers: int) -> dict[str, float]:
     """A run in this process: shots a second, processor seconds of the driver a shot, most memory in MB."""
     from synth4d import config, run
-    from synth4d.run.plan import SceneRef
 
     settings = config.load(None, {"scenes": ["toy"], "shots": shots}, ("shard_samples=256", "static_renderer=same"))
     scene = (SceneRef("toy", "0" * 64, "toy"),)

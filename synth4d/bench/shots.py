@@ -54,7 +54,8 @@ def run() -> dict[str, dict[str, object]]:
     ray casting depth and ids alone of the same frames."""
     from synth4d.run import stages, work
 
-    run_config = config.load(None, {"scenes": ["kitchen"], "shots": 4 * SHOTS})
+    run_config = config.load(None, {"scenes": ["kitchen"], "shots": 4 * SHOTS}, ("cache.max_gb=0",))
+    (kitchen,) = stages.scenes(["kitchen"])
     clock, frames, spent = work.Clock(None), 0, 0.0
     for n, shot in enumerate(planned("kitchen", SHOTS + WARM_UP)):
         if n == WARM_UP:
@@ -62,7 +63,7 @@ def run() -> dict[str, dict[str, object]]:
             spent, frames = process_time(), 0
         for attempt in range(run_config.max_attempts):
             try:
-                frames += stages.make(shot, run_config, "kitchen", attempt, clock).frames
+                frames += stages.make(shot, run_config, kitchen, attempt, clock).frames
                 break
             except CannotHappen:
                 continue

@@ -52,7 +52,7 @@ def _parse(argv: list[str]) -> Callable[[], int]:
     """The command that the arguments say, ready to run."""
     import tyro
 
-    from synth4d.cli import ask, compare, fit, importing, judging, look, make
+    from synth4d.cli import ask, compare, fit, gc, importing, judging, look, make
 
     commands: dict[str, Callable[..., Callable[[], int]]] = {
         "dataset": make.Dataset,
@@ -71,6 +71,7 @@ def _parse(argv: list[str]) -> Callable[[], int]:
         "doctor": look.Doctor,
         "import": importing.Import,
         "bench": make.Bench,
+        "gc": gc.Gc,
     }
     description = "3D and 4D scenes in, training data for vision-language models out. -v shows tracebacks."
     if not argv:

@@ -25,7 +25,20 @@ def outcome(end: Outcome) -> str:
     lines = [f"{r.committed} of {r.shots} shots, {r.frames} frames, {kept}, {end.seconds:.0f} s{there}"]
     if r.quarantined:
         lines.append(f"{r.quarantined} shots quarantined: {end.out}/quarantine.jsonl says why")
+    if end.clips:
+        lines.append(_clips(end.clips))
     return "\n".join([*lines, f"digest {r.digest}", f"{end.out}/report.html"])
+
+
+def _clips(counts: Mapping[str, int]) -> str:
+    """Where the clips came from, and what was wrong with those that were kept."""
+    taken, made = counts.get("taken", 0), counts.get("made", 0)
+    line = f"{taken} of {taken + made} attempts were kept from before"
+    if damaged := counts.get("damaged", 0):
+        line += f"; {damaged} kept ones were damaged and made anew"
+    if unkept := counts.get("not kept", 0):
+        line += f"; {unkept} could not be kept (is the disk of the cache full, or only read?)"
+    return line
 
 
 def counted(counts: Mapping[str, int]) -> str:

@@ -34,9 +34,13 @@ def write(path: Path, head: JSON, parts: dict[str, bytes], *, lasting: bool = Tr
 def read(path: Path) -> tuple[JSON, dict[str, bytes]] | None:
     """Head and parts, or None when there is no such file or its bytes are not what was written."""
     try:
-        raw = path.read_bytes()
+        return unpacked(path.read_bytes())
     except FileNotFoundError:
         return None
+
+
+def unpacked(raw: bytes) -> tuple[JSON, dict[str, bytes]] | None:
+    """Head and parts of a box's bytes, or None when they are not what was written."""
     first, _, body = raw.partition(b"\n")
     if first != MAGIC + hashlib.sha256(body).hexdigest().encode():
         return None

@@ -16,11 +16,11 @@ from synth4d import disk, report
 from synth4d.config import RunConfig
 from synth4d.errors import SynthError
 from synth4d.records import DatasetRecord, dump
-from synth4d.run import cluster, commit, fit, publish, remote, stages, talks
+from synth4d.run import cluster, commit, fit, publish, remote, shelf, stages, talks
 from synth4d.run.folder import Folder, opened
 from synth4d.run.plan import SceneRef, make
 from synth4d.run.progress import Display, Tally, display
-from synth4d.run.work import Finish, Job, Make, Result, Totals, finished, give_up
+from synth4d.run.work import Clock, Finish, Job, Make, Result, Totals, finished, give_up
 from synth4d.types import Shot
 
 ERROR_TRIES = 2
@@ -39,6 +39,8 @@ class Outcome:
     redone: int
     """Shots that this run made; the others were there already."""
     seconds: float
+    clips: dict[str, int] = field(default_factory=dict)
+    """As work.Totals.clips, over all runs that made it."""
 
     @property
     def exit_code(self) -> int:
@@ -74,8 +76,9 @@ def dataset(
     config = fit.settled(config, quiet, here=ray_address is None)
     plan = make(config, fit.fitted(config, scenes if scenes is not None else stages.scenes(config.scenes), quiet))
     place = remote.opened(str(out), plan) if "://" in str(out) else opened(Path(out).absolute(), plan)
-    with _stoppable(), place as folder:
-        record, redone = folder.finished(), 0
+    fields = {Path(s.field) for s in plan.scenes if s.field}
+    with _stoppable(), shelf.held(*fields), place as folder:
+        record, redone, clips = folder.finished(), 0, dict[str, int]()
         if record is None:
             folder.begin()
             run = _Run(folder, work or stages.make, finish or stages.finish, display(len(plan), quiet))
@@ -85,7 +88,7 @@ def dataset(
             finally:
                 run.display.close()
             record, totals = commit.publish(folder, run.committer.names)
-            redone = run.redone
+            redone, clips = run.redone, totals.clips
             wall = round(time.monotonic() - start, 3)
             cost = publish.RunRecord(
                 seconds=wall,
@@ -104,7 +107,7 @@ def dataset(
                 page(folder.out)
                 folder.share(folder.out / report.PAGE)
         folder.clear()
-        return Outcome(out, record, redone, time.monotonic() - start)
+        return Outcome(out, record, redone, time.monotonic() - start, clips)
 
 
 @dataclass
@@ -180,7 +183,7 @@ class _Run:
 
     def _job(self, shot: Shot) -> Job:
         plan = self.folder.plan
-        scene = next(s.path for s in plan.scenes if s.name == shot.scene)
+        scene = next(s for s in plan.scenes if s.name == shot.scene)
         return Job(shot, plan.config, scene, plan.digest, self.folder.work, self.work)
 
     def _submit(self, pool: cluster.Pool, shot: Shot) -> None:
@@ -197,7 +200,7 @@ class _Run:
                 pool.submit(job)
                 return
             self.failures[result.key] = result.trace or result.reason
-            give_up(job, result.reason, tries, {}).save(job.path, job.plan)
+            give_up(job, result.reason, tries, Clock(None)).save(job.path, job.plan)
         del self.jobs[result.key]
         self.tries.pop(result.key, None)
         if result.open:

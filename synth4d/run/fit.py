@@ -8,7 +8,6 @@ is found is used only where the sha256 holds.
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -28,7 +27,7 @@ from synth4d import disk, seeds
 from synth4d.config import Mix, Nerf, RunConfig
 from synth4d.errors import ConfigError, SynthError
 from synth4d.records import Record, dump
-from synth4d.run import plan
+from synth4d.run import plan, shelf
 from synth4d.run.plan import SceneRef
 from synth4d.run.views import views
 from synth4d.types import Clip
@@ -58,17 +57,13 @@ class FitRecord(Record):
     seconds: float
 
 
-def cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "synth4d" / "nerf"
-
-
 def fit(
     scene: SceneRef, settings: Nerf, seed: int, *, cache: Path | None = None, device: str = "auto",
     force: bool = False, quiet: bool = False,
 ) -> tuple[Path, FitRecord]:  # fmt: skip
     """The field of a layout of a scene, from the cache or fitted now. Raises SynthError where it did not converge,
     unless forced."""
-    folder, device = cache or cache_folder(), _device(device)
+    folder, device = cache or shelf.place("nerf"), _device(device)
     path = folder / f"{_key(scene, settings, seed, device)}.npz"
     record = _kept(path)
     if record is None:
@@ -203,7 +198,10 @@ def _kept(path: Path) -> FitRecord | None:
     """What lies beside a field that is whole; None: fit it (anew)."""
     try:
         record = FitRecord.model_validate_json(path.with_suffix(".json").read_bytes())
-        return record if hashlib.sha256(path.read_bytes()).hexdigest() == record.sha256 else None
+        if hashlib.sha256(path.read_bytes()).hexdigest() != record.sha256:
+            return None
+        path.touch()  # its last use, for gc
+        return record
     except (FileNotFoundError, ValidationError):
         return None
 

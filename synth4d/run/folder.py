@@ -77,12 +77,22 @@ def opened(out: Path, plan: Plan) -> Iterator[Folder]:
     """Lock the folder, refuse one that is not ours, and release it at the end."""
     try:
         out.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise ConfigError(f"{out}: can't be written: {e.strerror}; choose another --out") from None
+    with locked(out):
+        _refuse_foreign(out, plan)
+        yield Folder(out, plan)
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Hold the lock of a folder; SynthError where another run does."""
+    try:
         handle = _lock(out)
     except OSError as e:
         raise ConfigError(f"{out}: can't be written: {e.strerror}; choose another --out") from None
     try:
-        _refuse_foreign(out, plan)
-        yield Folder(out, plan)
+        yield
     finally:
         # Left behind it holds nobody up: the lock itself ends with its handle.
         with suppress(OSError):

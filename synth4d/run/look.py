@@ -11,6 +11,7 @@ from synth4d.config import RunConfig, Votes
 from synth4d.errors import CannotHappen, ConfigError, SynthError
 from synth4d.report.pictures import colour_depth, colour_ids
 from synth4d.run import fit, plan, stages
+from synth4d.run.plan import SceneRef
 from synth4d.run.work import Clock, Made
 from synth4d.types import Shot
 
@@ -31,7 +32,7 @@ def one_shot(config: RunConfig, index: int, out: Path) -> str:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise ConfigError(f"{out}: can't be written: {e.strerror}; choose another --out") from None
-    scene = next(s.path for s in planned.scenes if s.name == shot.scene)
+    scene = next(s for s in planned.scenes if s.name == shot.scene)
     clock = Clock(None)
     made = _made(shot, config, scene, clock)
     for name, raw in made.members.items():
@@ -42,7 +43,7 @@ def one_shot(config: RunConfig, index: int, out: Path) -> str:
     return f"{out}: {shot.key}, {made.frames} frames, {asked} ({seconds} s)"
 
 
-def _made(shot: Shot, config: RunConfig, scene: str, clock: Clock) -> Made:
+def _made(shot: Shot, config: RunConfig, scene: SceneRef, clock: Clock) -> Made:
     for attempt in range(config.max_attempts):
         try:
             return stages.make(shot, config, scene, attempt, clock)

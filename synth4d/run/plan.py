@@ -23,9 +23,10 @@ NOT_STAGES = {
     "config", "errors", "yamlfile", "_data", "__init__",
 }  # fmt: skip
 """Parts of the package that no byte of a sample depends on."""
-OF_RUN = ("plan.py", "stages.py", "work.py", "blind.py")
+OF_RUN = ("plan.py", "film.py", "stages.py", "work.py", "blind.py")
 """What in `run` does shape them."""
 CODE = (".py", ".cpp", ".hpp", ".h", ".j2", ".xml", ".yaml")
+COMPILED = (".so", ".pyd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,11 @@ class Plan:
 
     def record(self) -> records.JSON:
         """The config as it is published: scenes by name, so that no path of this machine is in it; of a model that
-        is asked what shapes the bytes."""
+        is asked what shapes the bytes; nothing of what this machine keeps."""
         config = self.config
         llm = config.llm.shapes() if config.asks_a_model else {}
-        return {**config.model_dump(mode="json"), "scenes": [s.name for s in self.scenes], "llm": llm}
+        own = config.model_dump(mode="json", exclude={"cache"})
+        return {**own, "scenes": [s.name for s in self.scenes], "llm": llm}
 
     def shot(self, index: int) -> Shot:
         """The shot at a position of the plan."""
@@ -168,23 +170,23 @@ def _code_digest() -> str:
     return h.hexdigest()
 
 
-def rooms_digest(rooms: frozenset[str]) -> str:
-    """sha256 over the sources of some rooms of the package."""
+def rooms_digest(rooms: frozenset[str], endings: tuple[str, ...] = CODE) -> str:
+    """sha256 over the files of some rooms of the package, sources unless other endings are given."""
     h = hashlib.sha256()
-    for name, raw in _sources(resources.files("synth4d"), ""):
+    for name, raw in _sources(resources.files("synth4d"), "", endings):
         if name.split("/")[0].removesuffix(".py") in rooms:
             h.update(f"{name}\0{len(raw)}\0".encode() + raw)
     return h.hexdigest()
 
 
-def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+def _sources(folder: Traversable, prefix: str, endings: tuple[str, ...] = CODE) -> Iterator[tuple[str, bytes]]:
     for entry in sorted(folder.iterdir(), key=lambda e: e.name):
         if not prefix and entry.name.split(".")[0] in NOT_STAGES:
             continue
         if entry.is_dir():
             if entry.name != "__pycache__":
-                yield from _sources(entry, f"{prefix}{entry.name}/")
-        elif entry.name.endswith(CODE):
+                yield from _sources(entry, f"{prefix}{entry.name}/", endings)
+        elif entry.name.endswith(endings):
             yield f"{prefix}{entry.name}", entry.read_bytes()
 
 

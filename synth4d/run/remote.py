@@ -22,6 +22,7 @@ from synth4d import disk
 from synth4d.errors import ConfigError, ShardError, SynthError
 from synth4d.records import DatasetRecord
 from synth4d.run import folder as folders
+from synth4d.run import shelf
 from synth4d.run.folder import Folder
 from synth4d.run.plan import Plan
 
@@ -218,8 +219,7 @@ def opened(url: str, plan: Plan) -> Iterator[RemoteFolder]:
 
 def local(url: str) -> Path:
     """The local folder of a run that writes there."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "synth4d" / "runs" / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:24]
+    return shelf.place("runs") / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:24]
 
 
 def _refuse_foreign(store: Store, plan: Plan) -> None:

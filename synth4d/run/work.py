@@ -7,6 +7,7 @@ import os
 import resource
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -16,10 +17,11 @@ from typing import Literal
 from pydantic import Field
 
 from synth4d.config import RunConfig
-from synth4d.errors import CannotHappen, ShardError
+from synth4d.errors import CannotHappen, SceneError, ShardError
 from synth4d.llm import Talk
 from synth4d.records import JSON, Quarantine, Question, Record, Reject, dump
 from synth4d.run import box
+from synth4d.run.plan import SceneRef
 from synth4d.types import Shot
 
 STAGES = ("simulate", "render", "annotate", "ask", "filter")
@@ -37,6 +39,8 @@ class Totals(Record):
     seconds: dict[str, float] = Field(default_factory=dict)
     model: dict[str, JSON] = Field(default_factory=dict)
     """By kind of call to a model: asked, answered, rejected by fault, all faults of replies, tokens."""
+    clips: dict[str, int] = Field(default_factory=dict)
+    """Attempts taken as they were kept, made, damaged (and made anew), not kept (run/kept.py)."""
 
     def plus(self, other: Totals) -> Totals:
         return Totals(
@@ -47,6 +51,7 @@ class Totals(Record):
             rejected=self.rejected + other.rejected,
             seconds=added(self.seconds, other.seconds),
             model=added(self.model, other.model),
+            clips=added(self.clips, other.clips),
         )
 
 
@@ -83,10 +88,11 @@ class Judged:
 
 
 class Clock:
-    """Processor seconds per stage, and a line in a file at the end of each for the driver's progress bars."""
+    """Processor seconds per stage, counts, and a line in a file at the end of each stage for the progress bars."""
 
     def __init__(self, log: Path | None) -> None:
         self.seconds: dict[str, float] = {}
+        self.counts: Counter[str] = Counter()
         self._log = log
 
     @contextmanager
@@ -99,9 +105,18 @@ class Clock:
             with self._log.open("ab", buffering=0) as f:
                 f.write(f"{name}\n".encode())
 
+    def passed(self, *names: str) -> None:
+        """Stages that there was no need of."""
+        for name in names:
+            with self.stage(name):
+                pass
 
-Make = Callable[[Shot, RunConfig, str, int, Clock], Made]
-"""(shot, config, path of its scene, attempt, clock) → Made. After CannotHappen the next attempt is called."""
+    def count(self, name: str) -> None:
+        self.counts[name] += 1
+
+
+Make = Callable[[Shot, RunConfig, SceneRef, int, Clock], Made]
+"""(shot, config, its scene, attempt, clock) → Made. After CannotHappen the next attempt is called."""
 Finish = Callable[[Shot, RunConfig, dict[str, bytes]], Talk[Judged]]
 """(shot, config, members and open parts) → the talk that gives the shot its questions. Runs in the driver."""
 
@@ -112,7 +127,7 @@ class Job:
 
     shot: Shot
     config: RunConfig
-    scene: str
+    scene: SceneRef
     plan: str
     folder: Path
     make: Make
@@ -181,10 +196,10 @@ def rejected(rejects: list[Reject]) -> bytes:
     return b"".join(dump(r) + b"\n" for r in rejects)
 
 
-def give_up(job: Job, reason: str, attempts: int, seconds: dict[str, float]) -> Finished:
+def give_up(job: Job, reason: str, attempts: int, clock: Clock) -> Finished:
     """The end of a shot that can't be made."""
     row = Quarantine(key=job.shot.key, scene=job.shot.scene, reason=reason[:500], attempts=attempts)
-    return Finished(Totals(attempts=attempts, seconds=seconds), quarantine=row)
+    return Finished(Totals(attempts=attempts, seconds=clock.seconds, clips=dict(clock.counts)), quarantine=row)
 
 
 # ---- In the worker -------------------------------------------------------------------------------
@@ -196,6 +211,8 @@ def perform(job: Job, bounded: bool = True) -> Result:
     try:
         with _bounded(job) if bounded else nullcontext():
             end = _attempts(job, clock)
+    except SceneError as e:
+        return Result(job.shot.key, "fatal", one_line(e))
     except Exception as e:
         if isinstance(e, OSError) and str(e.filename or "").startswith(str(job.folder)):
             return Result(job.shot.key, "fatal", f"can't write {e.filename}: {e.strerror}; mend that and run again")
@@ -223,9 +240,10 @@ def _attempts(job: Job, clock: Clock) -> Finished:
             frames=made.frames,
             kept=made.kept,
             rejected=len(made.rejects),
+            clips=dict(clock.counts),
         )
         return Finished(stats, made.members, rows, open=made.open)
-    return give_up(job, f"can't happen: {reason}", job.config.max_attempts, clock.seconds)
+    return give_up(job, f"can't happen: {reason}", job.config.max_attempts, clock)
 
 
 @contextmanager
