@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from synth4d import codec, dataset, disk
+from synth4d.dataset import Where
 from synth4d.errors import ConfigError, ShardError
 from synth4d.records import dump
 
@@ -39,7 +40,7 @@ class Digests:
 # ---- Making them ---------------------------------------------------------------------------------
 
 
-def of(folder: Path) -> Digests:
+def of(folder: Where) -> Digests:
     """The digests of a dataset, from its bytes."""
     record = dataset.read_dataset(folder)
     about = {
@@ -122,7 +123,7 @@ def read(path: Path) -> Digests:
 # ---- Comparing -----------------------------------------------------------------------------------
 
 
-def compare(expected: Digests, folder: Path) -> str | None:
+def compare(expected: Digests, folder: Where) -> str | None:
     """None where a dataset has the digests expected; else one line: which shot, member and field differ first."""
     found = of(folder)
     if found.about["digest"] == expected.about["digest"]:
@@ -130,7 +131,7 @@ def compare(expected: Digests, folder: Path) -> str | None:
     return f"{_where(expected, found, folder)}{_why(expected.about, found.about)}"
 
 
-def _where(expected: Digests, found: Digests, folder: Path) -> str:
+def _where(expected: Digests, found: Digests, folder: Where) -> str:
     for key in sorted(expected.samples.keys() | found.samples.keys()):
         if key not in found.samples or key not in expected.samples:
             return f"shot {key} is {'missing' if key not in found.samples else 'not among those expected'}"
@@ -141,7 +142,7 @@ def _where(expected: Digests, found: Digests, folder: Path) -> str:
     return "the samples are the same, their lists differ (rejects.jsonl, quarantine.jsonl or the shards' sizes)"
 
 
-def _field(old: str | None, new: str | None, folder: Path, key: str, member: str) -> str:
+def _field(old: str | None, new: str | None, folder: Where, key: str, member: str) -> str:
     if old is None or new is None:
         return "it is missing" if new is None else "it was not there"
     names = [name for name, _ in _fields(member, _read(folder, key, member))]
@@ -153,7 +154,7 @@ def _field(old: str | None, new: str | None, folder: Path, key: str, member: str
     return f"it ends after {len(after)} of {len(before)} fields" if len(before) > len(after) else "its bytes differ"
 
 
-def _read(folder: Path, key: str, member: str) -> bytes:
+def _read(folder: Where, key: str, member: str) -> bytes:
     for row in dataset.read_manifest(folder):
         if key in row.keys:
             with dataset.open_shard(folder, row) as shard:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from synth4d import dataset
+from synth4d.dataset import Where
 from synth4d.records import Facts, Question, at, dump
 
 NEAR_M = 0.02
@@ -41,7 +41,7 @@ class _Room:
     said: frozenset[bytes]
 
 
-def find(folders: Iterable[Path]) -> Leaks:
+def find(folders: Iterable[Where]) -> Leaks:
     """Compare every split of some datasets with every other; two datasets' splits of one name are two."""
     leaks, rooms = Leaks(), defaultdict[tuple[str, tuple[str, ...]], list[_Room]](list)
     owners = defaultdict[bytes, set[str]](set)
@@ -60,7 +60,7 @@ def find(folders: Iterable[Path]) -> Leaks:
     return leaks
 
 
-def _rooms(folders: list[Path]) -> Iterator[tuple[str, _Room]]:
+def _rooms(folders: list[Where]) -> Iterator[tuple[str, _Room]]:
     for folder in folders:
         for row in dataset.read_manifest(folder):
             split = row.split if len(folders) == 1 else f"{folder}/{row.split}"

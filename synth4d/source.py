@@ -31,11 +31,11 @@ class Source:
         if self.remote:
             if cache is None:
                 raise ConfigError(f"{url} is not a folder: give cache=, a local folder for what is fetched")
-            self.record = disk.parse_object(self._read(disk.DATASET), f"{url}/{disk.DATASET}")
+            self.record = disk.parse_object(self.read(disk.DATASET), f"{url}/{disk.DATASET}")
             self.folder = cache / hashlib.sha256(str(self.record.get("digest")).encode()).hexdigest()[:24]
             self.folder.mkdir(parents=True, exist_ok=True)
             for name in (disk.MANIFEST, disk.REJECTS, disk.QUARANTINE):
-                disk.write_atomic(self.folder / name, self._read(name))
+                disk.write_atomic(self.folder / name, self.read(name))
         elif (self.folder / disk.DATASET).is_file():
             self.record = disk.read_json(self.folder / disk.DATASET)
         else:
@@ -59,8 +59,18 @@ class Source:
                         raise ShardError(f"{self.url}/{name} came with another sha256 than its manifest's, twice")
         return path
 
-    def _read(self, name: str) -> bytes:
+    def read(self, name: str) -> bytes:
+        """A file's bytes, from where it lies."""
         return b"".join(self._chunks(name))
+
+    def has(self, name: str) -> bool:
+        return bool(self._system().exists(f"{self.url}/{name}"))
+
+    def names(self) -> list[str] | None:
+        """What lies beneath the URL; None over http, where there are no listings."""
+        if self.url.startswith("http"):
+            return None
+        return [path.rpartition("/")[2] for path in self._system().ls(self.url, detail=False)]
 
     def _chunks(self, name: str) -> Iterator[bytes]:
         """The bytes of a file, over as many connections as it takes; ShardError when none makes headway."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from synth4d.audit.clips import clips
 from synth4d.config import Votes
+from synth4d.dataset import Where
 from synth4d.errors import TryLater
 from synth4d.filter import witnessed
 from synth4d.llm import Pending, Talk, hold
@@ -16,7 +16,7 @@ from synth4d.llm.talk import Ask
 from synth4d.records import Question
 
 
-def judged(folder: Path, settings: Votes, ask: Ask | None) -> dict[str, Any]:
+def judged(folder: Where, settings: Votes, ask: Ask | None) -> dict[str, Any]:
     """{asked, kept, reasons, kinds: {kind: [kept, asked]}, changed: [[key, id, reason then, reason now]]}"""
     then: dict[tuple[str, str], str] = {}
     keys, talks = list[str](), list[Talk[Ends]]()

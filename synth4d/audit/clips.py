@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from synth4d import codec, dataset
 from synth4d.annotate import identity, pixels
+from synth4d.dataset import Where
 from synth4d.filter import Absent, Bench
 from synth4d.records import CameraRecord, Facts, Label, Question
 from synth4d.types import U8
@@ -30,7 +30,7 @@ class Judged:
         return Bench(self.world, self.pixels, self.camera, self.absent)
 
 
-def clips(folder: Path) -> Iterator[Judged]:
+def clips(folder: Where) -> Iterator[Judged]:
     """Each sample of a dataset; the pixels witness looks at the stored clip once more."""
     dataset.read_dataset(folder)
     rejected: dict[str, list[Question]] = {}
@@ -50,7 +50,7 @@ def clips(folder: Path) -> Iterator[Judged]:
             yield Judged(sample.key, world, viewed, camera, clip.rgb, kept, rejected.get(sample.key, []), absent)
 
 
-def labels(folder: Path) -> list[tuple[str, Label]]:
+def labels(folder: Where) -> list[tuple[str, Label]]:
     """The words of all categories of props in a dataset: of what one clip lacks, another says the name."""
     found: dict[str, Label] = {}
     for row in dataset.read_manifest(folder):

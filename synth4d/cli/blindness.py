@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from synth4d import dataset, seeds
+from synth4d.dataset import Where
 from synth4d.errors import ConfigError, TryLater
 from synth4d.filter import blind, blind_model, pool
 from synth4d.filter.guess import Guess, Item
@@ -20,13 +21,13 @@ from synth4d.filter.guess import Guess, Item
 LETTERS = "ABCDEFGH"
 
 
-def by_words(folder: Path, to: Path | None) -> int:
+def by_words(folder: Where, to: Path | None) -> int:
     """By the classifier; its folds are drawn from the dataset's own seed, apart from the run's."""
     seed = int(dataset.read_dataset(folder).config["seed"])
     return _report(folder, to, blind.by_words(seeds.seed(seed, "stats")))
 
 
-def by_model(folder: Path, to: Path | None, model: str, base_url: str, replies: Path) -> int:
+def by_model(folder: Where, to: Path | None, model: str, base_url: str, replies: Path) -> int:
     """By a model that has the words only."""
     from synth4d.llm import Door, Endpoint, hold
 
@@ -47,7 +48,7 @@ def by_model(folder: Path, to: Path | None, model: str, base_url: str, replies: 
         return _report(folder, to, guessing)
 
 
-def _report(folder: Path, to: Path | None, guessing: blind.Guessing) -> int:
+def _report(folder: Where, to: Path | None, guessing: blind.Guessing) -> int:
     """Print a row a kind."""
     kept, dropped = pool.read(folder)
     after = blind.measure(kept, guessing)

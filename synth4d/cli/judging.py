@@ -16,7 +16,7 @@ from synth4d.errors import ConfigError
 if TYPE_CHECKING:
     from synth4d.llm.talk import Ask
 
-Folder = Annotated[Positional[Path], arg(metavar="DIR")]
+Place = Annotated[Positional[str], arg(metavar="DIR|URL")]
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,17 @@ class Witness:
 class Filter(Witness):
     """Judge a dataset's questions anew from its own bytes, and print the verdicts; nothing is changed."""
 
-    dir: Folder = Path()
-    """A dataset's folder."""
+    dir: Place = "."
+    """A dataset's folder, or the URL it lies beneath."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write {asked, kept, reasons: {reason: count}, kinds: {kind: [kept, asked]}, changed: […]} here."""
 
     def __call__(self) -> int:
-        from synth4d import audit
+        from synth4d import audit, dataset
 
         with ExitStack() as stack:
-            found = audit.judged(self.dir, self.votes(), self.door(stack))
+            where = stack.enter_context(dataset.opened(self.dir, keep=True))
+            found = audit.judged(where, self.votes(), self.door(stack))
         width = max(map(len, found["reasons"]), default=0)
         for reason, count in sorted(found["reasons"].items(), key=lambda r: (-r[1], r[0])):
             print(f"{reason:<{width}}  {count}")
@@ -88,8 +89,8 @@ class Filter(Witness):
 class Audit(Witness):
     """Plant known errors into copies of a dataset's questions, filter them, and say how many get through."""
 
-    dir: Folder = Path()
-    """A dataset's folder."""
+    dir: Place = "."
+    """A dataset's folder, or the URL it lies beneath."""
     inject: Annotated[float, arg(metavar="SHARE")] = 0.29
     """Share of the questions that get an error."""
     seed: Annotated[int, arg(metavar="S")] = 0
@@ -102,13 +103,14 @@ class Audit(Witness):
     """Write noise_before, noise_after and good_kept here, overall and by kind of error, with 95 % intervals."""
 
     def __call__(self) -> int:
-        from synth4d import audit
+        from synth4d import audit, dataset
 
         if not 0 < self.inject < 1:
             raise ConfigError(f"--inject {self.inject}: must lie between 0 and 1")
         with ExitStack() as stack:
+            where = stack.enter_context(dataset.opened(self.dir, keep=True))
             counts = audit.measure(
-                audit.clips(self.dir), self.inject, self.seed,
+                audit.clips(where), self.inject, self.seed,
                 settings=self.votes(), ask=self.door(stack), pool=self.pool,
             )  # fmt: skip
         report = {"inject": self.inject, "seed": self.seed, "pool": self.pool, **counts.report()}

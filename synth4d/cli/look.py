@@ -11,25 +11,29 @@ from tyro.conf import Positional, arg
 
 from synth4d.errors import ConfigError
 
-Folder = Annotated[Positional[Path], arg(metavar="DIR")]
+Place = Annotated[Positional[str], arg(metavar="DIR|URL")]
 
 
 @dataclass(frozen=True)
 class Verify:
     """Prove a dataset from its own bytes: hashes, schema, every program run again, every box re-projected."""
 
-    dir: Folder
-    """A dataset's folder."""
+    dir: Place
+    """A dataset's folder, or the URL it lies beneath (s3://…, https://…)."""
     shallow: bool = False
     """Only files, digests and counts; no sample is opened."""
 
     def __call__(self) -> int:
         import sys
 
+        from synth4d import dataset
         from synth4d.cli.text import counted
         from synth4d.verify import verify
 
-        report = verify(self.dir, deep=not self.shallow)
+        with dataset.opened(self.dir) as where:
+            report = verify(where, deep=not self.shallow)
+            if dataset.tars(where) is None:
+                print("note: over http no one can see what else lies there", file=sys.stderr)
         for problem in report.problems:
             print(f"problem: {problem}", file=sys.stderr)
         print(f"{'whole' if report.whole else f'{len(report.problems)} problems'}: {counted(report.counts)}")
@@ -40,8 +44,8 @@ class Verify:
 class Stats:
     """Print what a dataset holds: shots, questions by kind, balance of answers, rejects, seconds by stage."""
 
-    dir: Folder
-    """A dataset's folder."""
+    dir: Place
+    """A dataset's folder, or the URL it lies beneath."""
     blind: Annotated[Literal["text", "openai"] | None, arg(metavar="text|openai")] = None
     """How often its questions are guessed from their words alone, by kind: by a classifier, or by a model."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
@@ -54,17 +58,19 @@ class Stats:
     """Where its replies are kept; what is there is not asked again."""
 
     def __call__(self) -> int:
+        from synth4d import dataset
         from synth4d.cli import blindness
         from synth4d.cli.text import print_summary
         from synth4d.report import summarise
 
-        if self.blind == "openai":
-            return blindness.by_model(self.dir, self.json, self.model, self.base_url, self.replies)
-        if self.blind:
-            return blindness.by_words(self.dir, self.json)
-        if self.json is not None:
+        if self.json is not None and not self.blind:
             raise ConfigError("--json goes with --blind: stats has no other rows")
-        print_summary(summarise(self.dir))
+        with dataset.opened(self.dir) as where:
+            if self.blind == "openai":
+                return blindness.by_model(where, self.json, self.model, self.base_url, self.replies)
+            if self.blind:
+                return blindness.by_words(where, self.json)
+            print_summary(summarise(where))
         return 0
 
 
@@ -72,7 +78,7 @@ class Stats:
 class Browse:
     """Say where a dataset's page is, making it first where it is missing."""
 
-    dir: Folder
+    dir: Annotated[Positional[str], arg(metavar="DIR")]
     """A dataset's folder."""
     serve: bool = False
     """Serve the folder on 127.0.0.1 until Ctrl-C, for a browser that can't open files."""
@@ -81,20 +87,22 @@ class Browse:
 
     def __call__(self) -> int:
         from synth4d import report
+        from synth4d.cli.text import here
 
-        page = self.dir / report.PAGE
+        folder = here(self.dir, "browse")
+        page = folder / report.PAGE
         if not page.exists():
-            report.write(self.dir)
+            report.write(folder)
         print(page, flush=True)
         if self.serve:
-            self._serve()
+            self._serve(folder)
         return 0
 
-    def _serve(self) -> None:
+    def _serve(self, folder: Path) -> None:
         import functools
         import http.server
 
-        handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(self.dir))
+        handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
         try:
             server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), handler)
         except (OSError, OverflowError) as e:

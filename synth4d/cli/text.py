@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from synth4d.errors import ConfigError
 from synth4d.report import Summary
 from synth4d.run import Outcome
 
@@ -39,6 +41,13 @@ def _clips(counts: Mapping[str, int]) -> str:
     if unkept := counts.get("not kept", 0):
         line += f"; {unkept} could not be kept (is the disk of the cache full, or only read?)"
     return line
+
+
+def here(place: str, command: str) -> Path:
+    """A dataset's folder as a command needs it that can't do with a URL."""
+    if "://" in place:
+        raise ConfigError(f"{command} needs a folder on this machine, not {place}; fetch the dataset first")
+    return Path(place)
 
 
 def counted(counts: Mapping[str, int]) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from synth4d import dataset
+from synth4d.dataset import Where
 from synth4d.filter.blind import Asked, asked
 from synth4d.records import DatasetRecord, Facts, Question
 
 
-def read(folder: Path) -> tuple[list[Asked], list[Asked]]:
+def read(folder: Where) -> tuple[list[Asked], list[Asked]]:
     """What was kept, and what the probe had dropped."""
     record = dataset.read_dataset(folder)
     layouts: dict[str, str] = {}
@@ -23,7 +23,7 @@ def read(folder: Path) -> tuple[list[Asked], list[Asked]]:
     return kept, dropped
 
 
-def _kept(folder: Path, record: DatasetRecord, layouts: dict[str, str]) -> Iterator[Asked]:
+def _kept(folder: Where, record: DatasetRecord, layouts: dict[str, str]) -> Iterator[Asked]:
     for row in dataset.read_manifest(folder):
         with dataset.open_shard(folder, row, check="size") as shard:
             for number, key in enumerate(shard.index.keys):

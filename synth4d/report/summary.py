@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from synth4d import dataset, disk
+from synth4d.dataset import Where
 from synth4d.records import DatasetRecord, Facts, Quarantine, Question
 
 LETTERS = "ABCDEFGH"
@@ -107,7 +107,7 @@ class Summary:
                 self.letters[f"{LETTERS[turn.correct]} of {len(turn.choices or [])}"] += 1
 
 
-def summarise(folder: Path) -> Summary:
+def summarise(folder: Where) -> Summary:
     """Read all facts and questions of a dataset; ShardError where its files are not what it says."""
     summary = Summary(dataset.read_dataset(folder), quarantine=dataset.read_quarantine(folder))
     for row in dataset.read_manifest(folder):
