@@ -13,6 +13,7 @@ from synth4d.errors import ConfigError, SynthError
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 24
+TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "timestamp", "seq", "map")}
 M = TypeVar("M", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 
@@ -76,6 +77,8 @@ def _line(event: yaml.Event) -> int:
 def _plain(node: yaml.Node, at: Path_, lines: dict[Path_, int], path: Path, error: type[SynthError]) -> Any:
     line = node.start_mark.line + 1
     lines[at] = line
+    if node.tag not in TAGS:
+        raise error(f"{path}:{line}: tag {node.tag} is not allowed")
     if isinstance(node, yaml.MappingNode):
         out: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -88,8 +91,6 @@ def _plain(node: yaml.Node, at: Path_, lines: dict[Path_, int], path: Path, erro
         return out
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*at, i), lines, path, error) for i, item in enumerate(node.value)]
-    if not str(node.tag).startswith("tag:yaml.org,2002:"):
-        raise error(f"{path}:{line}: tag {node.tag} is not allowed")
     try:
         return yaml.SafeLoader("").construct_object(node)
     except (yaml.YAMLError, ValueError) as problem:

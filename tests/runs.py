@@ -32,8 +32,10 @@ def process(
     seconds: float = 0,
     fake: str = "",
     shots: int = 13,
+    limit: int = 60,
     sets: tuple[str, ...] = (),
 ) -> subprocess.Popen[str]:
+    """A run as a process; `limit` is what a shot may take, generous since other work may crowd this machine."""
     env = os.environ | {"PYTHONPATH": PATH, "FAKE": fake, "FAKE_SECONDS": str(seconds)}
     command = [
         sys.executable,
@@ -41,7 +43,7 @@ def process(
         str(out),
         str(workers),
         f"shots={shots}",
-        "limits.shot_seconds=3",
+        f"limits.shot_seconds={limit}",
         *sets,
     ]
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -32,11 +32,11 @@ def of_session(pid: int) -> list[str]:
 def test_two_workers_give_the_bytes_of_one_and_bad_shots_end_alone(tmp_path: Path) -> None:
     """A segfault, a hang, a hunger for memory, a killed driver: each ends its own shot at most."""
     fake = "2:segfault,3:hang,4:memory,5:never"
-    first = process(tmp_path, 2, fake=fake, seconds=0.2)
+    first = process(tmp_path, 2, fake=fake, seconds=0.2, limit=3)
     wait_for(lambda: len(list(tmp_path.glob(".work/*/*.shot"))) > 1, first)
     first.kill()
     first.communicate()
-    second = process(tmp_path, 2, fake=fake)  # at once: workers of the first are alive still
+    second = process(tmp_path, 2, fake=fake, limit=3)  # at once: workers of the first are alive still
     _, stderr = second.communicate(timeout=120)
     assert second.returncode == 3, stderr
     check_whole(tmp_path)

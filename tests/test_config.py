@@ -67,31 +67,6 @@ def test_a_wrong_value_is_one_line(tmp_path: Path, text: str, part: str) -> None
     assert part in refused(tmp_path, text)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a: &x [1]\nscenes: *x\n",
-        "seed: !!python/object/apply:os.system ['touch canary']\n",
-        "seed: !custom 3\n",
-        "seed: 1\nseed: 2\n",
-        "[" * 100 + "]" * 100,
-        "[" * 5000,
-        "seed: " + "9" * 5000 + "\n",
-        "seed: 1\n\tshots: 2\n",
-        b"\xff\xfe\x00seed",
-        "seed: '" + "x" * (1 << 20) + "'\n",
-        "? [a, b]\n: 1\n",
-    ],
-    ids=["alias", "object", "tag", "twice", "deep", "unclosed", "digits", "tab", "bytes", "huge", "key"],
-)
-def test_hostile_yaml_is_refused_and_never_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | bytes
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert "run.yaml" in refused(tmp_path, text)
-    assert not (tmp_path / "canary").exists()
-
-
 @pytest.mark.parametrize("text", ["shots", "=3", "shots=0", "shots=[", "mix=&a 1", "a.b.c=1", "seed.x=1", "Shots=1"])
 def test_a_wrong_set_names_itself(text: str) -> None:
     with pytest.raises(ConfigError, match="--set"):

@@ -85,7 +85,7 @@ def read_model(path: Path, *, scale: float = 1.0, keep: Iterable[str] = ()) -> l
 
     try:
         model = mujoco.MjModel.from_xml_path(str(path))
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # RuntimeError: what C++ throws
         raise SceneError(f"{path.name}: not a model MuJoCo can read: {_line(error)}") from None
     roots = [model.body(b).name for b in range(1, model.nbody) if model.body_parentid[b] == 0]
     for name in keep:

@@ -20,7 +20,7 @@ from synth4d.run import cluster, commit, fit, publish, remote, shelf, stages, ta
 from synth4d.run.folder import Folder, opened
 from synth4d.run.plan import SceneRef, make
 from synth4d.run.progress import Display, Tally, display
-from synth4d.run.work import Clock, Finish, Job, Make, Result, Totals, finished, give_up
+from synth4d.run.work import Clock, Finish, Finished, Job, Make, Result, Totals, finished, give_up
 from synth4d.types import Shot
 
 ERROR_TRIES = 2
@@ -170,7 +170,7 @@ class _Run:
         for shot in plan:
             if self.committer.deal(shot) is None:
                 continue
-            end = finished(self._job(shot).path, plan.digest)
+            end = finished(self._job(shot).path, plan.digest) or self._without_scene(shot)
             if end is None:
                 yield shot
             elif end.open:
@@ -181,10 +181,21 @@ class _Run:
                 self.committer.finish(shot.key)
         self.committer.all_dealt()
 
+    def _without_scene(self, shot: Shot) -> Finished | None:
+        """The end of a shot whose scene can't be loaded, on disk as any other."""
+        scene, job = self._scene(shot), self._job(shot)
+        if not scene.broken:
+            return None
+        end = give_up(job, scene.broken, 0, {})
+        end.save(job.path, job.plan)
+        return end
+
+    def _scene(self, shot: Shot) -> SceneRef:
+        return next(s for s in self.folder.plan.scenes if s.name == shot.scene)
+
     def _job(self, shot: Shot) -> Job:
         plan = self.folder.plan
-        scene = next(s for s in plan.scenes if s.name == shot.scene)
-        return Job(shot, plan.config, scene, plan.digest, self.folder.work, self.work)
+        return Job(shot, plan.config, self._scene(shot), plan.digest, self.folder.work, self.work)
 
     def _submit(self, pool: cluster.Pool, shot: Shot) -> None:
         self.jobs[shot.key] = self._job(shot)

@@ -116,7 +116,7 @@ def fitted(config: RunConfig, scenes: tuple[SceneRef, ...], quiet: bool) -> tupl
     wanted = {s.scene for s in islice(plan.make(config, scenes, {}), round) if s.renderer == "nerf"}
 
     def with_field(scene: SceneRef) -> SceneRef:
-        if scene.name not in wanted:
+        if scene.name not in wanted or scene.broken:
             return scene
         path, record = fit(scene, config.nerf, config.seed, quiet=quiet)
         return replace(scene, field=str(path), field_digest=record.sha256)

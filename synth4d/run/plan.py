@@ -39,6 +39,8 @@ class SceneRef:
     field: str = ""
     """Path of the radiance field that shows one of its layouts, if any shot needs it."""
     field_digest: str = ""
+    broken: str = ""
+    """Why it can't be loaded, if it can't: its shots are quarantined, those of the other scenes made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,13 @@ a talk that the driver holds.
 from __future__ import annotations
 
 import json
+import os
+from hashlib import sha256
+from pathlib import Path
 
 from synth4d import seeds
 from synth4d.config import RunConfig
+from synth4d.errors import SceneError
 from synth4d.llm import Talk
 from synth4d.records import CameraRecord, Facts, Label, Question, Reject, dump
 from synth4d.run import kept
@@ -19,11 +23,26 @@ from synth4d.types import Shot
 
 
 def scenes(names: list[str]) -> tuple[SceneRef, ...]:
-    """Load every scene once, here, so that what is wrong with one is said before any work begins."""
+    """Load every scene once, here, so that what is wrong with one is known before any work begins.
+
+    Of several scenes some may be broken, as files of many sources are; SceneError where none can be loaded.
+    """
     from synth4d.scene.load import find, load
 
-    loaded = [(load(name), find(name)) for name in names]
-    return tuple(SceneRef(scene.name, scene.digest, str(path)) for scene, path in loaded)
+    def ref(path: Path) -> SceneRef:
+        try:
+            scene = load(path)
+        except SceneError as error:
+            if len(names) == 1:
+                raise
+            reason = str(error).replace(f"{path.parent}{os.sep}", "")  # no path of this machine is in a dataset
+            return SceneRef(path.parent.name, sha256(reason.encode()).hexdigest(), str(path), broken=reason)
+        return SceneRef(scene.name, scene.digest, str(path))
+
+    found = tuple(ref(find(name)) for name in names)
+    if found and all(scene.broken for scene in found):
+        raise SceneError(f"no scene can be loaded; the first: {found[0].broken}")
+    return found
 
 
 def make(shot: Shot, config: RunConfig, scene: SceneRef, attempt: int, clock: Clock) -> Made:

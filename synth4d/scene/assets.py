@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -14,6 +15,11 @@ MAX_FILE = 256 << 20
 MAX_SIDE = 8192
 """Pixels a side of a texture."""
 MAX_SPLATS = 16 << 30
+MAX_COPIES = 10_000
+"""Of what an MJCF repeats, one repetition within another counted."""
+MAX_COUNT = 1 << 20
+REPEATS = ("replicate", "composite", "flexcomp")
+SIDES = {"texture": ("width", "height"), "hfield": ("nrow", "ncol"), "numeric": ("size",)}
 
 
 def resolve(reference: str, folder: Path, where: str) -> Path:
@@ -108,6 +114,7 @@ def xml(path: Path, where: str) -> ET.Element:
 
 def _references(path: Path, where: str, folders: dict[str, list[Path]]) -> list[tuple[str, str]]:
     tree = xml(path, where)
+    _bounded(tree, f"{where}: {path.name}")
     out = []
     for element in tree.iter():
         if element.tag in ("plugin", "extension"):
@@ -121,6 +128,32 @@ def _references(path: Path, where: str, folders: dict[str, list[Path]]) -> list[
         if name:
             out.append((str(element.tag), name))
     return out
+
+
+def _bounded(tree: ET.Element, where: str) -> None:
+    """Refuse what a few letters would make huge: MuJoCo does what it is told, whatever memory and time it takes."""
+    queue = [(tree, 1.0)]
+    while queue:
+        element, copies = queue.pop()
+        tag = str(element.tag)
+        if tag in REPEATS:
+            copies *= math.prod(_numbers(element.get("count", "")))
+            if not copies <= MAX_COPIES:
+                raise SceneError(f"{where}: <{tag}> makes {copies:.0f} copies; {MAX_COPIES} at most")
+        for name in element.keys() if tag == "size" else SIDES.get(tag, ()):
+            most = MAX_SIDE if tag in ("texture", "hfield") else MAX_COUNT
+            for number in _numbers(element.get(name, "")):
+                if not number <= most:
+                    raise SceneError(f"{where}: <{tag} {name}> is {number:.0f}; {most} at most")
+        queue += [(child, copies) for child in element]
+
+
+def _numbers(text: str) -> list[float]:
+    """The numbers of an attribute; what is none is MuJoCo's to judge."""
+    try:
+        return [float(word) for word in text.split()]
+    except ValueError:
+        return []
 
 
 def _inside(target: Path, root: Path, where: str, limit: int = MAX_FILE) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import struct
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -77,7 +78,7 @@ def read(path: Path, root: Path, where: str) -> tuple[list[Part], list[Path]]:
     raw = path.read_bytes()
     try:
         if kind == "glb":
-            _check_glb(raw)
+            _check_pictures(_check_glb(raw), raw, beside)
         scene = trimesh.load_scene(BytesIO(raw), file_type=kind, resolver=beside, process=False, maintain_order=True)
     except SceneError:
         raise
@@ -98,14 +99,15 @@ def read(path: Path, root: Path, where: str) -> tuple[list[Part], list[Path]]:
     return parts, [path, *dict.fromkeys(beside.files)]
 
 
-def _check_glb(raw: bytes) -> None:
-    """What a reader would believe: accessors larger than the file, nodes that contain themselves. ValueError."""
+def _check_glb(raw: bytes) -> dict[str, Any]:
+    """Its tree, without what a reader would believe: accessors larger than the file, nodes that contain themselves.
+    ValueError."""
     if len(raw) < 20 or raw[:4] != b"glTF" or struct.unpack_from("<I", raw, 4)[0] != 2:
         raise ValueError("it is no glTF 2 in one file")
     length, size, kind = struct.unpack_from("<I I 4s", raw, 8)
     if kind != b"JSON" or not size <= length - 20 <= len(raw) - 20:
         raise ValueError(f"it is cut: {len(raw)} bytes of {length}")
-    tree = json.loads(raw[20 : 20 + size])
+    tree: dict[str, Any] = json.loads(raw[20 : 20 + size])
     for k, accessor in enumerate(tree.get("accessors", ())):
         if not 0 <= int(accessor["count"]) <= len(raw):
             raise ValueError(f"accessor {k} has {accessor['count']} elements, more than the file has bytes")
@@ -120,6 +122,31 @@ def _check_glb(raw: bytes) -> None:
         seen += 1
     if seen < len(tree.get("nodes", ())):
         raise ValueError("a node contains itself")
+    return tree
+
+
+def _check_pictures(tree: dict[str, Any], raw: bytes, beside: Beside) -> None:
+    """The textures that are used are pictures, of a size that is read; trimesh goes on without those it can't open.
+    ValueError."""
+    from PIL import Image as Picture
+
+    shown = [m.get("pbrMetallicRoughness", {}).get("baseColorTexture") for m in tree.get("materials", ())]
+    for k in {tree["textures"][t["index"]]["source"] for t in shown if t}:
+        image, start = tree["images"][k], 28 + struct.unpack_from("<I", raw, 12)[0]
+        if "uri" in image:
+            head, comma, data = image["uri"].partition(",")
+            blob = b64decode(data) if comma and head.startswith("data:") else beside[image["uri"]]
+        else:
+            view = tree["bufferViews"][image["bufferView"]]
+            start += view.get("byteOffset", 0)
+            blob = raw[start : start + view["byteLength"]]
+        try:
+            with Picture.open(BytesIO(blob)) as picture:
+                width, height = picture.size
+        except (OSError, ValueError, SyntaxError, Picture.DecompressionBombError) as problem:
+            raise ValueError(f"image {k} is no picture that can be read: {problem}") from None
+        if max(width, height) > MAX_SIDE:
+            raise ValueError(f"image {k} is of {width}x{height}; {MAX_SIDE} a side at most")
 
 
 def _parts(name: str, mesh: Any, T: F64, kind: str, where: str) -> list[Part]:

@@ -11,48 +11,11 @@ from pathlib import Path
 
 from runs import here, process, wait_for
 
+from chaos.steps import begun, boxes, end, finishes, one_line, session, workers
 from chaos.table import Found, row
 
 MORE = 25
 """Shots of a run in which several workers are killed."""
-
-
-def session(driver: int) -> dict[int, str]:
-    """The Ray processes of a run: pid → command line."""
-    mark, found = f"SYNTH4D_SESSION=/tmp/s4d-{driver}-".encode(), {}
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and mark in (entry / "environ").read_bytes():
-                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-    return {pid: command for pid, command in found.items() if command}
-
-
-def workers(driver: int) -> list[int]:
-    """Those that are at a shot."""
-    return sorted(pid for pid, command in session(driver).items() if command.startswith("ray::perform"))
-
-
-def boxes(out: Path) -> int:
-    """Shots finished so far, whether committed or not."""
-    return len(list(out.glob(".work/*/*.shot"))) + 4 * len(list(out.glob(".work/*/*.done")))
-
-
-def end(run: subprocess.Popen[str], found: Found, said: str, seconds: float = 120) -> tuple[int, str]:
-    """How a run ended; a run that does not is a violation, and is ended."""
-    try:
-        _, stderr = run.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        run.kill()
-        _, stderr = run.communicate()
-        found.violations.append(f"{said}: still running after {seconds:g} s")
-    return run.returncode, stderr
-
-
-def one_line(found: Found, stderr: str, said: str) -> None:
-    errors = [text for text in stderr.splitlines() if text.startswith("error:")]
-    found.expect(len(errors) == 1 and "Traceback" not in stderr, f"{said}: stderr is {stderr[-300:]!r}")
 
 
 def blows(out: Path, run: subprocess.Popen[str], most: int, chance: random.Random) -> int:
@@ -74,9 +37,7 @@ def worker_kills(folder: Path, tries: int, found: Found) -> None:
         out = folder / f"w{done}"
         run = process(out, 2, seconds=0.2, shots=MORE)
         done += blows(out, run, min(5, tries - done), chance)
-        code, stderr = end(run, found, "worker killed")
-        found.expect(code == 0, f"worker killed: exit {code} {stderr[-200:]}")
-        found.clean(out, "worker killed", MORE)
+        finishes(run, out, found, "worker killed", MORE)
     found.tries = done
 
 
@@ -85,8 +46,7 @@ def driver_kills(folder: Path, tries: int, found: Found) -> None:
     chance = random.Random(2)
     for n in range(tries):
         out = folder / f"d{n}"
-        run = process(out, 0, seconds=0.02)
-        wait_for(lambda out=out: boxes(out), run)  # type: ignore[misc]
+        run = begun(out, seconds=0.02)
         time.sleep(chance.uniform(0, 0.3))
         run.kill()
         run.communicate()
@@ -105,14 +65,11 @@ def driver_kills(folder: Path, tries: int, found: Found) -> None:
 def immediate_reruns(folder: Path, tries: int, found: Found) -> None:
     for n in range(tries):
         out = folder / f"i{n}"
-        first = process(out, 2, seconds=0.15)
-        wait_for(lambda out=out: boxes(out), first)  # type: ignore[misc]
+        first = begun(out, 2, seconds=0.15)
         first.kill()
         second = process(out, 2)
         first.communicate()
-        code, stderr = end(second, found, "rerun at once")
-        found.expect(code == 0, f"rerun at once: exit {code} {stderr[-200:]}")
-        found.clean(out, "rerun at once")
+        finishes(second, out, found, "rerun at once")
         found.expect(not session(second.pid) and not session(first.pid), "a Ray process is left")
         found.tries += 1
 
@@ -120,8 +77,7 @@ def immediate_reruns(folder: Path, tries: int, found: Found) -> None:
 def node_kills(folder: Path, tries: int, found: Found, name: str, seconds: float) -> None:
     for n in range(tries):
         out = folder / f"n{n}"
-        run = process(out, 2, seconds=0.15)
-        wait_for(lambda out=out: boxes(out), run)  # type: ignore[misc]
+        run = begun(out, 2, seconds=0.15)
         for pid, command in session(run.pid).items():
             if f"/{name} " in command:
                 os.kill(pid, signal.SIGKILL)
@@ -149,8 +105,7 @@ def signals(folder: Path, tries: int, found: Found) -> None:
     ways = [(signal.SIGTERM, 1), (signal.SIGINT, 1), (signal.SIGINT, 2)]
     for n in range(tries):
         out, (number, times) = folder / f"s{n}", ways[n % 3]
-        run = process(out, 2 if n % 4 == 3 else 0, seconds=0.1)
-        wait_for(lambda out=out: boxes(out), run)  # type: ignore[misc]
+        run = begun(out, 2 if n % 4 == 3 else 0, seconds=0.1)
         start = time.monotonic()
         for _ in range(times):
             run.send_signal(number)
@@ -170,10 +125,8 @@ def signals(folder: Path, tries: int, found: Found) -> None:
 def stopped_workers(folder: Path, tries: int, found: Found) -> None:
     for n in range(tries):
         out = folder / f"z{n}"
-        run = process(out, 2, seconds=0.3)
-        wait_for(lambda out=out, run=run: boxes(out) and workers(run.pid), run)  # type: ignore[misc]
+        run = begun(out, 2, seconds=0.3, limit=10)
+        wait_for(lambda run=run: workers(run.pid), run)  # type: ignore[misc]
         os.kill(workers(run.pid)[0], signal.SIGSTOP)
-        code, stderr = end(run, found, "worker stopped")
-        found.expect(code == 0, f"worker stopped: exit {code} {stderr[-200:]}")
-        found.clean(out, "worker stopped")
+        finishes(run, out, found, "worker stopped")
         found.tries += 1

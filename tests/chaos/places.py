@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runs import HERE, PATH, here, process, wait_for
+from runs import HERE, PATH, here, process
 
-from chaos.kills import boxes, end, one_line
+from chaos.steps import begun, end, killed, one_line
 from chaos.table import Found, row
 from synth4d.errors import ConfigError, SynthError
 from synth4d.run import plan
@@ -139,8 +139,7 @@ def double_starts(folder: Path, tries: int, found: Found) -> None:
 def other_config(folder: Path, tries: int, found: Found) -> None:
     for n in range(tries):
         out = folder / f"c{n}"
-        run = process(out, 0, seconds=0.02)
-        wait_for(lambda out=out: boxes(out), run)  # type: ignore[misc]
+        run = begun(out, seconds=0.02)
         for state in ("at work", "begun", "finished"):
             if state == "begun":
                 run.kill()
@@ -177,8 +176,7 @@ def stale_locks(folder: Path, tries: int, found: Found) -> None:
 def vanished(folder: Path, tries: int, found: Found) -> None:
     for n in range(tries):
         out = folder / f"v{n}"
-        run = process(out, 0, seconds=0.03)
-        wait_for(lambda out=out: boxes(out), run)  # type: ignore[misc]
+        run = begun(out, seconds=0.03)
         if n % 2:
             shutil.rmtree(out, ignore_errors=True)
         else:
@@ -194,10 +192,7 @@ def vanished(folder: Path, tries: int, found: Found) -> None:
 def changed(folder: Path, tries: int, found: Found) -> None:
     for n in range(tries):
         out, before = folder / f"g{n}", plan.code_versions
-        run = process(out, 0, seconds=0.02)
-        wait_for(lambda out=out: boxes(out), run)  # type: ignore[misc]
-        run.kill()
-        run.communicate()
+        killed(out, seconds=0.02)
         plan.code_versions = lambda n=n: {"code": f"changed {n}"}  # type: ignore[misc]
         try:
             here(out)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runs import HERE, PATH, process, record
 
-from chaos.kills import end, session
+from chaos.steps import end, session
 from chaos.table import SHOTS, Found, golden, row
 from synth4d import dataset
 
@@ -39,7 +39,7 @@ def bad_shots(folder: Path, tries: int, found: Found) -> None:
     for n in range(tries):
         out = folder / f"b{n}"
         faults = {n: "memory", n + 4: "segfault", n + 8: "hang"}
-        run = process(out, 2, fake=",".join(f"{i}:{fault}" for i, fault in faults.items()))
+        run = process(out, 2, fake=",".join(f"{i}:{fault}" for i, fault in faults.items()), limit=5)
         code, stderr = end(run, found, "bad shots")
         found.expect(code == 3, f"bad shots: exit {code} {stderr[-200:]}")
         said = {int(r.key.split("-")[1]): r.reason for r in dataset.read_quarantine(out)} if code == 3 else {}
