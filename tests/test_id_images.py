@@ -38,7 +38,7 @@ def test_sampled_pixels_are_evenly_spaced_among_an_objects_own(blocks: int) -> N
     got = list(zip(frame.tolist(), obj.tolist(), flat.tolist(), strict=True))
     want = []
     for t, image in enumerate(ids):
-        border = outline(image)
+        border = outline(image[None])[0]
         for k, id in enumerate(table):
             for group, most in ((~border, pixels_cloud.INNER), (border, pixels_cloud.OUTLINE)):
                 own = np.flatnonzero((image == id) & group)

@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.annotate.visible import outline
+from synth4d.annotate import _masks
+from synth4d.annotate.visible import outline, ranks
 from synth4d.types import F64, Clip
 
 I64 = NDArray[np.int64]
@@ -84,29 +85,10 @@ def pixel_m(clip: Clip, depth: F64) -> F64:
 
 def _sample(clip: Clip, table: list[int]) -> tuple[I64, I64, I64]:
     """Frame, position in `table` and flat pixel of the sampled pixels, ordered by frame and object."""
-    n = len(table)
-    rank = np.full(65536, n, np.uint16)
-    rank[table] = np.arange(n)
-    most = np.tile([INNER, OUTLINE], n)
-    frames, objects, pixels = [], [], []
-    for t, ids in enumerate(clip.ids):
-        # Groups 2k and 2k+1 are the inner pixels and the outline of object k; of each, evenly spaced ones.
-        groups = (rank[ids] * np.uint16(2) + outline(ids)).ravel()
-        # Runs of pixels of a group are sorted, not the pixels.
-        heads = np.concatenate([[0], np.flatnonzero(groups[1:] != groups[:-1]) + 1])
-        runs, order = groups[heads], np.argsort(groups[heads], kind="stable")
-        ends = np.cumsum(np.diff(heads, append=len(groups))[order])
-        starts = np.concatenate([[0], ends])[np.searchsorted(runs[order], np.arange(2 * n + 1))]
-        have = np.diff(starts)
-        take = np.minimum(have, most)
-        group = np.repeat(np.arange(2 * n), take)
-        nth = np.arange(len(group)) - (np.cumsum(take) - take)[group]
-        picks = starts[group] + nth * (have[group] - 1) // np.maximum(take[group] - 1, 1)
-        run = np.searchsorted(ends, picks, side="right")
-        pixels.append(np.diff(heads, append=len(groups))[order][run] - ends[run] + heads[order][run] + picks)
-        objects.append(group // 2)
-        frames.append(np.full(len(group), t))
-    return np.concatenate(frames), np.concatenate(objects), np.concatenate(pixels)
+    ids = np.ascontiguousarray(clip.ids)
+    rows = _masks.sample(ids, outline(ids), ranks(table), len(table), INNER, OUTLINE)
+    frame, obj, flat = np.ascontiguousarray(rows.T)
+    return frame, obj, flat
 
 
 def _edges(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> tuple[F64, Bools, Bools, Bools, Bools, I64]:

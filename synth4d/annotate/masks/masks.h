@@ -1,0 +1,126 @@
+// Objects in id images. `rank` (65536,) is the place of an id among N objects, N where it is none of them.
+#pragma once
+
+#include <limits>
+
+#include "../../tracer/common.h"
+
+namespace masks {
+
+using namespace geo;
+using Ids = Array<uint16_t, 3>;
+using Rank = Array<uint16_t, 1>;
+
+// Marks (H,W) of pixels with a neighbour of another id, and of those at the edge of their picture.
+inline void mark_borders(const uint16_t *image, size_t height, size_t width, uint8_t *marks) {
+  std::fill(marks, marks + height * width, uint8_t(1));
+  for (size_t y = 1; y + 1 < height; ++y) {
+    const uint16_t *p = image + y * width, *up = p - width, *down = p + width;
+    uint8_t *out = marks + y * width;
+    for (size_t x = 1; x + 1 < width; ++x)
+      out[x] = (p[x] != p[x - 1]) | (p[x] != p[x + 1]) | (p[x] != up[x]) | (p[x] != down[x]);
+  }
+}
+
+inline void outline(Ids ids, Out<bool, 3> out) {
+  require(out.size() == ids.size(), "out is (T,H,W)");
+  const size_t pixels = ids.shape(1) * ids.shape(2);
+  for (size_t t = 0; t < ids.shape(0); ++t)
+    mark_borders(ids.data() + t * pixels, ids.shape(1), ids.shape(2),
+                 reinterpret_cast<uint8_t *>(out.data()) + t * pixels);
+}
+
+// Counts (T,N) and boxes (T,N,4) [x0,y0,x1,y1), which come as zeros and NaN.
+inline void visible(Ids ids, Rank rank, Out<double, 2> counts, Out<double, 3> boxes) {
+  const size_t height = ids.shape(1), width = ids.shape(2), n = counts.shape(1);
+  require(rank.size() == 65536 && counts.shape(0) == ids.shape(0) && boxes.size() == 4 * counts.size(),
+          "rank is (65536,), counts (T,N), boxes (T,N,4)");
+  for (size_t t = 0; t < ids.shape(0); ++t)
+    for (size_t y = 0; y < height; ++y) {
+      const uint16_t *row = ids.data() + (t * height + y) * width;
+      for (size_t x = 0, end; x < width; x = end) {  // runs of one id are a few in a hundred of the pixels
+        for (end = x + 1; end < width && row[end] == row[x];) ++end;
+        const size_t k = rank.data()[row[x]];
+        if (k >= n) continue;
+        double &count = counts.data()[t * n + k], *box = boxes.data() + 4 * (t * n + k);
+        if (count == 0) box[0] = double(x), box[1] = double(y), box[2] = double(end);
+        count += double(end - x);
+        box[0] = std::min(box[0], double(x)), box[2] = std::max(box[2], double(end)), box[3] = double(y + 1);
+      }
+    }
+}
+
+// Found (T,N,3) [x, y, r], which comes as NaN: the place from which the nearest border is furthest, counted in king's
+// moves between blocks of `size` × `size` pixels; of equal ones the first in reading order.
+inline void deepest(Ids ids, Rank rank, size_t size, Out<double, 3> found) {
+  const size_t height = ids.shape(1), width = ids.shape(2), n = found.shape(1), h = height / size, w = width / size;
+  require(rank.size() == 65536 && found.shape(0) == ids.shape(0) && found.shape(2) == 3,
+          "rank is (65536,), found (T,N,3)");
+  // A margin that is infinitely far from every border: what is beyond the picture is none.
+  constexpr int32_t FAR = std::numeric_limits<int32_t>::max() / 2;
+  const size_t stride = w + 2;
+  std::vector<int32_t> away((h + 2) * stride);
+  std::vector<int32_t> best(n);
+  std::vector<uint8_t> marks(height * width);
+  for (size_t t = 0; t < ids.shape(0); ++t) {
+    const uint16_t *image = ids.data() + t * height * width;
+    std::fill(away.begin(), away.end(), FAR);
+    mark_borders(image, height, width, marks.data());
+    for (size_t y = 0; y < h * size; ++y) {
+      const uint8_t *row = marks.data() + y * width;
+      int32_t *out = &away[(y / size + 1) * stride + 1];
+      for (size_t x = 0; x < w; ++x)
+        for (size_t i = 0; i < size; ++i)
+          if (row[x * size + i]) out[x] = 0;
+    }
+    // Two passes, each looking at the four neighbours it has been to (Rosenfeld and Pfaltz 1966).
+    for (size_t y = 1; y <= h; ++y)
+      for (size_t x = 1; x <= w; ++x) {
+        int32_t *p = &away[y * stride + x];
+        const int32_t *above = p - stride;
+        *p = std::min(*p, 1 + std::min(std::min(above[-1], above[0]), std::min(above[1], p[-1])));
+      }
+    for (size_t y = h; y >= 1; --y)
+      for (size_t x = w; x >= 1; --x) {
+        int32_t *p = &away[y * stride + x];
+        const int32_t *below = p + stride;
+        *p = std::min(*p, 1 + std::min(std::min(below[-1], below[0]), std::min(below[1], p[1])));
+      }
+    std::fill(best.begin(), best.end(), 0);
+    for (size_t y = 0; y < h; ++y)
+      for (size_t x = 0; x < w; ++x) {
+        const int32_t r = away[(y + 1) * stride + x + 1];
+        const size_t k = rank.data()[image[y * size * width + x * size]];
+        if (k >= n || r <= best[k]) continue;
+        best[k] = r;
+        double *at = found.data() + 3 * (t * n + k);
+        at[0] = double(x * size), at[1] = double(y * size), at[2] = double(size_t(r - 1) * size);
+      }
+  }
+}
+
+// Frame, object and flat pixel (M,3) of at most `inner` pixels inside each of `count` objects and `border` of its
+// outline, evenly spaced in reading order: the first, the last, and what lies between.
+inline nb::object sample(Ids ids, Array<bool, 3> marks, Rank rank, size_t count, size_t inner, size_t border) {
+  require(rank.size() == 65536 && marks.size() == ids.size(), "rank is (65536,), outline (T,H,W)");
+  const size_t pixels = ids.shape(1) * ids.shape(2);
+  std::vector<int64_t> out;
+  std::vector<std::vector<int32_t>> groups(2 * count);
+  for (size_t t = 0; t < ids.shape(0); ++t) {
+    const uint16_t *image = ids.data() + t * pixels;
+    const bool *edge = marks.data() + t * pixels;
+    for (auto &group : groups) group.clear();
+    for (size_t p = 0; p < pixels; ++p)
+      if (const size_t k = rank.data()[image[p]]; k < count) groups[2 * k + edge[p]].push_back(int32_t(p));
+    for (size_t g = 0; g < groups.size(); ++g) {
+      const size_t have = groups[g].size(), take = std::min(have, g % 2 ? border : inner);
+      for (size_t i = 0; i < take; ++i) {
+        const size_t pick = take > 1 ? i * (have - 1) / (take - 1) : 0;
+        out.insert(out.end(), {int64_t(t), int64_t(g / 2), int64_t(groups[g][pick])});
+      }
+    }
+  }
+  return owned(std::move(out), 3);
+}
+
+}  // namespace masks
