@@ -140,12 +140,14 @@ def _object(
 def hidden_by(points: Points, counts: F64, liquids: list[int]) -> Covers:
     """Per frame the things, no liquids, that stand before a noticeable share of an outline: the farther of two
     surfaces that meet in a step of depth goes on behind the nearer one."""
+    before = points.border & (points.by >= 0) & ~np.isin(points.by, liquids)
+    border = np.bincount(points.frame[points.border], minlength=len(counts))
+    found, times = np.unique(points.frame[before] * 65536 + points.by[before], return_counts=True)
+    by: list[dict[int, float]] = [{} for _ in counts]
+    for code, n in zip(found.tolist(), times.tolist(), strict=True):
+        by[code // 65536][code % 65536] = n / int(border[code // 65536])
     out: Covers = []
-    outline = points.pick(np.flatnonzero(points.border))
-    for t, pixels in enumerate(counts):
-        by = outline.within(t, t).by
-        ids, times = np.unique(by[(by >= 0) & ~np.isin(by, liquids)], return_counts=True)
-        shares = times / max(len(by), 1)
-        doubt = pixels == 0 or len(by) < FEW or ((shares > CUTS[0]) & (shares < CUTS[1])).any()
-        out.append(None if doubt else [int(id) for id in ids[shares >= CUTS[1]]])
+    for pixels, n, shares in zip(counts.tolist(), border.tolist(), by, strict=True):
+        doubt = pixels == 0 or n < FEW or any(CUTS[0] < s < CUTS[1] for s in shares.values())
+        out.append(None if doubt else [id for id, s in shares.items() if s >= CUTS[1]])
     return out

@@ -10,7 +10,7 @@ from synth4d.annotate.pixels_cloud import Bools, lift
 from synth4d.annotate.pixels_scene import Track
 from synth4d.geometry import apply_pose, invert_pose, quat_mul, rotmat
 from synth4d.records import ObjectFact
-from synth4d.types import F64, Clip
+from synth4d.types import F64, U16, Clip
 
 Ids = list[int | None]
 RINGS = ((0.012, 0.02), (0.025, 0.05))
@@ -31,6 +31,8 @@ def support(clip: Clip, track: Track, holds: dict[int, int], inside: Ids, boxes:
     """(T,) id of what a prop stands on at rest, 0 where it is in something. `holds` = the id of what
     holds it, for what may be seen under it (a burner is part of the stove); `boxes` = visible (T,4)."""
     out: Ids = [0 if c else None for c in inside]
+    held_by = np.full(65536, -1)
+    held_by[list(holds)] = list(holds.values())
     for rest in track.rests:
         if rest.box is None or not rest.run.resting:
             continue
@@ -38,9 +40,9 @@ def support(clip: Clip, track: Track, holds: dict[int, int], inside: Ids, boxes:
         picks = sorted({int(frames[0]), int(frames[len(frames) // 2]), int(frames[-1])})
         around = [_around(clip, t, boxes[t], track.thing.id, rest.box) for t in picks]
         points, ids = (np.concatenate(a) for a in zip(*around, strict=True))
-        firm = np.isin(ids, list(holds))
-        named = np.array([holds[int(i)] for i in ids[firm]], np.int64)
-        found = _holder(points[firm], named, track, rest.box)
+        named = held_by[ids]
+        firm = named >= 0
+        found = _holder(points[firm], named[firm], track, rest.box)
         for t in range(rest.run.first, rest.run.last + 1):
             if not inside[t]:
                 out[t] = found
@@ -53,7 +55,7 @@ def holder(thing: ObjectFact) -> int:
     return thing.id if whole is None else whole
 
 
-def _around(clip: Clip, t: int, seen: F64, own: int, box: F64) -> tuple[F64, F64]:
+def _around(clip: Clip, t: int, seen: F64, own: int, box: F64) -> tuple[F64, U16]:
     """World points (M,3) and ids (M,) of what is seen around a thing."""
     _, H, W = clip.ids.shape
     depth = float(((box[:3] - clip.camera.T_world_cam[t, :3, 3]) * clip.camera.T_world_cam[t, :3, 2]).sum())
@@ -64,7 +66,7 @@ def _around(clip: Clip, t: int, seen: F64, own: int, box: F64) -> tuple[F64, F64
     x, y = (g.ravel() for g in np.meshgrid(np.arange(x0, x1, step), np.arange(y0, y1, step)))
     ids, z = clip.ids[t, y, x], clip.depth_z_m[t, y, x].astype(float)
     ok = (ids != own) & (z > 0)
-    return lift(clip, np.full(int(ok.sum()), t), x[ok], y[ok], z[ok]), ids[ok].astype(float)
+    return lift(clip, np.full(int(ok.sum()), t), x[ok], y[ok], z[ok]), ids[ok]
 
 
 def _holder(points: F64, ids: NDArray[np.int64], track: Track, box: F64) -> int | None:

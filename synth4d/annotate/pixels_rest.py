@@ -87,13 +87,13 @@ def _gone(clip: Clip, probes: Points, lag: int) -> F64:
     target = probes.frame + lag
     ok = (target >= 0) & (target < T)
     p, target = probes.pick(np.flatnonzero(ok)), target[ok]
-    M = rigid_inverse(clip.camera.T_world_cam)[target]
-    c = (M[:, :3, :3] * p.world[:, None, :]).sum(-1) + M[:, :3, 3]
-    z = np.maximum(c[:, 2], 1e-6)
+    M = rigid_inverse(clip.camera.T_world_cam)[:, :3].transpose(1, 2, 0)[:, :, target]
+    a, b, away = (m[0] * p.world[:, 0] + m[1] * p.world[:, 1] + m[2] * p.world[:, 2] + m[3] for m in M)
+    z = np.maximum(away, 1e-6)
     K = clip.camera.K
-    x = np.floor(K[0, 0] * c[:, 0] / z + K[0, 2]).astype(int)
-    y = np.floor(K[1, 1] * c[:, 1] / z + K[1, 2]).astype(int)
-    inside = (c[:, 2] > 0.05) & (x >= 0) & (x < W) & (y >= 0) & (y < H)
+    x = np.floor(K[0, 0] * a / z + K[0, 2]).astype(int)
+    y = np.floor(K[1, 1] * b / z + K[1, 2]).astype(int)
+    inside = (away > 0.05) & (x >= 0) & (x < W) & (y >= 0) & (y < H)
     x, y = np.clip(x, 0, W - 1), np.clip(y, 0, H - 1)
     shown = clip.depth_z_m[target, y, x]
     own = clip.ids[p.frame, p.y, p.x]
@@ -101,5 +101,5 @@ def _gone(clip: Clip, probes: Points, lag: int) -> F64:
     gone = inside & ((shown == 0) | (shown > z + tolerance))
     stays = inside & ~gone & (np.abs(shown - z) <= tolerance) & (clip.ids[target, y, x] == own)
     index = np.minimum(p.frame, target)
-    a, b = np.bincount(index[gone], minlength=n)[:n], np.bincount(index[stays], minlength=n)[:n]
-    return np.where((a + b >= 6) & (a >= 3), a / np.maximum(a + b, 1), 0.0)
+    lost, kept = np.bincount(index[gone], minlength=n)[:n], np.bincount(index[stays], minlength=n)[:n]
+    return np.where((lost + kept >= 6) & (lost >= 3), lost / np.maximum(lost + kept, 1), 0.0)

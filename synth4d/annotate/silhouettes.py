@@ -59,9 +59,12 @@ def T_cam_body(camera: CameraPath, poses: F64) -> F64:
 
 def in_camera(T: F64, points: F64) -> F64:
     """(T,4,4), points (V,3) → (T,V,3)."""
-    x, y, z = points.T
+    x, y, z = np.ascontiguousarray(points.T)
     R = T[:, :3, :, None]
-    return np.stack([R[:, i, 0] * x + R[:, i, 1] * y + R[:, i, 2] * z + R[:, i, 3] for i in range(3)], -1)
+    out = np.empty((3, len(T), len(points)))  # an axis after the other is read three times as fast
+    for i in range(3):
+        out[i] = R[:, i, 0] * x + R[:, i, 1] * y + R[:, i, 2] * z + R[:, i, 3]
+    return np.moveaxis(out, 0, -1)
 
 
 def amodal_boxes(mesh: Mesh, camera: CameraPath, T: F64) -> F64:
@@ -151,5 +154,5 @@ def cast(mesh: Mesh, T: F64, frame: NDArray[np.int64], x: F64, y: F64) -> F64:
     for k in range(3):
         directions[:, k] = R[frame, 0, k] * x + R[frame, 1, k] * y + R[frame, 2, k]
     reach = np.full(len(x), np.inf, np.float32)
-    scene = RayScene(mesh.vertices[mesh.faces])
+    scene = RayScene(mesh.vertices.astype(np.float32)[mesh.faces])
     return scene.distances(eyes[frame], directions, reach, alike=True).astype(float)
