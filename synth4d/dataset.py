@@ -84,15 +84,20 @@ def read_dataset(folder: Where) -> DatasetRecord:
 
 
 def read_manifest(folder: Where) -> list[ShardRow]:
-    return _rows(folder / disk.MANIFEST, ShardRow)
+    return list(_rows(folder / disk.MANIFEST, ShardRow))
 
 
-def read_rejects(folder: Where) -> list[Reject]:
+def each_reject(folder: Where) -> Iterator[Reject]:
+    """One after another: there may be millions."""
     return _rows(folder / disk.REJECTS, Reject)
 
 
+def read_rejects(folder: Where) -> list[Reject]:
+    return list(each_reject(folder))
+
+
 def read_quarantine(folder: Where) -> list[Quarantine]:
-    return _rows(folder / disk.QUARANTINE, Quarantine)
+    return list(_rows(folder / disk.QUARANTINE, Quarantine))
 
 
 def read_shard(folder: Where, row: ShardRow, *, check: str = "full") -> Iterator[Sample]:
@@ -127,9 +132,13 @@ def parse(model: Any, data: bytes, where: str) -> Any:
         raise ShardError(f"{where}: field {field or '(whole)'}: {first['msg']}") from None
 
 
-def _rows(path: Path, model: type[R]) -> list[R]:
+def _rows(path: Path, model: type[R]) -> Iterator[R]:
     """One record a line; a file whose last line has no end is cut off."""
-    data = disk.read_bytes(path)
-    if data and not data.endswith(b"\n"):
-        raise ShardError(f"{path} ends within a line: it is cut off; make the dataset again")
-    return [parse(model, line, f"{path} line {i}") for i, line in enumerate(data.split(b"\n")[:-1], 1)]
+    try:
+        with open(path, "rb") as file:
+            for i, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    raise ShardError(f"{path} ends within a line: it is cut off; make the dataset again")
+                yield parse(model, line[:-1], f"{path} line {i}")
+    except OSError as error:
+        raise ShardError(f"can't read {path}: {error.strerror or error}") from None

@@ -97,8 +97,14 @@ def digest(folder: Path) -> str:
     """sha256 over manifest, rejects and quarantine, each preceded by its name and length."""
     total = hashlib.sha256()
     for name in (MANIFEST, REJECTS, QUARANTINE):
-        data = read_bytes(folder / name)
-        total.update(f"{name} {len(data)}\n".encode() + data)
+        path = folder / name
+        try:
+            with open(path, "rb") as file:
+                total.update(f"{name} {os.fstat(file.fileno()).st_size}\n".encode())
+                while chunk := file.read(1 << 20):
+                    total.update(chunk)
+        except OSError as error:
+            raise ShardError(f"can't read {path}: {error.strerror or error}") from None
     return total.hexdigest()
 
 

@@ -107,25 +107,31 @@ def _lists(folder: Where, record: DatasetRecord, rows: list[ShardRow], counts: C
     """Every planned shot is committed once or quarantined, and every list is as long as dataset.json says."""
     committed = {key for row in rows for key in row.keys}
     try:
-        rejects, quarantined = dataset.read_rejects(folder), dataset.read_quarantine(folder)
+        quarantined = dataset.read_quarantine(folder)
+        counts.update(rejected=0, quarantined=len(quarantined))
+        rejects = list(_rejects(folder, committed, counts))
     except ShardError as error:
         yield str(error)
         return
-    counts.update(rejected=len(rejects), quarantined=len(quarantined))
     yield from _twice(f"{folder / disk.QUARANTINE}: shot", [row.key for row in quarantined])
     for row in quarantined:
         if row.key in committed:
             yield f"{folder / disk.QUARANTINE}: shot {row.key} is committed too"
-    for reject in rejects:
+    yield from rejects
+    yield from _equal(folder, ("committed", record.committed, sum(row.samples for row in rows)))
+    yield from _equal(folder, ("quarantined", record.quarantined, len(quarantined)))
+    yield from _equal(folder, ("rejected", record.rejected, counts["rejected"]))
+    yield from _equal(folder, ("shots", record.shots, record.committed + record.quarantined))
+
+
+def _rejects(folder: Where, committed: set[str], counts: Counter[str]) -> Iterator[str]:
+    for reject in dataset.each_reject(folder):
+        counts["rejected"] += 1
         verdict = reject.question.verdict
         if reject.key not in committed:
             yield f"{folder / disk.REJECTS}: {reject.key}: no such sample"
         if verdict is None or verdict.keep:
             yield f"{folder / disk.REJECTS}: {reject.key}: {reject.question.id}: verdict is no rejection"
-    yield from _equal(folder, ("committed", record.committed, sum(row.samples for row in rows)))
-    yield from _equal(folder, ("quarantined", record.quarantined, len(quarantined)))
-    yield from _equal(folder, ("rejected", record.rejected, len(rejects)))
-    yield from _equal(folder, ("shots", record.shots, record.committed + record.quarantined))
 
 
 def _equal(folder: Where, field: tuple[str, int, int]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def write(folder: Path) -> Path:
     page = env.get_template("report.html.j2").render(
         s=summary,
         cards=list(_cards(folder, summary)),
-        rejects=_examples(dataset.read_rejects(folder)),
+        rejects=_examples(dataset.each_reject(folder)),
         title=", ".join(summary.record.config["scenes"]),
     )
     disk.write_atomic(folder / PAGE, page.encode())
@@ -126,7 +126,7 @@ def _varied(questions: list[Question]) -> list[Question]:
     return [question for _, _, question in sorted(chosen, key=lambda r: r[1])]
 
 
-def _examples(rejects: list[Reject]) -> dict[str, list[Reject]]:
+def _examples(rejects: Iterable[Reject]) -> dict[str, list[Reject]]:
     """A few rejected questions of each reason, the commonest reasons first."""
     out: dict[str, list[Reject]] = {}
     count: dict[str, int] = {}

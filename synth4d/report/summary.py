@@ -116,7 +116,7 @@ def summarise(folder: Where) -> Summary:
             for number, key in enumerate(shard.index.keys):
                 members = shard.read(number, ["facts.json", "qa.json"])
                 _count(summary, members, f"{row.name} {key}")
-    for reject in dataset.read_rejects(folder):
+    for reject in dataset.each_reject(folder):
         summary.rejected[reject.question.family, reject.question.kind] += 1
         summary.reasons[reject.question.verdict.reason if reject.question.verdict else "none"] += 1
     if (folder / "run.json").exists():

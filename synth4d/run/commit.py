@@ -190,7 +190,8 @@ def _intact(path: Path, row: ShardRow) -> bool:
 
 def publish(folder: Folder, names: list[tuple[str, int]]) -> tuple[DatasetRecord, Totals]:
     """Write the lists of the dataset and give its record, which the caller writes last of all."""
-    totals, rows, quarantined = Totals(), list[ShardRow](), 0
+    totals, quarantined = Totals(), 0
+    shards: dict[str, list[str]] = {split: [] for split in sorted(folder.plan.config.splits)}
     with (
         disk.atomic(folder.out / disk.MANIFEST) as manifest,
         disk.atomic(folder.out / disk.REJECTS) as rejects,
@@ -202,15 +203,15 @@ def publish(folder: Folder, names: list[tuple[str, int]]) -> tuple[DatasetRecord
                 raise ShardError(f"{_done_path(folder, *at)}: vanished during the run; run the same command again")
             if end.row is not None:
                 manifest.write(dump(end.row) + b"\n")
-                rows.append(end.row)
+                shards[end.row.split].append(end.row.name)
             rejects.write(end.rejects)
             quarantine.write(end.quarantine)
             totals = totals.plus(end.totals)
             quarantined += end.quarantine.count(b"\n")
-    return _record(folder, rows, totals, quarantined), totals
+    return _record(folder, shards, totals, quarantined), totals
 
 
-def _record(folder: Folder, rows: list[ShardRow], totals: Totals, quarantined: int) -> DatasetRecord:
+def _record(folder: Folder, shards: dict[str, list[str]], totals: Totals, quarantined: int) -> DatasetRecord:
     plan = folder.plan
     if totals.shots + quarantined != len(plan):
         raise ShardError(
@@ -228,5 +229,5 @@ def _record(folder: Folder, rows: list[ShardRow], totals: Totals, quarantined: i
         frames=totals.frames,
         questions=totals.kept,
         rejected=totals.rejected,
-        splits={s: [r.name for r in rows if r.split == s] for s in sorted(plan.config.splits)},
+        splits=shards,
     )
