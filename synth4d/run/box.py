@@ -41,13 +41,13 @@ def read(path: Path) -> tuple[JSON, dict[str, bytes]] | None:
 
 def unpacked(raw: bytes) -> tuple[JSON, dict[str, bytes]] | None:
     """Head and parts of a box's bytes, or None when they are not what was written."""
-    first, _, body = raw.partition(b"\n")
-    if first != MAGIC + hashlib.sha256(body).hexdigest().encode():
+    begin = raw.find(b"\n") + 1
+    if raw[:begin] != MAGIC + hashlib.sha256(memoryview(raw)[begin:]).hexdigest().encode() + b"\n":
         return None
-    line, _, payload = body.partition(b"\n")
-    table = json.loads(line)
-    parts, at = dict[str, bytes](), 0
+    at = raw.index(b"\n", begin) + 1
+    table = json.loads(raw[begin:at])
+    parts = dict[str, bytes]()
     for name, size in table["parts"]:
-        parts[name] = payload[at : at + size]
+        parts[name] = raw[at : at + size]
         at += size
     return table["head"], parts

@@ -7,7 +7,9 @@ are of are judged), and never again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from synth4d import disk
@@ -130,18 +132,25 @@ def _commit(folder: Folder, chunk: Chunk, blocks: Blocks | None) -> None:
         end = _box(folder.work / f"{shot.key}.shot", folder.plan)
         return blocks.without(shot, end) if blocks and end.quarantine is None else end
 
-    rejects, quarantine, totals, kept = list[bytes](), list[bytes](), Totals(), list[Shot]()
-    for shot in chunk.shots:
-        end = box_of(shot)
+    ends: dict[str, Finished] = {}
+
+    def samples() -> Iterator[Sample]:
+        """Each box is read once; what is large of it is not kept."""
+        for shot in sorted(chunk.shots, key=lambda s: s.key):
+            end = box_of(shot)
+            ends[shot.key] = replace(end, members={})
+            if end.quarantine is None:
+                yield Sample(shot.key, end.members)
+
+    path, found = folder.out / disk.tar_name(chunk.split, chunk.number), samples()
+    first = next(found, None)
+    row = shard.write_shard(path, chain([first], found)) if first is not None else None
+    rejects, quarantine, totals = list[bytes](), list[bytes](), Totals()
+    for end in (ends[shot.key] for shot in chunk.shots):
         rejects.append(end.rejects)
         totals = totals.plus(end.stats)
-        if end.quarantine is None:
-            kept.append(shot)
-        else:
+        if end.quarantine is not None:
             quarantine.append(dump(end.quarantine) + b"\n")
-    path = folder.out / disk.tar_name(chunk.split, chunk.number)
-    samples = (Sample(shot.key, box_of(shot).members) for shot in sorted(kept, key=lambda s: s.key))
-    row = shard.write_shard(path, samples) if kept else None
     head = {
         "row": row.model_dump(mode="json") if row else None,
         "totals": totals.model_dump(mode="json"),
