@@ -26,6 +26,14 @@ PIPELINES = Path(__file__).parents[1] / "pipelines"
 TINY = ("shots=3", "questions=12", "mix={dynamic: 1, twin: 1, control: 1, static: 0}")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def sessions_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For fixtures that outlive a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[None]:
     """Nothing that another test, or whoever runs them, has kept is taken: every test makes its own clips."""

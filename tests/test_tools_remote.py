@@ -56,6 +56,10 @@ def test_verify_proves_what_lies_there_and_names_it(toy_dataset: Path, temporary
         assert code == 1 and "1 problems" in out and "note: " in note
         first = dataset.read_manifest(toy_dataset)[0].name
         assert problem.startswith(f"problem: {store.url}/{first} came with another sha256")
+        with dataset.opened(store.url) as where:
+            for row in dataset.read_manifest(where):
+                assert [sample.key for sample in dataset.read_shard(where, row)] == row.keys
+                assert not list((where / "x").parent.glob("*.tar"))  # one shard's room is enough
         code, _, err = said(capsys, "verify", f"{store.url}/nothing")
         assert code == 1 and err.startswith(f"error: {store.url}/nothing/dataset.json is not there")
     assert not list(temporary.iterdir())
