@@ -186,7 +186,7 @@ class _Run:
         scene, job = self._scene(shot), self._job(shot)
         if not scene.broken:
             return None
-        end = give_up(job, scene.broken, 0, {})
+        end = give_up(job, scene.broken, 0, Clock(None))
         end.save(job.path, job.plan)
         return end
 
