@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -133,6 +134,14 @@ def test_cameras_in_walls_and_empty_views_are_warned_of(
     said(capsys)
     assert run(["doctor", str(path)]) == 1
     assert "places for the camera lie in something" in said(capsys)
+    clear = cloud(200)
+    write_ply(
+        Splats(replace(clear, opacities=clear.opacities * np.float32(1e-6)), Notes("maker", "3DGS PLY")),
+        tmp_path / "clear.ply",
+    )
+    assert run(["import", str(tmp_path / "clear.ply"), "--out", str(tmp_path / "clear")]) == 0
+    assert run(["doctor", str(tmp_path / "clear" / "scene.yaml")]) == 1
+    assert "views show nothing" in said(capsys)
 
 
 def test_proposals_find_floor_walls_and_things(room: Path, tmp_path: Path) -> None:
@@ -348,20 +357,23 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     good = cloud(200)
     nan = good.means.copy()
     nan[7, 1] = np.nan
-    paths = {name: folder / name for name in ("nan.ply", "cut.glb", "no.stl", "far.obj", "what.txt", "cut.ply")}
+    paths = {
+        name: folder / name for name in ("nan.ply", "cut.glb", "no.stl", "far.obj", "what.txt", "cut.ply", "empty.ply")
+    }
     write_ply(Splats(good, Notes("maker", "3DGS PLY")), paths["cut.ply"])
     paths["cut.ply"].write_bytes(paths["cut.ply"].read_bytes()[:-9])
     broken = Gaussians(nan, good.quats_wxyz, good.scales, good.opacities, good.colours, good.ids)
-    write_ply(Splats(broken, Notes("maker", "3DGS PLY")), paths["nan.ply"])
+    write_ply(Splats(broken, Notes("maker", "3DGS PLY"), extra={"confidence": nan[:, 0]}), paths["nan.ply"])
     paths["cut.glb"].write_bytes(crate(folder, "glb").read_bytes()[:900])
     paths["no.stl"].write_text("solid nothing\nendsolid nothing\n")
     paths["far.obj"].write_text("mtllib ../../../far.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nusemtl a\nf 1 2 3\n")
     paths["what.txt"].write_text("hello")
-    says = {"nan.ply": "Gaussian 7", "far.obj": "far.mtl"}
+    paths["empty.ply"].write_text("")
+    says = {"nan.ply": "--on-bad drop", "far.obj": "far.mtl", "empty.ply": "is empty"}
     return {name: (path, says.get(name, name)) for name, path in paths.items()}
 
 
-@pytest.mark.parametrize("name", ["nan.ply", "cut.glb", "no.stl", "far.obj", "what.txt", "cut.ply"])
+@pytest.mark.parametrize("name", ["nan.ply", "cut.glb", "no.stl", "far.obj", "what.txt", "cut.ply", "empty.ply"])
 def test_a_bad_file_is_refused_in_one_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in").mkdir()
     path, line = bad_files(tmp_path / "in")[name]
@@ -375,7 +387,8 @@ def test_bad_gaussians_are_left_out_where_that_is_asked_for(tmp_path: Path, caps
     (tmp_path / "in").mkdir()
     path, _ = bad_files(tmp_path / "in")["nan.ply"]
     assert run(["import", str(path), "--out", str(tmp_path / "mine"), "--on-bad", "drop"]) == 0
-    assert "1 bad Gaussians are left out" in said(capsys)
+    text = said(capsys)
+    assert "1 bad Gaussians are left out" in text and "kept and not used: confidence" in text
     assert load(tmp_path / "mine" / "scene.yaml").captures["structure_0"].gaussians is not None
     assert len(read_splats(tmp_path / "mine" / "nan.ply", on_bad="drop").gaussians.means) == 399
 

@@ -93,6 +93,8 @@ def _capture(
     said = [f"{n.format}: {len(g.means):,} Gaussians, SH degree {n.sh_degree}", *n.remarks]
     if n.dropped:
         said.append(f"{n.dropped} bad Gaussians are left out")
+    if found.extra:
+        said.append(f"columns that are kept and not used: {', '.join(sorted(found.extra))}")
     e = guess.extent(g)
     size = e.high - e.low
     said.append(f"axes {at.axes}, {at.scale:g} m a unit: {size[0]:.2f} x {size[1]:.2f} x {size[2]:.2f} m")

@@ -51,9 +51,10 @@ def read(path: Path | str, *, on_bad: OnBad = "refuse") -> Splats:
                 if first.startswith(start):
                     raise SceneError(f"{source} is {what}")
             if not length or length % _RECORD.itemsize:
+                found = f"begins with {first!r}" if length else "is empty"
                 raise SceneError(
-                    f"{source} begins with {first!r}, which is no known format of Gaussians, and its {length} bytes "
-                    f"are not rows of {_RECORD.itemsize} (.splat)"
+                    f"{source} {found}: no PLY or SPZ, and its {length} bytes are not rows of {_RECORD.itemsize} "
+                    "(.splat); export it as one of these"
                 )
             return _read_splat(file, length // _RECORD.itemsize, source, on_bad)
     except OSError as error:

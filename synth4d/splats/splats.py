@@ -126,7 +126,7 @@ def _bad_rows(raw: Raw, source: str, on_bad: OnBad) -> NDArray[np.bool_] | None:
             row, column = (int(i) for i in np.argwhere(wrong)[0])
             raise SceneError(
                 f"{source}: {names[column]} of Gaussian {row} is {values[row, column]:g} as drawn, not within {low:g} "
-                f"to {high:g}; repair the file, or leave bad Gaussians out (on_bad: drop)"
+                f"to {high:g}; repair the file, or leave bad Gaussians out (on_bad: drop; of an import --on-bad drop)"
             )
         rows = wrong.any(1)
         bad = rows if bad is None else bad | rows
