@@ -7,14 +7,17 @@ from dataclasses import replace
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 from render_world import kitchen, orbit
 
+from synth4d import cli
 from synth4d.bench import cast, likeness
+from synth4d.cli import doctor
 from synth4d.errors import RenderError, SynthError
-from synth4d.render import choose, clip, mesh
+from synth4d.render import choose, clip, gpu, mesh
 from synth4d.types import CameraPath, Clip, Gaussians, Timeline, World
 
 
@@ -75,9 +78,29 @@ def test_missing_pyrender_and_missing_opengl_are_said_with_what_to_install(monke
     monkeypatch.setattr(mesh.metadata, "version", gone)
     with pytest.raises(RenderError, match=r"pip install 'synth4d\[mesh\]'"):
         mesh._pyrender()
+    assert "pip install" in str(mesh.why_not())
+    monkeypatch.undo()
     monkeypatch.setattr(mesh, "find_library", lambda name: None)
+    monkeypatch.delenv("PYOPENGL_PLATFORM", raising=False)
     with pytest.raises(RenderError, match="libosmesa6"):
         mesh._platform((3, 1, 10))
+
+
+def test_a_demanded_renderer_that_is_not_there_is_said_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(mesh, "find_library", lambda name: None)
+    monkeypatch.setattr(mesh.metadata, "version", lambda name: "3.1.10")
+    monkeypatch.delenv("PYOPENGL_PLATFORM", raising=False)
+    monkeypatch.setattr(gpu, "why_not", lambda: "no NVIDIA GPU")
+    for option, says in (("mesh", "apt install libosmesa6"), ("splat-cuda", "no NVIDIA GPU")):
+        assert cli.run(["dataset", "toy", "--renderer", option, "--out", str(tmp_path / "out")]) == 2
+        said = capsys.readouterr().err
+        assert f"renderer {option}: " in said and says in said and said.count("\n") == 1
+        assert not (tmp_path / "out").exists()
+    monkeypatch.setattr(doctor, "_no_nerf", lambda: None)
+    line = doctor._renderers()
+    assert line.startswith("splat, nerf; no mesh: neither EGL") and line.endswith("no splat-cuda: no NVIDIA GPU")
 
 
 def test_the_way_to_draw_suits_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,16 +20,15 @@ MODULES = ("numpy", "scipy", "mujoco", "embreex", "av", "ray", "webdataset", "py
 
 def examine() -> int:
     """Run every check, print a line each; 0 when all are well."""
-    checks: list[Callable[[], str]] = [_python, _modules, _kernel, _scenes, _physics, _video, _ray, _disk, _memory]
     bad = 0
-    for check in checks:
+    for check in CHECKS:
         name = check.__name__.strip("_")
         try:
-            print(f"ok    {name:<8} {check()}")
+            print(f"ok    {name:<9} {check()}")
         except Exception as e:
             bad += 1
             text = " ".join(str(e).split())
-            print(f"FAIL  {name:<8} {text if isinstance(e, SynthError) else f'{type(e).__name__}: {text}'}")
+            print(f"FAIL  {name:<9} {text if isinstance(e, SynthError) else f'{type(e).__name__}: {text}'}")
     return 1 if bad else 0
 
 
@@ -54,6 +53,23 @@ def _kernel() -> str:
     except ImportError as e:
         raise SynthError(f"the rasteriser is not built ({e}); run `make setup` with a C++ compiler") from None
     return f"splat rasteriser for {BUILDS[0]} (this processor runs {', '.join(BUILDS)})"
+
+
+def _renderers() -> str:
+    """Which can draw here, and what the others lack; `splat` alone has to."""
+    from synth4d.render import gpu, mesh
+
+    lacks = {"nerf": _no_nerf(), "mesh": mesh.why_not(), "splat-cuda": gpu.why_not()}
+    here = ", ".join(["splat", *(name for name, reason in lacks.items() if not reason)])
+    return "; ".join([here, *(f"no {name}: {reason}" for name, reason in lacks.items() if reason)])
+
+
+def _no_nerf() -> str | None:
+    try:
+        from synth4d.nerf import studio  # noqa: F401
+    except SynthError as problem:
+        return str(problem)
+    return None
 
 
 def _scenes() -> str:
@@ -114,3 +130,8 @@ def _memory() -> str:
     if free < NEED_MEMORY:
         raise SynthError(f"{free >> 20} MiB available; {NEED_MEMORY >> 30} GiB are needed for two workers")
     return f"{free >> 20} MiB available"
+
+
+CHECKS: tuple[Callable[[], str], ...] = (
+    _python, _modules, _kernel, _renderers, _scenes, _physics, _video, _ray, _disk, _memory,
+)  # fmt: skip

@@ -199,6 +199,15 @@ def _plain(pyrender: Any, *, clear: bool = False) -> Any:
 _PACKAGES = "install OSMesa or EGL (Debian, Ubuntu: apt install libosmesa6 libegl1 libgl1)"
 
 
+def why_not() -> str | None:
+    """Why `--renderer mesh` can't be used here; None where it can."""
+    try:
+        _pyrender()
+    except RenderError as problem:
+        return str(problem).removeprefix("renderer mesh: ")
+    return None
+
+
 def _pyrender() -> Any:
     """The package, bound to a way to draw without a window: PYOPENGL_PLATFORM, else the first that is there."""
     try:

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from importlib import metadata
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -73,7 +72,8 @@ def fit(
     if record.psnr_db < settings.floor_db and not force:
         raise SynthError(
             f"the NeRF of {scene.name} did not converge: {record.psnr_db:.1f} dB on held-out views, below "
-            f"nerf.floor_db={settings.floor_db:g}; more nerf.steps, --force, or --set static_renderer=splat"
+            f"nerf.floor_db={settings.floor_db:g}; give it more nerf.steps, take it as it is (--set nerf.floor_db=0, "
+            "or fit --force), or draw still shots with --set static_renderer=splat"
         )
     return path, record
 
@@ -107,7 +107,9 @@ def settled(config: RunConfig, quiet: bool, *, here: bool = True) -> RunConfig:
 
 
 def _no_mesh() -> str | None:
-    return None if find_spec("pyrender") else "pyrender is not installed; pip install 'synth4d[mesh]'"
+    from synth4d.render import mesh
+
+    return mesh.why_not()
 
 
 def fitted(config: RunConfig, scenes: tuple[SceneRef, ...], quiet: bool) -> tuple[SceneRef, ...]:
