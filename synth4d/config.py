@@ -63,9 +63,9 @@ class Nerf(Part):
     layout: Annotated[int, Field(ge=0, lt=2**31)] = 0
     """Number of the layout that the field shows."""
     views: Annotated[int, Field(ge=4, le=4096)] = 200
-    size: Side = 200
-    """Width and height of a view, pixels."""
-    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 2500
+    size: Side = 400
+    """Width and height of a view, pixels; held-out views have half of it."""
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
     rays: Annotated[int, Field(ge=16, le=1 << 20)] = 2048
     """Rays a step."""
     levels: Annotated[int, Field(ge=1, le=32)] = 8

@@ -106,10 +106,10 @@ def test_a_fit_shows_what_it_was_shown(fitted: field.Field) -> None:
 def test_our_pictures_are_those_of_the_nerfstudio_loop(fitted: field.Field) -> None:
     from synth4d.nerf import studio
     from synth4d.nerf.march import Marcher
-    from synth4d.nerf.train import ray_directions
+    from synth4d.nerf.train import pixel_rays
 
     held = box_views(2, turn=0.4, side=24)
-    way, _ = ray_directions(held)
+    way = np.einsum("nij,hwj->nhwi", held.camera.T_world_cam[:, :3, :3], pixel_rays(held.camera)[0])
     eyes = np.broadcast_to(held.camera.T_world_cam[:, None, None, :3, 3], way.shape).reshape(-1, 3)
     rgb, depth, alpha, ids = studio.Loop(studio.restore(fitted), fitted).rays(eyes, way.reshape(-1, 3))
     ours = Marcher(fitted, pruned=False).rays(eyes, way.reshape(-1, 3).astype(np.float64))
@@ -142,6 +142,40 @@ def test_a_fit_that_is_not_finite_is_an_error(torch, monkeypatch: pytest.MonkeyP
     with pytest.raises((RenderError, SceneError), match="finite"):
         two = TINY.model_copy(update={"steps": 3})
         train.train(box_views(4), box_views(4), two, (0, 0, 0), 3, "cpu", lambda step, psnr: None)
+
+
+def test_a_gpu_without_memory_gets_fewer_rays_at_once_and_then_an_error(torch, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    from synth4d.nerf import train
+
+    most, sizes, loss = 256, [], train._Fit._loss
+
+    def small(self, *rays, half):  # type: ignore[no-untyped-def]
+        if len(rays[0]) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        sizes.append(len(rays[0]))
+        return loss(self, *rays, half=half)
+
+    monkeypatch.setattr(train._Fit, "_loss", small)
+    views, short = (box_views(4), box_views(2, turn=0.4)), TINY.model_copy(update={"steps": 2, "rays": 600})
+    train.train(*views, short, (0, 0, 0), 3, "cpu", lambda step, psnr: None)
+    assert sizes == [150] * 8  # 600 rays, halved until they fit, of two steps
+    most = 0
+    with pytest.raises(RenderError, match=r"memory does not hold .* or --device cpu"):
+        train.train(*views, short, (0, 0, 0), 3, "cpu", lambda step, psnr: None)
+
+
+def test_rays_in_parts_have_the_slope_of_all_at_once(torch, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    from synth4d.nerf import studio, train
+
+    with studio.settled(3):
+        fit = train._Fit(box_views(4), box_views(2), TINY, 3, "cpu")
+        monkeypatch.setattr(fit, "_random", lambda *shape: torch.full(shape, 0.5))  # the same dice for each part
+        picked = fit.rays.pick(fit._draw(len(fit.rays.ends), 400))
+        slopes = []
+        for fit.at_once in (400, 150):
+            fit._slopes(picked, 0.05, proposals=False)
+            slopes.append(fit.networks.field.mlp_base.model[0].hash_table.grad.clone())
+    assert slopes[0].abs().max() > 0 and torch.allclose(*slopes, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("hurt", ["cut", "text", "pickle", "nan", "shape"])
@@ -184,6 +218,7 @@ def test_fit_command_keeps_checks_and_mends(torch, tmp_path: Path, capsys: pytes
     assert "fitted before" not in capsys.readouterr().err and path.read_bytes() == first
     assert cli.run([*command, "nerf.floor_db=59"]) == 1
     assert "did not converge" in (said := capsys.readouterr().err) and f"{record['psnr_db']:.1f} dB" in said
+    assert "--set nerf.floor_db=0" in said and cli.run([*command, "nerf.floor_db=0"]) == 0
     assert cli.run([*command[:3], "--force", *command[3:], "nerf.floor_db=59"]) == 0
 
 
@@ -192,6 +227,34 @@ def test_wrong_use_of_fit(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert cli.run(["fit", "toy"]) == 2 and "--nerf" in capsys.readouterr().err
     assert cli.run(["fit", "toy", "--nerf", "--steps", "0"]) == 2 and "nerf.steps" in capsys.readouterr().err
+
+
+def test_where_no_camera_finds_a_view_one_line_says_why(
+    torch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # type: ignore[no-untyped-def]
+    from synth4d import cli
+    from synth4d.errors import CannotHappen
+    from synth4d.motion import camera
+
+    def nowhere(*_: object) -> None:
+        raise CannotHappen("no room for a camera")
+
+    monkeypatch.setattr(camera, "film", nowhere)
+    assert cli.run(["fit", "toy", "--nerf", "--cache", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "no room for a camera" in said and "static_renderer=splat" in said and said.count("\n") == 1
+
+
+def test_held_out_pixels_are_means_with_the_depth_and_ids_of_their_middles() -> None:
+    from synth4d.run.views import FINE, _averaged
+
+    fine = box_views(2, side=24 * FINE)
+    seen, own = _averaged(fine), box_views(2, side=24)
+    np.testing.assert_allclose(seen.camera.K, own.camera.K)
+    np.testing.assert_allclose(seen.depth_z_m, own.depth_z_m, rtol=1e-5)  # rays through the same pixels' centres
+    assert (seen.ids == own.ids).all()
+    mean = fine.rgb[1, 3:6, 6:9].reshape(-1, 3).mean(0)
+    assert np.abs(seen.rgb[1, 1, 2] - mean).max() <= 0.5
 
 
 def test_without_torch_one_line_says_what_to_do(tmp_path: Path) -> None:

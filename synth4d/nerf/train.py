@@ -21,7 +21,7 @@ from synth4d.errors import RenderError
 from synth4d.nerf import studio
 from synth4d.nerf.field import Field
 from synth4d.nerf.studio import torch
-from synth4d.types import F32, F64, Clip, Vec3
+from synth4d.types import F32, F64, U16, CameraPath, Clip, Vec3
 
 WINDOW_M = (0.08, 0.02)
 """Half-width of the window around a surface at first, and from NARROW of the steps on."""
@@ -34,6 +34,8 @@ GEOMETRY, CENTRE, IDS = 0.01, 0.01, 0.02
 """Weights of the likelihood, of the mean distance's error in windows, and of the ids' cross-entropy, beside the
 squared error of colours in 0..1."""
 PROPOSAL_RAYS, PROPOSAL_EVERY = 512, 2
+LEAST_RAYS = 128
+"""A step's rays are taken in halves, down to this many at a time, where a GPU's memory does not hold them."""
 ENOUGH = 2.0
 """Optical depth of a surface at which a proposal has learned it: an opaque one would hide the field's own surface
 where the two differ by a few millimetres."""
@@ -53,26 +55,39 @@ class Rays:
 
     origins: Any
     """(N,3)"""
-    directions: Any
-    """(N·P,3) unit"""
+    turns: Any
+    """(N,3,3) camera to world axes"""
+    ways: Any
+    """(P,3) unit, in the camera's axes"""
     ends: Any
     """(N·P,) distance of the surface; 0 = none"""
     rgb: Any
     """(N·P,3) uint8"""
     classes: Any
-    """(N·P,) index of the id"""
-    pixels: int
+    """(N·P,) int16 index of the id"""
 
     def pick(self, rows: Any) -> tuple[Any, Any, Any, Any, Any]:
         """Origins, directions, ends, colours 0..1 and classes of some rays."""
-        colours = self.rgb[rows].float() / 255
-        return self.origins[rows // self.pixels], self.directions[rows], self.ends[rows], colours, self.classes[rows]
+        view, pixel = rows // len(self.ways), rows % len(self.ways)
+        directions = (self.turns[view] * self.ways[pixel][:, None]).sum(-1)
+        return self.origins[view], directions, self.ends[rows], self.rgb[rows].float() / 255, self.classes[rows].long()
 
 
 def train(views: Clip, held: Clip, settings: Nerf, background: Vec3, seed: int, device: str, report: Report) -> Field:
     """Fit a field to views. The same views, settings, seed and device give the same weights on one machine.
 
-    `held` is never learned from. Raises RenderError where the fit breaks down (not finite)."""
+    `held` is never learned from. Raises RenderError where the fit breaks down (not finite) or a GPU's memory does not
+    hold it."""
+    try:
+        return _train(views, held, settings, background, seed, device, report)
+    except torch.OutOfMemoryError:
+        raise RenderError(
+            f"the GPU's memory does not hold a fit of {settings.views} views of {settings.size} pixels; fewer "
+            "nerf.views, a smaller nerf.size or nerf.log2_size, or --device cpu"
+        ) from None
+
+
+def _train(views: Clip, held: Clip, settings: Nerf, background: Vec3, seed: int, device: str, report: Report) -> Field:
     with studio.settled(seed):
         fit = _Fit(views, held, settings, seed, device)
         best, since = -math.inf, 0
@@ -101,6 +116,7 @@ class _Fit:
         self.low = torch.from_numpy(aabb[0]).to(device)
         self.over = 1 / (torch.from_numpy(aabb[1]).to(device) - self.low)
         self.adam = torch.optim.Adam(self.networks.parameters(), lr=RATE, eps=1e-15, fused=True)
+        self.at_once = settings.rays
         self.dice = torch.Generator().manual_seed(seed & (2**63 - 1))
 
     def step(self, number: int) -> None:
@@ -110,14 +126,27 @@ class _Fit:
             group["lr"] = RATE * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * done))) * min(1, (number + 1) / WARM)
         half = WINDOW_M[0] * (WINDOW_M[1] / WINDOW_M[0]) ** min(1.0, done / NARROW)
         picked = self.rays.pick(self._draw(len(self.rays.ends), self.settings.rays))
-        loss = self._loss(*picked, half)
-        if number % PROPOSAL_EVERY == 0:
-            loss = loss + self._proposal_loss(*[x[:PROPOSAL_RAYS] for x in picked[:3]], half=half)
-        self.adam.zero_grad()
-        loss.backward()
-        self.adam.step()
+        while True:
+            try:
+                self._slopes(picked, half, proposals=number % PROPOSAL_EVERY == 0)
+                return self.adam.step()
+            except torch.OutOfMemoryError:
+                if self.at_once <= LEAST_RAYS:
+                    raise
+                self.at_once //= 2
 
-    def _loss(self, origins: Any, directions: Any, ends: Any, colours: Any, classes: Any, half: float) -> Any:
+    def _slopes(self, picked: tuple[Any, ...], half: float, *, proposals: bool) -> None:
+        """The slope of the mean loss of rays, `at_once` of them at a time."""
+        self.adam.zero_grad()
+        count = len(picked[0])
+        for start in range(0, count, self.at_once):
+            part = [x[start : start + self.at_once] for x in picked]
+            loss = self._loss(*part, half=half) * (len(part[0]) / count)
+            if proposals and start == 0:
+                loss = loss + self._proposal_loss(*[x[:PROPOSAL_RAYS] for x in part[:3]], half=half)
+            loss.backward()
+
+    def _loss(self, origins: Any, directions: Any, ends: Any, colours: Any, classes: Any, *, half: float) -> Any:
         edges = self._edges(ends, half)
         at = self._within(edges)
         hidden = self.networks.field.mlp_base(self._placed(origins, directions, at)).view(*at.shape, -1)
@@ -220,39 +249,37 @@ def _surprise(before: Any, within: Any, hit: Any, enough: float = math.inf) -> A
 # ---- Rays ----------------------------------------------------------------------------------------
 
 
-def _rays(clip: Clip, ids: Any, device: str) -> Rays:
-    directions, lengths = ray_directions(clip)
-    known = np.searchsorted(ids, clip.ids).clip(max=len(ids) - 1)  # an id of a held-out view alone is never scored
-    arrays = (
-        clip.camera.T_world_cam[:, :3, 3].astype(np.float32),
-        directions.reshape(-1, 3),
-        (clip.depth_z_m * lengths).reshape(-1),
-        clip.rgb.reshape(-1, 3),
-        known.reshape(-1),
-    )
-    origins, way, ends, rgb, classes = (torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in arrays)
-    return Rays(origins, way, ends, rgb, classes, clip.camera.width * clip.camera.height)
+def _rays(clip: Clip, ids: U16, device: str) -> Rays:
+    ways, lengths = pixel_rays(clip.camera)
+    index = np.zeros(1 << 16, np.int16)  # an id of a held-out view alone is never scored
+    index[ids] = np.arange(len(ids))
+    T = clip.camera.T_world_cam.astype(np.float32)
+    ends = clip.depth_z_m * lengths
+    flat = (ends.reshape(-1), clip.rgb.reshape(-1, 3), index[clip.ids].reshape(-1))
+    arrays = (T[:, :3, 3], T[:, :3, :3], ways.reshape(-1, 3), *flat)
+    return Rays(*(torch.from_numpy(np.ascontiguousarray(a)).to(device) for a in arrays))
 
 
-def ray_directions(clip: Clip) -> tuple[F32, F32]:
-    """(T,H,W,3) unit directions in world axes through the pixel centres, and (H,W) length of a ray to depth 1."""
-    camera = clip.camera
+def pixel_rays(camera: CameraPath) -> tuple[F32, F32]:
+    """(H,W,3) unit directions through pixels' centres, in the camera's axes, and (H,W) length of a ray to depth 1."""
     v, u = np.mgrid[: camera.height, : camera.width] + 0.5
     K = camera.K
-    cam = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones_like(u)], -1)
-    lengths: F64 = np.sqrt((cam**2).sum(-1))
-    R = camera.T_world_cam[:, None, None, :3, :3]
-    way = sum(R[..., k] * (cam[..., k] / lengths)[None, ..., None] for k in range(3))
-    return np.asarray(way, np.float32), lengths.astype(np.float32)
+    ways = np.stack([(u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1], np.ones_like(u)], -1)
+    lengths: F64 = np.sqrt((ways**2).sum(-1))
+    return (ways / lengths[..., None]).astype(np.float32), lengths.astype(np.float32)
 
 
 def _bounds(clip: Clip) -> tuple[F32, float]:
     """(2,3) box of cameras and of all they see, and the largest distance seen, with margins."""
-    directions, lengths = ray_directions(clip)
-    eyes = clip.camera.T_world_cam[:, :3, 3]
-    ends = clip.depth_z_m * lengths
-    points = (eyes[:, None, None] + directions * ends[..., None]).reshape(-1, 3)
-    if not ends.any():
+    ways, lengths = pixel_rays(clip.camera)
+    corners, far = [], 0.0
+    for T, depth in zip(clip.camera.T_world_cam, clip.depth_z_m, strict=True):
+        ends = depth * lengths
+        seen = (ways * ends[..., None]).reshape(-1, 3)
+        points = T[:3, 3] + sum(seen[:, k, None] * T[:3, k] for k in range(3))
+        corners += [points.min(0), points.max(0), T[:3, 3]]
+        far = max(far, float(ends.max()))
+    if not far:
         raise RenderError("the views show nothing to fit a NeRF to; look at the scene's camera rules")
-    low, high = np.minimum(points.min(0), eyes.min(0)), np.maximum(points.max(0), eyes.max(0))
-    return np.stack([low - MARGIN_M, high + MARGIN_M]).astype(np.float32), float(ends.max()) + MARGIN_M
+    low, high = np.min(corners, 0), np.max(corners, 0)
+    return np.stack([low - MARGIN_M, high + MARGIN_M]).astype(np.float32), far + MARGIN_M
