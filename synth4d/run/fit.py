@@ -32,7 +32,8 @@ from synth4d.run.views import views
 from synth4d.types import Clip
 
 ROOMS = frozenset({"scene", "motion", "physics", "render", "nerf", "geometry", "rays", "tracer", "types", "seeds"})
-"""What shapes a fit."""
+"""What shapes a fit, with VIEWS."""
+VIEWS = Path(__file__).with_name("views.py")
 
 
 class FitRecord(Record):
@@ -192,7 +193,8 @@ def _device(name: str) -> str:
 def _key(scene: SceneRef, settings: Nerf, seed: int, device: str) -> str:
     versions = {p: metadata.version(p) for p in ("numpy", "scipy", "mujoco", "torch", "nerfstudio")}
     shapes = settings.model_dump(mode="json", exclude={"floor_db"})
-    parts = [scene.name, scene.digest, shapes, seed, device, versions, plan.rooms_digest(ROOMS)]
+    code = [plan.rooms_digest(ROOMS), disk.file_sha256(VIEWS)]
+    parts = [scene.name, scene.digest, shapes, seed, device, versions, code]
     return hashlib.sha256(dump(parts)).hexdigest()[:32]
 
 
