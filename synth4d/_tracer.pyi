@@ -3,7 +3,7 @@
 from numpy import bool_, int64
 from numpy.typing import NDArray
 
-from synth4d.types import F32, I32, U16
+from synth4d.types import F32, F64, I32, U16
 
 I64 = NDArray[int64]
 
@@ -23,3 +23,14 @@ class Tracer:
 
     def hits(self, points: F32, rows: I64, targets: F32, motion: F32, bounds: F32) -> U16:
         """(R,) a bit for each of the targets (S,3), in the triangles' frame, whose way is blocked."""
+
+class Solid:
+    """Triangles (M,3,3) with their owners' ids and whether both sides are seen (M,); `bounds` (2,3) hold them."""
+
+    def __init__(self, tracer: Tracer, corners: F32, owner: U16, both: NDArray[bool_], bounds: F32) -> None: ...
+
+def settle(
+    solids: list[Solid], motions: F32, lens: F64, T_world_cam: F64, certain: NDArray[bool_], depth: F32, ids: U16
+) -> None:
+    """Depths and ids (H,W), in place, of the pixels at borders between things whose ids are `certain` (65536,): what
+    the rays of a lens (fx, fy, cx, cy) meet among solids, each in the frame that its motion (M,3,4) leads to."""

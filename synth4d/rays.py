@@ -63,6 +63,28 @@ class RayScene:
         return triangle, far
 
 
+class Solid:
+    """Triangles (M,3,3), each of the thing with id `owner` (M,), seen from their fronts alone but where `both` (M,)."""
+
+    def __init__(self, triangles: F32, owner: U16, both: Bool) -> None:
+        from synth4d._tracer import Solid
+
+        scene, own = RayScene(triangles), (np.ascontiguousarray(owner), np.ascontiguousarray(both))
+        self.part = None if scene._tracer is None else Solid(scene._tracer, _f32(triangles), *own, scene.bounds)
+
+
+def settle(solids: list[tuple[Solid, F64]], K: F64, T_world_cam: F64, certain: Bool, depth_z_m: F32, ids: U16) -> None:
+    """Make a picture (H,W) exact at the borders between things whose flag in `certain` (65536,), by id, is set: each
+    pixel there takes depth and id (0, 0 = nothing) of the first front that the ray through its centre meets.
+    `solids` come with the motion (3,4) that leads to their frame. In place."""
+    from synth4d._tracer import settle
+
+    there = [(s.part, motion) for s, motion in solids if s.part is not None]
+    motions = _f32(np.array([motion for _, motion in there]).reshape(-1, 3, 4))
+    lens = np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]])
+    settle([s for s, _ in there], motions, lens, np.ascontiguousarray(T_world_cam), certain, depth_z_m, ids)
+
+
 @cache
 def _linked_to_embree() -> str:
     """A library by which Embree's own is found."""

@@ -15,8 +15,8 @@ from synth4d.bench import cast
 from synth4d.errors import RenderError
 from synth4d.geometry import intrinsics, look_at, rotmat
 from synth4d.render import _author, author, surface, texture
-from synth4d.render.bind import dominant, frames, quaternions
-from synth4d.render.clip import pictures
+from synth4d.render.bind import WELD_M, _light_mesh, dominant, frames, quaternions
+from synth4d.render.clip import Stage, pictures
 from synth4d.render.splat import Rasteriser
 from synth4d.render.tone import display, encode, linear
 from synth4d.types import Body, CameraPath, Material, Name, Surface
@@ -199,6 +199,19 @@ def test_frames_are_rotations_that_fit_the_projected_cell() -> None:
     assert np.allclose(stretch.prod(1), 1 / np.abs(flat).max(1))
 
 
+def test_corners_are_lit_where_they_are_and_with_their_own_surface() -> None:
+    """Thousands of small triangles of many surfaces in a row of cells: none is welded to another's corner."""
+    rng, count = np.random.default_rng(0), 4000
+    skin, cells = rng.integers(0, 16, count).astype(np.int32), rng.integers(-220, 220, (count, 1, 3)) * [1, 0, 0]
+    corners = (cells + rng.random((count, 3, 3))) * WELD_M
+    flat = np.eye(3)[rng.integers(0, 3, count)] * rng.choice([-1, 1], (count, 1))
+    source, share = np.zeros(count, np.int32), np.zeros((count, 3, 3))
+    mesh = _light_mesh(surface.Triangles(corners, np.repeat(flat[:, None], 3, 1), flat, skin, skin, source, share))
+    assert len(mesh.points) < 3 * count and np.array_equal(mesh.body[mesh.faces], np.repeat(skin[:, None], 3, 1))
+    assert np.abs(mesh.points[mesh.faces] - corners).max() <= WELD_M
+    assert np.array_equal(mesh.normals[mesh.faces], np.repeat(flat[:, None], 3, 1))
+
+
 def test_tone_keeps_matt_colours_and_never_clips_hard() -> None:
     srgb = np.linspace(0, 1, 256)
     light = linear(srgb)
@@ -217,7 +230,7 @@ def test_a_pane_of_glass_lets_through_what_it_says(opacity: float) -> None:
     camera = CameraPath(96, 96, intrinsics(96, 96, 0.4), look_at((0, -1, 0), (0, 0, 0))[None], 8.0)
     for scale in (1.0, 3.0):
         path = replace(camera, T_world_cam=look_at((0, -scale, 0), (0, 0, 0))[None])
-        picture = next(pictures(room.world(), room.timeline(1), path, Rasteriser()))
+        picture = next(pictures(Stage(room.world(), room.timeline(1), path), Rasteriser()))
         assert picture.alpha[40:56, 40:56].mean() == pytest.approx(opacity, abs=0.05)
 
 
@@ -239,7 +252,7 @@ def test_silhouettes_stay_where_they_are(mesh: tuple[np.ndarray, np.ndarray], sm
     eyes = [look_at((distance * np.sin(a), -distance * np.cos(a), 0.3), (0, 0, 0)) for a in (-0.03, 0.0, 0.03)]
     camera = CameraPath(192, 144, intrinsics(192, 144, 0.7), np.stack(eyes), 8.0)
     world, timeline = room.world(), room.timeline(3)
-    for frame, picture in enumerate(pictures(world, timeline, camera, Rasteriser())):
+    for frame, picture in enumerate(pictures(Stage(world, timeline, camera), Rasteriser())):
         wanted = cast.frame(world, timeline, camera, frame)[1] == 2
         seen = picture.ids == 2
         outline = (wanted[1:] != wanted[:-1]).sum() + (wanted[:, 1:] != wanted[:, :-1]).sum()

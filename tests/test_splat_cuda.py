@@ -201,6 +201,7 @@ def test_a_clip_has_every_frame_in_order(monkeypatch):
     stage = SimpleNamespace(
         gaussians=lambda frame: g,
         advance=lambda target, frame: target.recolour(g.colours * np.float32(1 / (frame + 1))) if frame % 2 else None,
+        borders=SimpleNamespace(settle=lambda frame, depth, ids: depth.fill(frame) or ids.fill(7 + frame)),
     )
     monkeypatch.setattr(cuda, "Stage", lambda world, timeline, camera: stage)
     clip = cuda.clip(None, None, path([VIEWS[0]] * 4), device(Plain()))
@@ -208,7 +209,8 @@ def test_a_clip_has_every_frame_in_order(monkeypatch):
     assert clip.rgb.shape == (4, HEIGHT, WIDTH, 3) and clip.ids.shape == clip.depth_z_m.shape == (4, HEIGHT, WIDTH)
     light = clip.rgb.reshape(4, -1).sum(1)
     assert light[0] > light[1] == light[2] > light[3]
-    assert ((clip.ids > 0) == (clip.depth_z_m > 0)).all()
+    for frame in range(4):  # each was settled
+        assert (clip.ids[frame] == 7 + frame).all() and (clip.depth_z_m[frame] == frame).all()
 
 
 def test_bad_gaussians_are_refused():

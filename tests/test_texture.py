@@ -88,7 +88,7 @@ def compare(s: Surface, eye: tuple[float, float, float]) -> tuple[float, float]:
     room.lamps, room.ambient = [], (0.6, 0.6, 0.6)
     world, timeline = room.world(), room.timeline(1)
     camera = CameraPath(*SIZE, intrinsics(*SIZE, 0.6), look_at(eye, (0, 0, 0))[None], 8.0)
-    rgb = next(clip.pictures(world, timeline, camera, Rasteriser())).rgb
+    rgb = next(clip.pictures(clip.Stage(world, timeline, camera), Rasteriser())).rgb
     T, ways = camera.T_world_cam[0], cast.directions(camera)
     ways = ways[:, 0:1] * T[:3, 0] + ways[:, 1:2] * T[:3, 1] + ways[:, 2:3] * T[:3, 2]
     posed = apply_pose(timeline.poses[0, 1], s.vertices)[s.faces]

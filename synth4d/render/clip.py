@@ -10,6 +10,7 @@ from synth4d.geometry import rotmat
 from synth4d.rays import RayScene
 from synth4d.render import _light, emitter
 from synth4d.render.author import author
+from synth4d.render.border import Borders
 from synth4d.render.captured import Captured
 from synth4d.render.hidden import Horizon
 from synth4d.render.light import Light, Lit, lit_mesh, still_triangles
@@ -30,19 +31,21 @@ def render(world: World, timeline: Timeline, camera: CameraPath, *, rng: np.rand
     """
     shape = (len(camera.T_world_cam), camera.height, camera.width)
     clip = Clip(np.empty((*shape, 3), np.uint8), np.empty(shape, np.float32), np.empty(shape, np.uint16), camera)
-    for frame, p in enumerate(pictures(world, timeline, camera, Rasteriser(threads=threads))):
+    stage = Stage(world, timeline, camera)
+    for frame, p in enumerate(pictures(stage, Rasteriser(threads=threads))):
         out = clip.rgb[frame], clip.depth_z_m[frame], clip.ids[frame]
         _light.quantise(p.rgb, p.alpha, p.depth_z_m, p.ids, np.array(BACKGROUND, np.float32), *out)
+        stage.borders.settle(frame, *out[1:])
     return clip
 
 
-def pictures(world: World, timeline: Timeline, camera: CameraPath, rasteriser: Rasteriser) -> Iterator[Picture]:
+def pictures(stage: Stage, rasteriser: Rasteriser) -> Iterator[Picture]:
     """Every frame as the rasteriser gives it."""
-    scene = Stage(world, timeline, camera)
-    rasteriser.load(scene.gaussians(0))
+    camera = stage.camera
+    rasteriser.load(stage.gaussians(0))
     for frame, T_world_cam in enumerate(camera.T_world_cam):
         if frame:
-            scene.advance(rasteriser, frame)
+            stage.advance(rasteriser, frame)
         yield rasteriser.render(camera.K, T_world_cam, camera.width, camera.height)
 
 
@@ -68,6 +71,7 @@ class Stage:
         self.rows = {b: slice(int(ends[b]), int(ends[b + 1])) for b in np.unique(bodies).tolist()}
         self.moving = [b for b in self.rows if sight.moves[b]]
         self.liquid = Liquid(world, timeline, camera)
+        self.borders = Borders(world, timeline, camera, self.rows)
         self.lit: Lit | None = None
         self.painted: F32 | None = None
 

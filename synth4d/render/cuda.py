@@ -58,7 +58,10 @@ def clip(world: World, timeline: Timeline, camera: CameraPath, device: Device) -
         device.look(T_world_cam)
     frames = [quantise(p) for p in device.pictures()]
     rgb, depth, ids = (torch().cat(part).cpu().numpy() for part in zip(*frames, strict=True))
-    return Clip(rgb, depth, ids.astype(np.uint16), camera)
+    ids = ids.astype(np.uint16)
+    for frame in range(len(ids)):
+        stage.borders.settle(frame, depth[frame], ids[frame])
+    return Clip(rgb, depth, ids, camera)
 
 
 def torch() -> ModuleType:

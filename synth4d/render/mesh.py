@@ -21,6 +21,7 @@ from scipy.spatial import cKDTree
 from synth4d.errors import RenderError
 from synth4d.geometry import apply_pose, pose_matrix
 from synth4d.render.bind import Authored
+from synth4d.render.border import OPAQUE
 from synth4d.render.clip import BACKGROUND, Stage
 from synth4d.types import F32, F64, U8, U16, Body, CameraPath, Clip, Gaussians, Timeline, World
 
@@ -30,8 +31,6 @@ EDGE_PX = 3.0
 """Longest edge of a triangle that is drawn, where the camera comes nearest: colours are given at vertices."""
 SAMPLES = 3
 """Samples a pixel, each way; odd, so that the middle one is at the pixel's centre. OSMesa has no multisampling."""
-OPAQUE = 0.5
-"""Surfaces less opaque than this are seen through in depth and ids, as by the splats' median."""
 _NEAR_M, _FAR_M = 0.05, 100.0
 """24 bits of depth between these resolve 0.02 mm at 4 m."""
 _DROP_RINGS = 1

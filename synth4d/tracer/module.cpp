@@ -1,6 +1,8 @@
 // synth4d._tracer: rays against triangles, by Embree; use synth4d.rays.
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
+#include "border.h"
 #include "probe.h"
 
 using namespace tracer;
@@ -17,4 +19,11 @@ NB_MODULE(_tracer, m) {
            nb::arg("bounds"), nb::arg("reach"), "Distances that the rays of some points are open.")
       .def("hits", &hits, nb::arg("points"), nb::arg("rows"), nb::arg("targets"), nb::arg("motion"),
            nb::arg("bounds"), "A bit of each row for each target whose way is blocked.");
+  nb::class_<Solid>(m, "Solid")
+      .def(nb::init<const Tracer &, Array<float, 3>, Array<uint16_t, 1>, Array<bool, 1>, Array<float, 2>>(),
+           nb::keep_alive<1, 2>(), nb::arg("tracer"), nb::arg("corners"), nb::arg("owner"), nb::arg("both"),
+           nb::arg("bounds"));
+  m.def("settle", &settle, nb::arg("solids"), nb::arg("motions"), nb::arg("lens"), nb::arg("T_world_cam"),
+        nb::arg("certain"), nb::arg("depth"), nb::arg("ids"), Release(),
+        "Ids and depths of the pixels at borders between things, in place.");
 }

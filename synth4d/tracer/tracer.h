@@ -87,7 +87,7 @@ class Tracer {
   };
 
   template <class Take>
-  auto distances(Take take) const { return Queue(*this, e_.intersect, false, take); }
+  auto distances(Take take, bool alike = false) const { return Queue(*this, e_.intersect, alike, take); }
   template <class Take>
   auto occlusions(Take take) const { return Queue(*this, e_.occluded, false, take); }
   static bool met(const Packet &p, int k) { return p.far[k] < 0; }  // Embree's mark of an occluded ray
