@@ -74,6 +74,19 @@ def test_light_agrees_with_a_converged_reference() -> None:
     assert np.sqrt(np.mean((got[1] - lamp) ** 2)) < 0.03
 
 
+@pytest.mark.parametrize("side", [0.4, 0.65])
+def test_what_lies_close_behind_a_panel_leaves_no_dark_spot_beside_it(side: float) -> None:
+    """Ambient light on a table, 2 mm to 4 cm beside a panel that hangs 1 cm before it: half of it is open there."""
+    room = table([LAMP])
+    room.add("panel", "fixture", [(box((side, side, 0.02), (0, 0, 0.02)), WHITE, False)])
+    stage = clips.Stage(room.world(), room.timeline(1), over(1))
+    a, ambient = stage.authored, stage.light.at(0).ambient
+    at, seen = a.means.astype(float), (ambient[a.light.faces[a.triangle]] * a.bary).sum(1)
+    away = np.abs(at[:, :2]).max(1) - side / 2
+    beside = (np.abs(at[:, 2]) < 1e-3) & (away > 0.002) & (away < 0.04)
+    assert beside.sum() > 150 and seen[beside].min() > 0.45
+
+
 def test_halving_moves_no_gaussian() -> None:
     """Where a Gaussian lies among its corners stays the same point, whatever triangles are cut, twice over."""
     room = table([LAMP])

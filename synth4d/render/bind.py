@@ -158,10 +158,11 @@ def _light_mesh(small: Triangles) -> LightMesh:
     """Weld corners that about share surface, place and normal."""
     count = len(small)
     points, normals = small.corners.reshape(-1, 3), small.normals.reshape(-1, 3)
-    grid = np.concatenate([np.floor(points / WELD_M), np.round(normals * 6)], 1).astype(np.int64).view(np.uint64)
-    key = np.repeat(small.skin, 3).astype(np.uint64)
-    for column in range(6):
-        key = (key ^ grid[:, column]) * np.uint64(0x9E3779B97F4A7C15)
+    skin = np.repeat(small.skin, 3)[:, None]  # a column like others: skins and cells are small numbers that cancel
+    grid = np.concatenate([skin, np.floor(points / WELD_M), np.round(normals * 6)], 1).astype(np.int64).view(np.uint64)
+    key = np.zeros(len(grid), np.uint64)
+    for column in grid.T:
+        key = (key ^ column) * np.uint64(0x9E3779B97F4A7C15)
         key ^= key >> np.uint64(29)
     _, first, vertex = np.unique(key, return_index=True, return_inverse=True)
     pull = np.repeat(small.corners.mean(1), 3, 0) - points
