@@ -32,6 +32,8 @@ class Sim:
         self.data = mujoco.MjData(self.model)
         self._body = {self.model.body(i).name: i for i in range(self.model.nbody)}
         self._joint = {self.model.joint(i).name: i for i in range(self.model.njnt)}
+        self._at = {n: int(self.model.jnt_qposadr[i]) for n, i in self._joint.items()}
+        self._dof = {n: int(self.model.jnt_dofadr[i]) for n, i in self._joint.items()}
         mujoco.mj_forward(self.model, self.data)
 
     @property
@@ -44,8 +46,7 @@ class Sim:
 
     def lock(self, name: str, locked: bool) -> None:
         """Joints nobody works are held by friction (N or N·m), so that contact can't drift them."""
-        dof = self.model.jnt_dofadr[self._joint[name]]
-        self.model.dof_frictionloss[dof] = 25.0 if locked else 0.0
+        self.model.dof_frictionloss[self._dof[name]] = 25.0 if locked else 0.0
 
     def reset(self, qpos: F64) -> None:
         self._mj.mj_resetData(self.model, self.data)
@@ -63,7 +64,7 @@ class Sim:
 
     def still(self, speed: float) -> bool:
         """Whether no joint moves faster."""
-        return bool(np.abs(self.data.qvel).max(initial=0) < speed)
+        return all(-speed < v < speed for v in self.data.qvel.tolist())
 
     def wait(self, count: int) -> None:
         """Let steps pass in which nothing moves."""
@@ -86,12 +87,12 @@ class Sim:
         return out
 
     def joint(self, name: str) -> float:
-        return float(self.data.qpos[self.model.jnt_qposadr[self._joint[name]]])
+        return float(self.data.qpos.item(self._at[name]))
 
     def set_joint(self, name: str, value: float) -> None:
         """Put a joint, and those that follow it, at a value."""
         joint = self._joint[name]
-        self.data.qpos[self.model.jnt_qposadr[joint]] = value
+        self.data.qpos[self._at[name]] = value
         for k in range(self.model.neq):
             if self.model.eq_obj2id[k] == joint:
                 offset, ratio = self.model.eq_data[k][:2]
@@ -112,22 +113,21 @@ class Sim:
 
     def push_joint(self, name: str, force: float) -> None:
         """Generalised force on a joint for the next step (N or N·m)."""
-        self.data.qfrc_applied[self.model.jnt_dofadr[self._joint[name]]] = force
+        self.data.qfrc_applied[self._dof[name]] = force
 
     def joint_speed(self, name: str) -> float:
-        return float(self.data.qvel[self.model.jnt_dofadr[self._joint[name]]])
+        return float(self.data.qvel.item(self._dof[name]))
 
     def joint_inertia(self, name: str) -> float:
         """Effective inertia seen by one joint (diagonal of the mass matrix)."""
         dense = np.zeros((self.model.nv, self.model.nv))
         self._mj.mj_fullM(self.model, self.data, dense)
-        dof = self.model.jnt_dofadr[self._joint[name]]
+        dof = self._dof[name]
         return float(dense[dof, dof])
 
     def place(self, body: str, pose: F64, velocity: F64 | None = None) -> None:
         """Put a free body at a pose, with a spatial velocity (linear, angular; default at rest)."""
-        j = self._joint[body]
-        a, v = self.model.jnt_qposadr[j], self.model.jnt_dofadr[j]
+        a, v = self._at[body], self._dof[body]
         self.data.qpos[a : a + 7] = pose
         self.data.qvel[v : v + 6] = 0 if velocity is None else velocity
 
@@ -138,13 +138,13 @@ class Sim:
 
     def speed(self, body: str) -> float:
         """Linear speed of a free body, plus its angular speed times 5 cm, m/s."""
-        v = self.model.jnt_dofadr[self._joint[body]]
+        v = self._dof[body]
         q = self.data.qvel[v : v + 6]
         return float(np.linalg.norm(q[:3]) + 0.05 * np.linalg.norm(q[3:]))
 
     def turn_about(self, body: str, pivot: F64, rate: F64) -> None:
         """Set a free body's velocity to a rotation about a world point at an angular velocity (world)."""
-        v, i = self.model.jnt_dofadr[self._joint[body]], self._body[body]
+        v, i = self._dof[body], self._body[body]
         self.data.qvel[v : v + 3] = np.cross(rate, self.data.xpos[i] - pivot)
         self.data.qvel[v + 3 : v + 6] = self.data.xmat[i].reshape(3, 3).T @ rate
 
@@ -167,7 +167,7 @@ class Sim:
 
     def steer(self, body: str, velocity: F64) -> None:
         """Set the horizontal velocity (2,) of a free body and stop it turning."""
-        v = self.model.jnt_dofadr[self._joint[body]]
+        v = self._dof[body]
         self.data.qvel[v : v + 2] = velocity
         self.data.qvel[v + 3 : v + 6] = 0
 
