@@ -66,6 +66,13 @@ def decode(members: Mapping[str, bytes]) -> Clip:
     return clip
 
 
+def kept(clip: Clip, members: Mapping[str, bytes]) -> Clip:
+    """`decode(members)` of a clip that `encode` has just made them of, in half the time: depth and ids are lossless
+    once quantised, so only the video is read back (test_codec.py::test_kept_is_what_is_decoded)."""
+    depth = np.divide(quantise_depth(clip.depth_z_m), np.float32(1000), dtype=np.float32)
+    return Clip(decode_video(members["mp4"]), depth, clip.ids, decode_camera(members["camera.json"]))
+
+
 def versions() -> dict[str, str]:
     """The libraries that the encoded bytes depend on."""
     import av
@@ -184,7 +191,8 @@ def yuv420(rgb: U8) -> U8:
     r, g, b = (np.ascontiguousarray(rgb[..., c], np.uint16) for c in range(3))
     out = np.empty((h * 3 // 2, w), np.uint8)
     out[:h] = ((66 * r + 129 * g + 25 * b + 128) >> 8) + 16
-    sums = (p[::2, ::2] + p[::2, 1::2] + p[1::2, ::2] + p[1::2, 1::2] for p in (r, g, b))
+    rows = (p[::2] + p[1::2] for p in (r, g, b))  # whole rows first, which numpy adds many at a time
+    sums = (p[:, ::2] + p[:, 1::2] for p in rows)
     r4, g4, b4 = (((s + 2) >> 2).astype(np.int32) for s in sums)
     chroma = out[h:].reshape(2, h // 2, w // 2)
     chroma[0] = ((-38 * r4 - 74 * g4 + 112 * b4 + 128) >> 8) + 128

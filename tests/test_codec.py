@@ -41,6 +41,17 @@ def test_ids_and_camera_come_back_exactly_and_depth_to_the_millimetre() -> None:
     assert 10 * np.log10(255**2 / error) > 35
 
 
+def test_kept_is_what_is_decoded() -> None:
+    clip = clips.clip()
+    clip = replace(clip, depth_z_m=clip.depth_z_m + np.float32(4e-4))
+    members = codec.encode(clip)
+    one, other = codec.kept(clip, members), codec.decode(members)
+    assert one.camera.fps == other.camera.fps and (one.camera.T_world_cam == other.camera.T_world_cam).all()
+    for name in ("rgb", "depth_z_m", "ids"):
+        assert getattr(one, name).dtype == getattr(other, name).dtype
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
 @settings(deadline=None)
 @given(hnp.arrays(np.uint16, hnp.array_shapes(min_dims=3, max_dims=3, max_side=9)))
 def test_arrays_survive_and_every_numpy_reads_them(array: np.ndarray) -> None:

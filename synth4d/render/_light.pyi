@@ -19,8 +19,8 @@ def aim(points: F32, normals: F32, samples: F32, facing: F32, least: float, reac
     """Diffuse and sheen (R,) of an emitter, and each sample's share (R,T) of diffuse; facing (0,3) = a lamp, without
     shares. No distance is below √least."""
 
-def seen(blocked: U16, weight: F32, diffuse: F32) -> F32:
-    """(R,) share of an emitter's light that is not blocked."""
+def seen(blocked: U16, rows: I64, weight: F32, diffuse: F32) -> F32:
+    """(R,) share of an emitter's light that is not blocked, of some rows of weight (V,T) and diffuse (V,)."""
 
 def mean(values: F32, over: float) -> F32:
     """(R,) sums of rows, divided."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.geometry import apply_pose, pose_matrix, rotate
+from synth4d.geometry import pose_matrix, rotmat
 from synth4d.rays import RayScene
-from synth4d.render import _light
+from synth4d.render import _author, _light
 from synth4d.render.bind import LightMesh
 from synth4d.render.emitter import FIRST, SAMPLES, Aim, Emitter
 from synth4d.types import F32, F64, U8, U16
@@ -28,15 +28,19 @@ class Probe:
 
     def __init__(self, mesh: LightMesh, rows: I64, poses: F64) -> None:
         """`poses` (B,7) lead from each body's frame to the probe's."""
-        pose = poses[mesh.body[rows]]
-        pull = mesh.pull[rows]
+        body, normals, pull = mesh.body[rows], mesh.normals[rows], mesh.pull[rows]
+        turn, place = rotmat(poses[:, 3:]), np.ascontiguousarray(poses[:, :3])
+
+        def turned(vectors: F64) -> F32:
+            return _f32(_author.turned(vectors, body, turn, np.zeros_like(place)))
+
         length = np.sqrt(np.sum(pull * pull, 1, keepdims=True))
         inset = pull * np.minimum(0.15, 0.004 / np.maximum(length, 1e-9))
         self.rows = rows
-        self.points = _f32(apply_pose(pose, mesh.points[rows] + mesh.normals[rows] * _LIFT_M + inset))
-        self.normals = _f32(rotate(pose[:, 3:], mesh.normals[rows]))
+        self.points = _f32(_author.turned(mesh.points[rows] + normals * _LIFT_M + inset, body, turn, place))
+        self.normals = turned(normals)
         # The pattern of rays turns with the body, so that its light does not flicker as it moves.
-        first, second = (_f32(rotate(pose[:, 3:], t)) for t in _tangents(mesh.normals[rows]))
+        first, second = (turned(t) for t in _tangents(normals))
         self.rays = _hemisphere(first, second, self.normals, _spin(mesh.points[rows]))
 
     def __len__(self) -> int:
@@ -83,7 +87,7 @@ class Cast:
         out[:, 0] = _light.mean(self.opening, AMBIENT_RAYS * REACH_M)
         for k, a in enumerate(aims):
             mine = np.ascontiguousarray(self.blocked[:, k])
-            out[:, 1 + k] = _light.seen(mine, a.weight[rows], a.diffuse[rows]) if a.weight is not None else _OPEN[mine]
+            out[:, 1 + k] = _OPEN[mine] if a.weight is None else _light.seen(mine, rows, a.weight, a.diffuse)
         return out
 
 

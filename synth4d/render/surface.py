@@ -169,8 +169,8 @@ def _prepare(vertices: F64, surface: Surface) -> tuple[Triangles, Outlines]:
 def _bend(corners: F64, normals: F64) -> F64:
     """(F,) least radius of convex curvature, from how far smooth normals turn along the edges."""
     edge, turn = (v - np.roll(v, -1, 1) for v in (corners, normals))
-    turned, long = np.sum(turn * turn, 2), np.sum(edge * edge, 2)
-    convex = (turned > 1e-8) & (np.sum(edge * turn, 2) > 0)
+    turned, long = dot(turn, turn), dot(edge, edge)
+    convex = (turned > 1e-8) & (dot(edge, turn) > 0)
     square = np.where(convex, long / np.maximum(turned, 1e-8), np.inf)
     radius: F64 = np.sqrt(square.min(1, initial=np.inf))
     return radius
@@ -180,7 +180,7 @@ def _clean(corners: F64) -> tuple[F64, I64, I32]:
     """Corners (F,3,3), welded vertex numbers (F,3) and the rows that are left, without degenerate and repeated
     triangles."""
     cross = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    rows = np.flatnonzero(np.sqrt(np.sum(cross * cross, 1)) / 2 > 1e-9)
+    rows = np.flatnonzero(np.sqrt(dot(cross, cross)) / 2 > 1e-9)
     grid = np.round(corners[rows].reshape(-1, 3) * 1e5).astype(np.int64)
     vertex = _number(grid).reshape(-1, 3)
     ordered = np.sort(vertex, 1)
@@ -226,7 +226,7 @@ def _corner_normals(corners: F64, flat: F64, vertex: I64) -> F64:
     """Angle-weighted normals over the faces around a vertex that lie within the crease angle."""
     count = len(corners)
     along, back = np.roll(corners, -1, 1) - corners, np.roll(corners, 1, 1) - corners
-    cosine = np.sum(unit(along) * unit(back), 2)
+    cosine = dot(unit(along), unit(back))
     weight = np.arccos(np.clip(cosine, -1, 1)).ravel()
     here = vertex.ravel()
     order = np.argsort(here, kind="stable")
@@ -234,7 +234,7 @@ def _corner_normals(corners: F64, flat: F64, vertex: I64) -> F64:
     begin = np.cumsum(degree) - degree
     mine, offset = ranges(degree[here])
     theirs = order[begin[here[mine]] + offset]
-    near = np.sum(flat[mine // 3] * flat[theirs // 3], 1) > _CREASE
+    near = dot(flat[mine // 3], flat[theirs // 3]) > _CREASE
     mine, theirs = mine[near], theirs[near]
     summed = [np.bincount(mine, weight[theirs] * flat[theirs // 3, axis], minlength=3 * count) for axis in range(3)]
     return unit(np.stack(summed, 1)).reshape(-1, 3, 3)
@@ -245,10 +245,10 @@ def _hard_lines(corners: F64, flat: F64, twin: I64, twin_edge: I64) -> tuple[F64
     (F,9,3) the normals of the faces across them."""
     along = np.roll(corners, -1, 1) - corners
     inward = unit(np.stack([_cross(flat, along[:, k]) for k in range(3)], 1))
-    offset = np.sum(inward * corners, 2)
-    facing = np.sum(flat[:, None] * flat[twin], 2)
+    offset = dot(inward, corners)
+    facing = dot(flat[:, None], flat[twin])
     opposite = np.take_along_axis(corners[twin], ((twin_edge + 2) % 3)[..., None, None], 2)[:, :, 0]
-    below = np.sum(flat[:, None] * (opposite - corners), 2) < 0
+    below = dot(flat[:, None], opposite - corners) < 0
     hard = (twin < 0) | ((facing < _CREASE) & below)
     other = np.where((twin >= 0)[..., None], flat[twin], np.nan)
     own = np.where(hard[..., None], np.concatenate([inward, offset[..., None], other], 2), np.nan)
@@ -256,7 +256,7 @@ def _hard_lines(corners: F64, flat: F64, twin: I64, twin_edge: I64) -> tuple[F64
     theirs = np.where(flush[..., None, None], own[twin], np.nan)
     step = np.stack([(twin_edge + 1) % 3, (twin_edge + 2) % 3], 2)
     borrowed = np.take_along_axis(theirs, step[..., None], 2).reshape(len(corners), 6, 7)
-    distance = np.sum(borrowed[:, :, None, :3] * corners[:, None], 3) - borrowed[:, :, 3:4]
+    distance = dot(borrowed[:, :, None, :3], corners[:, None]) - borrowed[:, :, 3:4]
     outside = ~np.all(distance > -1e-6, axis=2)
     borrowed[outside] = np.nan
     lines = np.concatenate([own, borrowed], 1)
@@ -268,9 +268,9 @@ def _strip_widths(corners: F64, lines: F64) -> F64:
     widths = np.full(lines.shape[:2], np.inf)
     several = np.flatnonzero(np.sum(~np.isnan(lines[:, :, 3]), 1) > 1)
     own = lines[several]
-    distance = np.sum(own[:, :, :3] * corners[several, None, 0], 2) - own[:, :, 3]
+    distance = dot(own[:, :, :3], corners[several, None, 0]) - own[:, :, 3]
     for k in range(LINES):
-        against = np.sum(own[:, k, None, :3] * own[:, :, :3], 2) < -0.8
+        against = dot(own[:, k, None, :3], own[:, :, :3]) < -0.8
         between = np.where(against, distance[:, k, None] + distance, np.inf)
         widths[several, k] = np.min(between, 1, initial=np.inf)
     return widths
@@ -283,8 +283,13 @@ def _beyond(widths: F64, twin: I64, twin_edge: I64) -> F64:
     return np.concatenate([own, borrowed], 1)
 
 
+def dot(a: F64, b: F64) -> F64:
+    """Over a last axis of three, which numpy's own sum takes three times as long for."""
+    return np.asarray(a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2])
+
+
 def unit(v: F64) -> F64:
-    return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-12)
+    return v / np.maximum(np.sqrt(dot(v, v)), 1e-12)[..., None]
 
 
 _NOTHING = _prepare(np.zeros((0, 3)), Surface(np.zeros((0, 3)), np.zeros((0, 3), np.int32), Material((0, 0, 0))))

@@ -45,8 +45,8 @@ class Place:
     ) -> None:
         self.shifted = points + np.float32(phase * size)
         self.points, self.axis, self.low, self.high, self.size, self.grain = points, axis, low, high, size, grain
-        plane = np.take_along_axis(self.shifted, _PLANES[axis], 1) / np.float32(size)
-        self.u, self.v = plane[:, 0], plane[:, 1]
+        first = 3 * np.arange(len(points))
+        self.u, self.v = (self.shifted.ravel()[first + _PLANES[axis, k]] / np.float32(size) for k in (0, 1))
 
     def within(self) -> F32:
         """(N,3) position in the surface's bounds, 0..1."""

@@ -56,8 +56,9 @@ def film(shot: Shot, whatif: float, ref: SceneRef, attempt: int, clock: Clock) -
     with clock.stage("render"):
         draw = renderer(shot.renderer, shot.field)
         dice = seeds.rng(shot.run_seed, shot.scene, shot.key, "render", attempt)
-        members = codec.encode(draw(world, timeline, path, rng=dice, threads=1))
-        clip = codec.decode(members)
+        drawn = draw(world, timeline, path, rng=dice, threads=1)
+        members = codec.encode(drawn)
+        clip = codec.kept(drawn, members)
     with clock.stage("annotate"):
         facts = simulated.facts(shot, world, timeline, clip)
         viewed = pixels.facts(identity.strip(facts), clip)

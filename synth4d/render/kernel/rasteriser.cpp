@@ -145,8 +145,11 @@ void Rasteriser::recolour(size_t rows, const int64_t *which, const float *rgb) {
   for (size_t r = 0; r < rows; r++)
     for (size_t c = 0; c < 3; c++) rgb_[c][slot_of_[(size_t)which[r]]] = rgb[3 * r + c];
   if (rows) return;
-  for (size_t slot = 0; slot < count_; slot++)
-    for (size_t c = 0; c < 3; c++) rgb_[c][slot] = rgb[3 * row_of_[slot] + c];
+  float *r = rgb_[0].data(), *g = rgb_[1].data(), *b = rgb_[2].data();
+  for (size_t slot = 0; slot < count_; slot++) {
+    const float *own = rgb + 3 * (size_t)row_of_[slot];
+    r[slot] = own[0], g[slot] = own[1], b[slot] = own[2];
+  }
 }
 
 void Rasteriser::update(size_t rows, const int64_t *which, const float *means, const float *quats_wxyz,

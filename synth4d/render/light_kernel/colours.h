@@ -47,15 +47,22 @@ inline std::tuple<nb::object, nb::object, nb::object> aim(Array<float, 2> points
   return {owned(std::move(diffuse), 1), owned(std::move(sheen), 1), owned(std::move(weight), lamp ? 1 : per)};
 }
 
-inline nb::object seen(Array<uint16_t, 1> blocked, Array<float, 2> weight, Array<float, 1> diffuse) {
+inline nb::object seen(Array<uint16_t, 1> blocked, Array<int64_t, 1> rows, Array<float, 2> weight,
+                       Array<float, 1> diffuse) {
   const size_t count = blocked.shape(0), per = weight.shape(1);
-  require(weight.shape(0) == count && diffuse.shape(0) == count && per <= 16, "weight is (R,S), diffuse (R,)");
+  require(rows.shape(0) == count && weight.shape(0) == diffuse.shape(0) && per <= 16,
+          "blocked and rows are (R,), weight (V,S), diffuse (V,)");
+  const uint32_t all = (1u << per) - 1;
   std::vector<float> share(count);
   for (size_t i = 0; i < count; ++i) {
+    const uint32_t bits = blocked.data()[i];
+    const size_t row = size_t(row_of(rows, int64_t(i), weight));
+    const float whole = diffuse.data()[row], *own = weight.data() + row * per;
+    if (bits == all || !(whole > 0)) continue;
     float sum = 0;
     for (size_t s = 0; s < per; ++s)
-      if (!(blocked.data()[i] >> s & 1)) sum += weight.data()[i * per + s];
-    share[i] = diffuse.data()[i] > 0 ? sum / diffuse.data()[i] : 0;
+      if (!(bits >> s & 1)) sum += own[s];
+    share[i] = sum / whole;
   }
   return owned(std::move(share), 1);
 }

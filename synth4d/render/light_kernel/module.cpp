@@ -12,8 +12,8 @@ NB_MODULE(_light, m) {
         "Rows of points within reach of a box that have some of it above their horizon.");
   m.def("aim", &aim, nb::arg("points"), nb::arg("normals"), nb::arg("samples"), nb::arg("facing"), nb::arg("least"),
         nb::arg("reach"), "Diffuse and sheen of an emitter's light (R,), and each sample's share (R,S).");
-  m.def("seen", &seen, nb::arg("blocked"), nb::arg("weight"), nb::arg("diffuse"),
-        "Share of the light of samples (R,S) that is not blocked.");
+  m.def("seen", &seen, nb::arg("blocked"), nb::arg("rows"), nb::arg("weight"), nb::arg("diffuse"),
+        "Share of the light of samples of some rows that is not blocked.");
   m.def("mean", &mean, nb::arg("values"), nb::arg("over"), "Sums of rows, divided.");
   m.def("expose", &expose, nb::arg("ambient"), nb::arg("lamps"), nb::arg("sheen"), nb::arg("around"),
         nb::arg("power"), nb::arg("full"), nb::arg("most"), nb::arg("least"), nb::arg("light"),
