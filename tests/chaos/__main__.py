@@ -22,30 +22,38 @@ def order(number: str) -> int:
     return int(number.partition("–")[0])
 
 
+def write(path: Path, number: str, said: str) -> None:
+    """Put a row's line into the table of a file; those of rows that were not run stay."""
+    old = path.read_text().splitlines() if path.exists() else []
+    lines = {text.split("|")[1].strip(): text for text in old if text[:3].removeprefix("| ").isdigit()}
+    lines[number] = said
+    rows = [lines[n] for n in sorted(lines, key=order)]
+    path.write_text(INTRODUCTION + "\n".join([HEAD, *rows]) + "\n")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description="disturb runs in every way of the fault matrix")
     parser.add_argument("rows", nargs="*", help="numbers of rows; all if none is given")
     parser.add_argument("--short", action="store_true", help="few tries, as in the tests")
-    parser.add_argument("--write", type=Path, help="write the table to this file too")
+    parser.add_argument("--write", type=Path, help="put the rows into the table of this file")
     given = parser.parse_args()
     rows = [r for r in sorted(ROWS, key=lambda r: order(r.number)) if not given.rows or r.number in given.rows]
     if unknown := sorted(set(given.rows) - {r.number for r in rows}):
         parser.error(f"no row {', '.join(unknown)}; there are {', '.join(r.number for r in rows)}")
     print(HEAD, flush=True)
-    lines, broken = [], 0
+    broken = 0
     for row in rows:
         tries = row.short if given.short else row.long
         if not tries:
             continue
         with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
             found, seconds = run(row, tries, Path(folder))
-        lines.append(line(row, found, seconds))
-        print(lines[-1], flush=True)
+        print(said := line(row, found, seconds), flush=True)
+        if given.write:
+            write(given.write, row.number, said)
         broken += len(found.violations)
         for violation in found.violations[:10]:
             print(f"  row {row.number}: {violation}", file=sys.stderr, flush=True)
-    if given.write:
-        given.write.write_text(INTRODUCTION + "\n".join([HEAD, *lines]) + "\n")
     return 1 if broken else 0
 
 

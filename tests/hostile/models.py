@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import struct
 import zlib
@@ -28,6 +29,7 @@ def glb(tree: dict[str, object], more: bytes = b"") -> bytes:
     return struct.pack("<4sIIII", b"glTF", 2, 20 + len(said) + len(binary), len(said), 0x4E4F534A) + said + binary
 
 
+@functools.cache
 def png(width: int, height: int, bits: int = 1, kind: int = 0) -> bytes:
     """A picture of nothing but zeros that takes few bytes, however large it is."""
 
