@@ -79,7 +79,9 @@ def read_dataset(folder: Where) -> DatasetRecord:
     path = folder / disk.DATASET
     if not path.exists():
         raise ShardError(f"{folder} has no {disk.DATASET}, so it is no whole dataset: run its command again")
-    record: DatasetRecord = parse(DatasetRecord, disk.read_bytes(path), str(path))
+    data = disk.read_bytes(path)
+    disk.parse_dataset(data, str(path))
+    record: DatasetRecord = parse(DatasetRecord, data, str(path))
     return record
 
 

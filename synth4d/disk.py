@@ -19,6 +19,8 @@ from typing import Any, BinaryIO
 from synth4d.errors import ShardError
 
 DATASET = "dataset.json"
+VERSION = 1
+"""Of what dataset.json and the files beside it mean; others are not read."""
 MANIFEST = "manifest.jsonl"
 REJECTS = "rejects.jsonl"
 QUARANTINE = "quarantine.jsonl"
@@ -144,3 +146,14 @@ def parse_object(data: bytes, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ShardError(f"{where} is no JSON object")
     return value
+
+
+def parse_dataset(data: bytes, where: str) -> dict[str, Any]:
+    """A dataset.json of the one version that is read; else ShardError."""
+    record = parse_object(data, where)
+    if record.get("version") != VERSION:
+        raise ShardError(
+            f"{where} is of version {record.get('version')!r:.20}, this synth4d reads version {VERSION}: "
+            "use the one that made it, or make it again"
+        )
+    return record

@@ -31,13 +31,14 @@ class Source:
         if self.remote:
             if cache is None:
                 raise ConfigError(f"{url} is not a folder: give cache=, a local folder for what is fetched")
-            self.record = disk.parse_object(self.read(disk.DATASET), f"{url}/{disk.DATASET}")
+            self.record = disk.parse_dataset(self.read(disk.DATASET), f"{url}/{disk.DATASET}")
             self.folder = cache / hashlib.sha256(str(self.record.get("digest")).encode()).hexdigest()[:24]
             self.folder.mkdir(parents=True, exist_ok=True)
             for name in (disk.MANIFEST, disk.REJECTS, disk.QUARANTINE):
                 disk.write_atomic(self.folder / name, self.read(name))
         elif (self.folder / disk.DATASET).is_file():
-            self.record = disk.read_json(self.folder / disk.DATASET)
+            path = self.folder / disk.DATASET
+            self.record = disk.parse_dataset(disk.read_bytes(path), str(path))
         else:
             raise ShardError(f"{url} has no {disk.DATASET}, so it is no whole dataset: make it with synth4d dataset")
 
