@@ -14,7 +14,6 @@ from chaos.table import Found, row
 
 HELD = {
     "13": ("a renderer gives NaN, black or wrong sizes: refused with the reason", "test_render_choose.py"),
-    "26": ("odd scene and folder names", "test_cli.py -k odd or hostile"),
     "31": ("hostile tars", "test_tar.py -k hostile"),
     "35": ("a store that resets, lies, ignores ranges; 200 shards", "test_stream_remote.py"),
     "36–40": (

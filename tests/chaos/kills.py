@@ -18,15 +18,25 @@ MORE = 25
 """Shots of a run in which several workers are killed."""
 
 
+def at_shots(out: Path) -> dict[int, str]:
+    """The processes that are at a shot: pid → which."""
+    notes = {path: path.read_bytes().partition(b"\n")[0] for path in out.glob(".work/*/*.overdue")}
+    return {int(pid): path.stem for path, pid in notes.items() if pid.isdigit()}
+
+
 def blows(out: Path, run: subprocess.Popen[str], most: int, chance: random.Random) -> int:
-    """Kill a worker after every second shot; how often there was one to be killed."""
+    """Kill a worker after every second shot, never twice at the same one: a shot that three die of is given up. How
+    often there was one to be killed."""
+    hit = set[str]()
     for n in range(most):
         before = boxes(out)
         try:
-            wait_for(lambda before=before: boxes(out) > before + 1 and workers(run.pid), run)  # type: ignore[misc]
-            os.kill(chance.choice(workers(run.pid)), signal.SIGKILL)
-        except (AssertionError, IndexError, ProcessLookupError):
+            wait_for(lambda before=before: boxes(out) > before + 1 and at_shots(out), run)  # type: ignore[misc]
+            pid, shot = chance.choice([(p, s) for p, s in sorted(at_shots(out).items()) if s not in hit])
+            os.kill(pid, signal.SIGKILL)
+        except (AssertionError, IndexError, ProcessLookupError, FileNotFoundError):
             return n  # it ended, or the worker did, before the blow
+        hit.add(shot)
     return most
 
 
