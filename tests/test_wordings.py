@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from test_ask import ABSENT, CLIPS, asked, clip
 
-from synth4d.filter.wording import fault
-from synth4d.program import parse
+from synth4d.ask import KINDS, ask
+from synth4d.program import View, parse
+from synth4d.program.faults import fault
 from synth4d.program.names import Names
 from synth4d.records import Answer, Facts, Label, Text, Turn
 
@@ -17,10 +19,10 @@ from synth4d.records import Answer, Facts, Label, Text, Turn
 
 def test_no_wording_of_a_template_is_refused() -> None:
     for seed in range(CLIPS):
-        names = Names(clip(seed)[0], ABSENT)
+        view, names = View(*clip(seed)[:2]), Names(clip(seed)[0], ABSENT)
         for q in asked(seed):
             for i, turn in enumerate(q.turns):
-                found = fault(turn, parse(turn.program), names, free=False, before=q.turns[:i])
+                found = fault(turn, parse(turn.program), view, names, free=False, before=q.turns[:i])
                 assert found is None, (found, turn.question, turn.program)
 
 
@@ -55,7 +57,7 @@ def check(
     value: Any = {"bool": True, "number": 1.0, "choice": "left", "int": 1, "object": 1}[type]
     answer = Answer.model_validate({"type": type, "value": value, "unit": unit, "text": {"en": "-", "zh": "-"}})
     turn = Turn(question=Text(en=en, zh=zh), answer=answer, program=program)
-    return fault(turn, parse(program), Names(facts()), free=free)
+    return fault(turn, parse(program), View(facts(), clip(0)[1]), Names(facts()), free=free)
 
 
 START, END = {"op": "start"}, {"op": "end"}
@@ -179,7 +181,7 @@ def test_a_box_that_is_drawn_names_no_box() -> None:
         en="In the last frame, a box is drawn at [1, 2, 30, 40]. What is it?", zh="最后一帧，框[1, 2, 30, 40]里是什么？"
     )
     turn = Turn(question=text, answer=answer, program=program)
-    assert fault(turn, parse(program), Names(boxed), free=False) is None
+    assert fault(turn, parse(program), View(boxed, clip(0)[1]), Names(boxed), free=False) is None
 
 
 def test_before_and_after() -> None:
@@ -209,15 +211,64 @@ def test_what_comes_later_may_point_back() -> None:
     )  # fmt: skip
     later = first.model_copy(update={"question": Text(en="And is it open at the start?", zh="那么开头它开着吗？")})
     program = {**OPEN, "at": START}
-    names = Names(facts())
-    assert fault(later, parse(program), names, free=False, before=[first]) is None
-    assert fault(later, parse(program), names, free=False) == "thing"
-    assert fault(later, parse(OPEN), names, free=False, before=[first]) == "moment"
+    view, names = View(facts(), clip(0)[1]), Names(facts())
+    assert fault(later, parse(program), view, names, free=False, before=[first]) is None
+    assert fault(later, parse(program), view, names, free=False) == "thing"
+    assert fault(later, parse(OPEN), view, names, free=False, before=[first]) == "moment"
 
 
-def test_a_wording_of_an_unknown_operation_is_held_to_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    from synth4d.filter import words
+def test_it_is_what_the_turn_before_was_about() -> None:
+    first = Turn(
+        question=Text(en=EN, zh=ZH), program=OPEN,
+        answer=Answer(type="bool", value=True, text=Text(en="Yes", zh="是")),
+    )  # fmt: skip
+    later = first.model_copy(update={"question": Text(en="And is it open at the start?", zh="那么开头它开着吗？")})
+    other = {**OPEN, "at": START, "object": one("top drawer")}
+    view, names = View(facts(), clip(0)[1]), Names(facts())
+    assert fault(later, parse(other), view, names, free=False, before=[first]) == "thing"
 
-    monkeypatch.setattr(words, "KNOWN", words.KNOWN - {"is"})
-    assert check(OPEN, "So what of the microwave door?", "微波炉门呢？", type="choice") is None
-    assert check(OPEN, "So what of the microwave door?", "最上层的抽屉呢？", type="choice") == "thing"
+
+AT_BOX = {"op": "box2d", "object": one("microwave"), "at": {"op": "time", "s": 2.5}}
+BOX_EN = "At 2.5 s, give the 2D box [x0, y0, x1, y1] of the microwave in the 384×288 picture."
+BOX_ZH = "第2.5秒时，请给出微波炉的二维框[x0, y0, x1, y1]，画面大小为384×288。"
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "wanted"),
+    [
+        ("2.5 s", "2.75 s", "number"), ("microwave", "top drawer", "thing"),
+        ("At 2.5 s", "At the end of the video", "number"), ("y0", "y2", "word"),
+    ],
+)  # fmt: skip
+def test_coordinates_are_asked_of_the_right_thing_at_the_right_time(was: str, becomes: str, wanted: str) -> None:
+    answer = Answer(type="box2d", value=[1.0, 2.0, 3.0, 4.0], unit="px", text=Text(en="-", zh="-"))
+    view, names = View(facts(), clip(0)[1]), Names(facts())
+
+    def found(en: str) -> str | None:
+        turn = Turn(question=Text(en=en, zh=BOX_ZH), answer=answer, program=AT_BOX)
+        return fault(turn, parse(AT_BOX), view, names, free=False)
+
+    assert found(BOX_EN) is None and found(BOX_EN.replace(was, becomes)) == wanted
+
+
+def test_statements_are_those_that_the_program_checks() -> None:
+    """In each language alone: another value, another thing, one statement more."""
+    seen = 0
+    for seed in range(8):
+        facts, camera, _ = clip(seed)
+        rng, quotas = np.random.default_rng(seed), dict.fromkeys(KINDS, 0) | {"caption.recaption": 1}
+        for question in ask(facts, camera, rng=rng, quotas=quotas):
+            view, names = View(facts, camera), Names(facts)
+            first, last = question.turns[0], question.turns[-1]
+            program = first.program
+            for turn, other in [
+                (first, {**program, "claims": program["claims"][1:]}),
+                (first, {**program, "claims": [program["claims"][1], program["claims"][0], *program["claims"][2:]]}),
+                (last, {**program["claims"][0], "op": "check"}),
+                (last, {**program["claims"][1], "op": "check"}),
+            ]:
+                assert fault(turn, parse(turn.program), view, names, free=False) is None
+                if other != turn.program:
+                    assert fault(turn, parse(other), view, names, free=False) == "statement"
+                    seen += 1
+    assert seen > 20

@@ -159,8 +159,8 @@ def refer_point(stock: Stock) -> Iterator[Draft]:
 def refer(stock: Stock) -> Iterator[Draft]:
     """Which thing an expression means, where its noun is left open: `the object on the plate`."""
     for moment, a in _meant(stock):
-        if "object" not in a.text.en.split()[:2] or stock.ref(a.id) is None:
-            continue
+        if "object" not in a.text.en.split()[:2] or stock.ref(a.id) is None or a.program["of"]["op"] == "befell":
+            continue  # what is moved "in the video" is so at any moment
         # What the expression names is not what it means.
         ids = tuple(r.id for r in stock.in_sight(stock.props, moment.frame) if r.text.en not in a.text.en)
         yield Draft(a.program, {"a": a.text, "at": moment.text}, (moment.frame,), (a.id,), Pool(ids))

@@ -82,7 +82,7 @@ def _other_choice(p: Clip, key: str, error: str) -> str | None:
     for group in groups:
         if key in group:
             return str(p.pick([k for k in group if k != key]))
-    if error == "object" and ":" in key:
+    if error == "object" and key.count(":") == 1:
         kind, id = key.split(":")
         holders = [o.id for o in p.facts.objects if o.cavity is not None] if kind == "in" else list(p.view.askable)
         others = [i for i in holders if i != int(id)]

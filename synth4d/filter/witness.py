@@ -4,7 +4,7 @@ A verdict's reason is `agree`, or why the question was rejected; the first that 
     malformed              the program is not of the language, or not exactly one choice is right
     world: REFUSAL         the program has no answer on the simulator's facts
     world: another answer  it has one, but not the one that is stored
-    wording: FAULT         the English or Chinese text asks something else (wording.py lists the faults)
+    wording: FAULT         the English or Chinese text asks something else (program/faults.py lists the faults)
     pixels: REFUSAL        a viewer of the clip could not tell
     disagree               a viewer would say something else
     model: refused, no answer, disagree, languages     too few votes agree (model.py says when)
@@ -18,11 +18,11 @@ from functools import partial
 from typing import Any
 
 from synth4d.filter.fit import fit
-from synth4d.filter.model import Vote, tally
+from synth4d.filter.model import LANGUAGES, Vote, tally
 from synth4d.filter.negatives import surely_wrong
-from synth4d.filter.wording import fault
 from synth4d.program import Program, ProgramError, Refusal, Value, View, answer, compare, parse, run
-from synth4d.program.names import Names
+from synth4d.program.faults import fault
+from synth4d.program.names import Names, plain
 from synth4d.program.reply import Unread, reader
 from synth4d.program.reward import rounding
 from synth4d.records import CameraRecord, Facts, Label, Question, Turn, Verdict
@@ -108,7 +108,7 @@ class Bench:
             return f"world: {world.reason}"
         if answer(world, self.world.facts) != turn.answer:
             return "world: another answer"
-        if (found := fault(turn, program, self.names, free=free, before=before)) is not None:
+        if (found := fault(turn, program, self.world, self.names, free=free, before=before)) is not None:
             return f"wording: {found}"
         if isinstance(pixels, Refusal):
             return f"pixels: {pixels.reason}"
@@ -121,6 +121,8 @@ class Bench:
             return turn.correct is None
         right = [i for i, c in enumerate(turn.choices) if c == turn.answer.text]
         if turn.correct is None or right != [turn.correct]:
+            return False
+        if any(len({plain(getattr(c, lang)).lower() for c in turn.choices}) < len(turn.choices) for lang in LANGUAGES):
             return False
         free = reader(turn, self.world.facts, self.names)
         read = [(free.option(c.en), free.option(c.zh)) for c in turn.choices]

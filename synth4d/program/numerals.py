@@ -35,7 +35,11 @@ ZH = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0,
 ZH_POWERS = {"十": 10, "百": 100, "千": 1000, "万": 10000}
 
 _WORD = "|".join([*sorted(EN, key=len, reverse=True), *POWERS, *PARTS, "couple"])
-_DIGITS = r"(?<![a-z_])(?<![a-z_]\d)\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![a-z_])(?<![a-z_]\d)\d+(?:\.\d+)?|(?<!\d)\.\d+"
+_DIGITS = (
+    r"(?<![a-z_])(?<![a-z_]\d)\d{1,3}(?:,\d{3})+(?:\.\d+)?|(?<![a-z_])(?<![a-z_]\d)(?<!\d\.)\d+(?:\.\d+)?(?!\.?\d)"
+    r"|(?<!\d)\.\d+"
+)
+"""`2.5.5` is no number, nor part of it."""
 _HAN = "零〇一二两俩三四五六七八九十百千万"
 _NUMBER = re.compile(
     rf"(?P<clock>\b\d{{1,2}}:\d{{2}}(?:\.\d+)?)"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from synth4d.filter import words
-from synth4d.program import Program, wording
+from synth4d.program import wording, words
+from synth4d.program.language import Program
 from synth4d.program.names import Mention, Names
 from synth4d.program.times import MOTIONS
 
@@ -22,7 +22,7 @@ class Named:
     colour: str | None
     side: str | None
     kind: bool = False
-    """By its category, or what is poured into: named unless the operation is one that words.py does not know."""
+    """By its category, of which it may be any: `the closed door` names no other door."""
     unsaid: bool = False
     """It may go without saying: what is poured into, where only the order of events is asked."""
 
@@ -50,10 +50,12 @@ class Expected:
     spans: bool = False
     """It compares two moments."""
     ops: set[str] = field(default_factory=set)
+    given: set[float] = field(default_factory=set)
+    """Coordinates in the picture or the room."""
     unknown: bool = False
-    """A category is named of which no word is known, or an operation that words.py does not have."""
-    loose: bool = False
-    """An operation is used that words.py does not have: its wording is held to no words, as a free one."""
+    """A category is named of which no word is known."""
+    coordinates: bool = False
+    """It is asked with a picture's size and such."""
     late: bool = False
     """A span that ends before it begins, or what is compared is of two moments itself."""
 
@@ -69,12 +71,15 @@ def _walk(node: Program, names: Names, out: Expected, worded: bool = True, undon
     that something had not happened."""
     op, fields = node.op.name, node.fields
     out.ops.add(op)
-    out.loose |= op not in words.KNOWN
+    out.coordinates |= op in words.COORDINATES
     if (named := reference(node, names)) is not None:
         out.unknown |= not named.labels and _categories(node) != []
         if named.labels and named not in out.named:
             out.named.append(named)
         return named
+    if op == "check" and isinstance(fields["said"], str):  # a place: `in:5`
+        ids = {int(part) for part in fields["said"].split(":") if part.isdigit()}
+        out.named += [Named(frozenset(), frozenset((id,)), None, None, unsaid=True) for id in sorted(ids)]
     if op == "time":
         out.seconds.add(fields["s"])
     elif op in words.MOMENTS:
@@ -82,6 +87,7 @@ def _walk(node: Program, names: Names, out: Expected, worded: bool = True, undon
     elif op in words.CLAIMING and worded:
         out.kinds.add(fields["kind"])
     out.allowed |= {v for v in fields.values() if isinstance(v, float)}
+    out.given |= {n for v in fields.values() if isinstance(v, tuple) for n in v}
     concepts = words.required(op, {k: v for k, v in fields.items() if isinstance(v, str)})
     of_one = op in ("first", "last") and fields["of"].fields.get("object") is not None
     (out.either if of_one else out.concepts).update(concepts)

@@ -10,6 +10,7 @@ numerals.py). A fault is one of
     word       another word of a pair is said (open for closed, nearest for farthest), or a needed one is missing
     role       the things are named in each other's places
     form       it is asked in another form: no yes-or-no question, another unit, not "how many"
+    statement  what somebody is quoted as saying is not what the program checks
     languages  the two wordings speak of different things, numbers or moments
 A wording by a template must say all of it. A free one may say what it needs in words of its own: it fails where
 things, numbers or moments are missing or wrong, or where the opposite is said, never for a word, a role or a form
@@ -19,14 +20,16 @@ that is only missing; whether it asks the right thing is left to a model.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from synth4d.filter import words
-from synth4d.filter.speaks import Expected, expected
-from synth4d.program import Program
+from synth4d.program import words
+from synth4d.program.language import Program, parse
 from synth4d.program.names import Mention, Names
 from synth4d.program.numerals import numbers
+from synth4d.program.quoted import quotes
+from synth4d.program.speaks import Expected, expected, reference
+from synth4d.program.view import View
 from synth4d.records import Turn
 
 LANGUAGES = ("en", "zh")
@@ -47,6 +50,8 @@ class Said:
     """…and without the phrases for start and end."""
     mentions: list[Mention]
     numbers: frozenset[float]
+    seconds: frozenset[float]
+    """Of the numbers, those of this unit."""
     moments: frozenset[str]
 
     def text(self, concept: str) -> str:
@@ -58,16 +63,17 @@ def taken_apart(text: str, language: str, names: Names) -> Said:
     masked, mentions = names.masked(words.DRAWN.sub(" ", text))
     masked = words.WHOLE.sub(" ", words.DIMENSIONS.sub(" ", masked))
     unmarked = _MARK.sub("⟦⟧", masked)
-    found = {
-        n.value for n in numbers(unmarked)
+    found = [
+        n for n in numbers(unmarked)
         if (n.unit == "s" or any(c.isdigit() for c in unmarked[n.start : n.end])) and (n.value, n.unit) != (100.0, "%")
-    }  # fmt: skip
+    ]  # fmt: skip
+    values, seconds = frozenset(n.value for n in found), frozenset(n.value for n in found if n.unit == "s")
     rest = masked
     for moment in ("start", "end"):
         concept = words.MOMENTS[moment]
         rest = (concept.en if language == "en" else concept.zh).sub(" ", rest)
     moments = {m for m, concept in words.MOMENTS.items() if concept.said(unmarked, language)}
-    return Said(language, masked, rest, mentions, frozenset(found), frozenset(moments))
+    return Said(language, masked, rest, mentions, values, seconds, frozenset(moments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,29 +81,56 @@ class Case:
     """A turn that is looked at."""
 
     want: Expected
+    names: Names
     turn: Turn
     program: Program
     free: bool
+    template: bool
     follows: bool
     """It has turns before it, to which it may point back."""
     known: list[Mention]
     """What those named."""
+    topic: set[int]
+    """The things that the turn right before it was about, or its answer chose."""
 
 
-def fault(turn: Turn, program: Program, names: Names, *, free: bool, before: Sequence[Turn] = ()) -> str | None:
+def fault(
+    turn: Turn, program: Program, view: View, names: Names, *, free: bool, before: Sequence[Turn] = ()
+) -> str | None:
     """What is wrong with a turn's wordings; None where nothing is. `before` are the turns that came earlier, whose
     things a later turn may call "it": it is read as a free wording."""
     want = expected(program, names)
     if want.late:
         return "moment"
+    if "untold" in want.ops:  # "5 seconds after the video ends"
+        end = view.seconds(view.facts.frames)
+        want.seconds = {round(s - end, 2) if s > end else s for s in want.seconds}
     known = [m for t in before for text in (t.question.en, t.answer.text.en) for m in names.mentions(text)]
-    case = Case(want, turn, program, free or want.loose or bool(before), bool(before), known)
+    topic = _topic(before[-1], names) if before else set()
+    case = Case(want, names, turn, program, free or bool(before), not free, bool(before), known, topic)
     both = [taken_apart(getattr(turn.question, lang), lang, names) for lang in LANGUAGES]
-    for said in both if turn.answer.type != "text" else []:
-        for check in (_things, _roles_of, _numbers, _when, _words, _form):
+    if not quotes(turn.question, program, view):
+        return "statement"
+    for said in both:
+        for check in _checks(turn, program):
             if (found := check(case, said)) is not None:
                 return found
     return _languages(*both)
+
+
+def _checks(turn: Turn, program: Program) -> tuple[Callable[[Case, Said], str | None], ...]:
+    """Of a request for a text or for mistakes in one, its statements were looked at."""
+    if program.op.name == "check":
+        return _things, _subject
+    if turn.answer.type == "text" or program.op.name == "wrong":
+        return ()
+    return _things, _subject, _roles_of, _numbers, _when, _words, _form
+
+
+def _topic(before: Turn, names: Names) -> set[int]:
+    about = [m.ids for m in names.mentions(before.answer.text.en)]
+    about += [n.ids for n in expected(parse(before.program), names).named]
+    return set[int]().union(*about)
 
 
 def _things(case: Case, said: Said) -> str | None:
@@ -105,58 +138,86 @@ def _things(case: Case, said: Said) -> str | None:
     for named in want.named:
         if any(named.fits(m) for m in (*said.mentions, *case.known)) or (case.follows and not said.mentions):
             continue
-        if named.unsaid or (want.loose and named.kind):
+        if named.unsaid or (named.kind and want.ops & words.ANY_OF):
             continue  # "the closed door" needs no door's name
         wider = any(
             (m.labels & named.labels and m.ids > named.ids) or m.ids == named.ids != frozenset() for m in said.mentions
         )
         return "ambiguous" if wider else "thing"
-    for mention in said.mentions if not (want.unknown or want.loose) else []:
-        if not any(named.fits(mention) for named in want.named):
+    for mention in said.mentions if not want.unknown else []:
+        if not any(named.fits(mention) or (named.kind and mention.ids <= named.ids) for named in want.named):
+            return "thing"
+    return None
+
+
+def _subject(case: Case, said: Said) -> str | None:
+    """What "it" is in a later turn: the thing that its program is about, or one of two."""
+    if not case.follows:
+        return None
+    asked = case.program.fields["of"] if case.program.op.name in ("check", "untold") else case.program
+    subs = [asked.fields.get(key) for key in ("object", "b", "of")]
+    for named in [n for sub in subs if isinstance(sub, Program) and (n := reference(sub, case.names))]:
+        other = re.search(words.OTHER[LANGUAGES.index(said.language)], said.masked)
+        if named.ids and not any(named.fits(m) for m in said.mentions) and not other and not named.ids <= case.topic:
             return "thing"
     return None
 
 
 def _roles_of(case: Case, said: Said) -> str | None:
-    for en, zh, named, always in case.want.roles if not case.free else []:
-        marks = "|".join(str(i) for i, m in enumerate(said.mentions) if named.fits(m))
-        if marks and (always or len(case.want.named) > 1):
-            x = rf"(?:the |an? )?⟦(?:{marks})⟧"
-            if not re.search((en if said.language == "en" else zh).replace("{x}", x), said.masked):
-                return "role"
+    for en, zh, named, always in case.want.roles if case.template else []:
+        pattern = en if said.language == "en" else zh
+        own = [i for i, m in enumerate(said.mentions) if named.fits(m)]
+        if not (always or len(case.want.named) > 1) or _stands(pattern, own, said):
+            continue
+        # In a later turn "it" may play the part, but no other thing.
+        if own and not case.follows:
+            return "role"
+        if case.follows and not own and _stands(pattern, range(len(said.mentions)), said):
+            return "role"
     return None
+
+
+def _stands(pattern: str, which: Sequence[int], said: Said) -> bool:
+    """Whether one of some names stands where a pattern has {x}."""
+    x = rf"(?:the |an? )?⟦(?:{'|'.join(map(str, which))})⟧"
+    return bool(which) and re.search(pattern.replace("{x}", x), said.masked) is not None
 
 
 def _numbers(case: Case, said: Said) -> str | None:
     want = case.want
-    if want.loose:
-        return None
-    other = said.numbers - want.seconds - want.allowed
-    return "number" if other or not (want.seconds <= said.numbers or case.follows) else None
+    other = (said.seconds if want.coordinates else said.numbers) - want.seconds - want.allowed - want.given
+    if other or not all({n, round(n, 2), float(round(n))} & said.numbers for n in want.given):
+        return "number"
+    return None if want.seconds <= said.numbers or case.follows else "number"
 
 
 def _when(case: Case, said: Said) -> str | None:
     want, free = case.want, case.free
+    if case.follows and want.moments and not said.moments <= want.moments:
+        return "moment"
     needed = set(words.SPANS.get(case.program.op.name, ())) & want.moments
     if not free and not needed <= said.moments:
         return "moment"
     for pair in PAIRS:
         meant = want.moments & set(pair)
-        if len(meant) == 2 and not (want.spans or want.loose) and not meant <= said.moments:
+        if len(meant) == 2 and not want.spans and not meant <= said.moments:
             return "moment"
         if len(meant) == 1:
             (other,) = set(pair) - meant
             implied = {m for m in pair if m in words.IMPLIED and words.IMPLIED[m].said(said.masked, said.language)}
             if other in said.moments and not (meant <= said.moments and free):
                 return "moment"
-            if not meant <= said.moments | implied and not (want.loose or case.follows):
+            if not meant <= said.moments | implied and not (case.follows and pair[0] == "before"):
                 return "moment"
     return None
 
 
 def _words(case: Case, said: Said) -> str | None:
     i, want = LANGUAGES.index(said.language), case.want
-    meant = want.concepts | want.either | {words.DONE.get(k, k) for k in want.kinds} & set(words.CONCEPTS)
+    if want.coordinates and re.findall(r"[xy]\d", said.masked) not in words.CORNERS:
+        return "word"
+    axes = {"right"} if want.coordinates else set()  # x to the right
+    meant = axes | want.concepts | want.either | {words.DONE.get(k, k) for k in want.kinds} & set(words.CONCEPTS)
     if i == 1:
         meant |= {other for one, other in words.ALIKE_ZH if one in meant}
     for pair in words.OPPOSITES:
@@ -193,7 +254,7 @@ def _form(case: Case, said: Said) -> str | None:
     yes_no = bool(re.search(words.BOOL[i], said.masked))
     if case.turn.answer.type == "bool" and not yes_no and not case.follows:
         return "form"
-    if case.turn.answer.type == "number" and (found := _unit(case, said)) is not None:
+    if (found := _unit(case, said)) is not None:
         return found
     if case.free:
         return None
@@ -206,8 +267,9 @@ def _form(case: Case, said: Said) -> str | None:
 
 def _unit(case: Case, said: Said) -> str | None:
     """The unit asked for is the answer's: said by a template, not another one by anybody."""
-    unit = words.UNITS.get(case.turn.answer.unit or "")
-    others = {words.UNITS[u] for u in ("m", "cm", "deg")} - {unit}
+    number = case.turn.answer.type == "number"
+    unit = words.UNITS.get(case.turn.answer.unit or "") if number else None
+    others = {words.UNITS[u] for u in ("m", "cm", "deg")} - {unit, *(("metres",) if case.want.coordinates else ())}
     asked = unit is None or words.CONCEPTS[unit].said(said.rest, said.language)
     other = any(words.CONCEPTS[o].said(said.rest, said.language) for o in others)
     if case.free:

@@ -56,7 +56,8 @@ UNSAID = {("size", "at"), ("biggest", "at")}
 """Moments that a question leaves out: sizes do not change."""
 SPANS = {
     "moved": ("start", "end"), "changed": ("start", "end"), "restored": ("end",), "opening": ("end",),
-    "displacement": ("end",),
+    "displacement": ("end",), "camera_shift": ("start", "end"), "camera_turn": ("start", "end"),
+    "camera_turned": ("start", "end"),
 }  # fmt: skip
 """Which of their two moments a question of change must say, where they are the video's start and end."""
 DIMENSIONS = re.compile(r"\b\d[- ]?d(?:of)?\b")
@@ -70,7 +71,7 @@ DRAWN = re.compile(
 WHOLE = re.compile(
     r"从开始到结束|从头到尾|from (?:the )?beginning to (?:the )?end|从什么时候开始，?到什么时候结束|从底部到顶部"
     r"|as it was facing at first|in the first view's frame|\(as seen at first\)"
-    r"|(?:以|按)(?:镜头)?最初的(?:朝向|视角)(?:为准)?"
+    r"|(?:以|按)(?:镜头)?最初的(?:朝向|视角)(?:为准)?|以视频开头的视角为准"
 )
 """What says start and end and means no moment: the whole of something, the first view as a frame of reference."""
 
@@ -83,7 +84,7 @@ CONCEPTS = {
         r"|\bglow|\blit\b|: on, off\b",
         r"打开|开着|开启|亮|烧红",
     ),
-    "off": _concept(r"\boff\b|\bout\b", r"关着|关掉|关闭|熄|灭|关上|关的"),
+    "off": _concept(r"\boff\b|\b(?:go(?:es|ing)?|went|is|are|put) out\b", r"关着|关掉|关闭|熄|灭|关上|关的"),
     "full": _concept(r"\bfull\b", r"满"),
     "empty": _concept(r"\bempty\b", r"空"),
     "near": _concept(r"\bnear(?:er|est)?\b|\bclos(?:er|est)\b|\bshort(?:er|est) way\b", r"近"),
@@ -96,13 +97,17 @@ CONCEPTS = {
     "fewer": _concept(r"\bfewer\b|\bless\b|\bshrunk\b|goes down|decreas", r"(?<!多)少|减"),
     "metres": _concept(r"\bmet(?:re|er)s?\b", r"(?<!厘)米"),
     "centimetres": _concept(r"\bcentimet(?:re|er)s?\b|\bcm\b", r"厘米|公分"),
-    "degrees": _concept(r"\bdegrees?\b|\bangle", r"多少度|几度|（度）|\(度\)|度数|角"),
+    "degrees": _concept(r"\bdegrees?\b|\bangle", r"多少度|几度|（度）|\(度\)|度数|(?<!视)(?<![头者]的)角"),
     "seconds": _concept(r"\bseconds?\b|\bhow long\b|\bwhen\b|\btimes?\b", r"秒|多久|多长时间|什么时候|时间|起止"),
+    "left": _concept(r"\bleft\b", r"左"),
+    "right": _concept(r"\bright (?:of|side|hand)\b|\bthe right\b", r"右"),
+    "front": _concept(r"\bin front\b|\bnearer\b", r"前[面边方]"),
+    "behind": _concept(r"\bbehind\b", r"后[面边方]"),
     "percent": _concept(r"\bpercent|%", r"百分|%|％"),
 }
 OPPOSITES = (
     ("open", "closed"), ("on", "off"), ("full", "empty"), ("near", "far"), ("high", "long"), ("first", "last"),
-    ("more", "fewer"),
+    ("more", "fewer"), ("left", "right"), ("front", "behind"),
 )  # fmt: skip
 """A question that must say one of a pair must not say the other."""
 ALIKE_ZH = (("open", "on"), ("on", "open"), ("closed", "off"), ("off", "closed"))
@@ -157,7 +162,7 @@ ASKS: dict[str, tuple[str, str]] = {
                r"水平|正上方|高度差|高低"),
     "highest": (r"\bhighest\b|\bfarthest from the floor\b", r"最高|最远"),
     "side_from": (r"\bleft\b", r"左"),
-    "camera_turn": (r"\bturned\b|\bfacing\b|\bswing\b|\brotat", r"转|朝向"),
+    "camera_turn": (r"\bturned\b|\bfac(?:e|ing)\b|\bswing\b|\brotat", r"转|朝向"),
     "camera_turned": (r"\bturned\b|\bdirections?\b|\bline of sight\b|\bheading\b", r"转|朝向"),
     "camera_shift": (r"\bmoved\b|\bgone\b|\btravel", r"移动"),
     "target_of": (r"\binto\b|\bonto\b|\bto (?:which|what)\b", r"到|进|里"),
@@ -166,10 +171,12 @@ ASKS: dict[str, tuple[str, str]] = {
 """What operations ask, by the words of one who asks for it."""
 VERBS = {
     "open": (r"\bopen", r"开"), "close": (r"\bclos|\bshut", r"关|合"),
-    "turn_on": (r"\bon\b|\bglow|\blit\b", r"打开|开启|亮|烧红|开着"), "turn_off": (r"\boff\b|\bout\b", r"关|熄|灭"),
-    "pour": (r"\bpour|\bfill|\bliquid|\blevel", r"倒|液"),
+    "turn_on": (r"\bon\b|\bglow|\blit\b", r"打开|开启|亮|烧红|开着"),
+    "turn_off": (r"\boff\b|\b(?:go(?:es|ing)?|went|is|are|put) out\b", r"关|熄|灭"),
+    "pour": (r"\bpour|\bfill|\bempt|\bliquid|\blevel", r"倒|液"),
     "motion": (r"\bmov|\bpush|\bdrop|\bfall|\bknock|\bput\b|\bplace|\bcarr|\btaken?\b|\bend(?:s|ed)? up\b",
                r"移|挪|推|掉|碰|放|拿|搬"),
+    "push": (r"\bpush", r"推"), "drop": (r"\bdrop|\bfall", r"掉|落"), "knock_over": (r"\bknock", r"碰"),
 }  # fmt: skip
 """Verbs of events, by kind; `motion` is any of the motions."""
 _HIDDEN = (r"\bbehind\b|\bin front of\b|\bhid|\bcover|\bblock|\bobscur|\bocclu", r"挡|遮|后|藏")
@@ -179,18 +186,20 @@ MUST = {
     "backwards": (r"\bbackwards?\b|\brevers|\bfrom its end\b", r"倒"),
     "amid": (r"\bbetween\b|\bstraight\b", r"之间|直线|中间"),
     "own_side": (r"\bopens?\b|\bown\b", r"打开的|自身|自己"),
+    "lost": (r"\bout of (?:sight|view)\b|\bnot\b|\bno longer\b|can't", r"不"),
 }  # fmt: skip
 """Words that operations ask for whatever else is used with them."""
 NEVER = {
     "distance": (r"\bcentres? of\b|\bmiddles? of\b|\bhorizontal", r"中心|水平"),
     "side": (r"\bway it opens\b|\bopens to\b", r"打开的"),
+    "first": (r"\bnext\b|\bafter (?:that|this)\b", r"之后|下一|接着"),
 }
 """Words of a like operation: a question for this one does not say them."""
 WHAT_IF = ("without", "backwards")
 """Operations that ask what another one does, of what was not filmed."""
 PREMISED = frozenset(("cause_of", "happens_in", "held", "moved_where", "told", "way"))
 """Operations that are asked with a question whether there is anything to ask for: 如果有，放在了哪里？"""
-CLAIMING = ("event", "story", "happens_in", "cause_of")
+CLAIMING = ("event", "story", "happens_in", "cause_of", "befell")
 """Operations that speak of a kind of event."""
 UNDONE = (r"{x} had not\b|\bpoured from {x}|\bwithout {x}", r"{x}没有?|{x}未|没有?从{x}")
 """Where the thing of an event that is left out stands."""
@@ -199,6 +208,8 @@ ASKED = (
     r"{x}(?:最后|在?结尾时)?(?:会|是否|还)|(?:找|看到|看见){x}|{x}(?:里|上)",
 )
 """Where the thing asked about stands beside it."""
+OTHER = (r"\bthe other\b", r"另一")
+"""What may stand for any of the things of a dialogue; `it` is that of the turn before."""
 SELF = {"object_of": "object", "source_of": "source", "target_of": "target"}
 """A question for a party to an event does not name the event by that party."""
 ALWAYS = ("on", "inside")
@@ -208,17 +219,13 @@ BOOL = (
     r"吗|是否|是不是|有没有|会不会|能不能|能否|对不对|判断对错|对还是错",
 )
 
-_KNOWN = """
-above across after all_visible amid appearance_order backwards before begins between biggest camera camera_shift
-camera_turn camera_turned cause_of changed colour count depth_order direction displacement distance duration
-earliest end event events exists farthest fastest fill filter first happens happens_in held hidden_by highest holder
-in_sight inside interval is is_hidden is_visible last longest minus moved moved_where movement nearest object_of on
-opened_how opening openness order outermost overlap own_side remembered restored revealed_by seen side side_from
-size source_of start state story target_of these time times told unique vanished_by visible way where which while
-without
-"""
-KNOWN = frozenset(_KNOWN.split())
-"""Operations whose wordings these tables know."""
+CORNERS = ([], ["x0", "y0", "x1", "y1"])
+"""What a wording may call the corners of a box."""
+ANY_OF = frozenset(("in_state", "befell"))
+"""Operations that tell a thing of a category from its like, so that no name is needed."""
+COORDINATES = frozenset(("at_point", "box2d", "box3d", "in_box", "in_place", "point2d", "pose"))
+"""Operations that are asked with a picture's size, a focal length or a camera's pose: of the numbers of their wordings
+only the seconds, and what the program itself gives, are looked at."""
 
 ROLES: dict[tuple[str, str], tuple[str, str]] = {
     ("side", "by"): (
@@ -227,6 +234,7 @@ ROLES: dict[tuple[str, str], tuple[str, str]] = {
         r"(?:stood|stand|standing|are|were) at {x}|where {x} is", r"(?:站在|在|处于){x}(?:的位置|那里|处|旁)"),
     ("direction", "facing"): (
         r"(?:fac(?:e|ed|ing)|towards?|looking at) {x}", r"(?:面朝|面向|面对|朝着|朝向){x}"),
+    ("beside", "by"): (r"(?:of|behind) {x}", r"在{x}的?(?:左|右|前|后)"),
     ("side_from", "by"): (r"of {x}", r"在{x}的?(?:左|哪)"),
     ("own_side", "by"): (
         r"against {x}|side that {x} opens|frame of {x}|if {x}", r"背靠着{x}|把{x}打开|以{x}自|从{x}朝"),
@@ -245,6 +253,8 @@ def required(op: str, fields: JSON) -> list[str]:
     """The concepts that an operation with these literals asks for."""
     if op in ("is", "in_state"):
         return [fields["state"]]
+    if op == "beside":
+        return [fields["side"]]
     if op == "state":
         return {"open": ["open", "closed"], "on": ["on", "off"], "full": ["full", "empty"]}[fields["aspect"]]
     if op == "way":
@@ -256,7 +266,7 @@ def required(op: str, fields: JSON) -> list[str]:
     if op in ("biggest", "size"):
         return ["high" if fields["by"] == "height" else "long"]
     if op in ("first", "last"):
-        return [op]  # but for events of one thing, of which there may be only one: wording.py
+        return [op]  # but for events of one thing, of which there may be only one: faults.py
     return ["first"] if op == "earliest" else []
 
 
@@ -265,5 +275,6 @@ EITHER = {
     "distance": ("near",),
     "openness": ("open", "closed"),
     "opening": ("open", "closed"),
+    "own_side": ("open",),
 }
 """Concepts that an operation may be asked with or without."""
