@@ -125,8 +125,8 @@ class Llm(Endpoint):
 class Blind(Part):
     """Which questions are dropped because they are guessed without looking."""
 
-    probe: Literal["none", "text"] = "none"
-    """Who guesses: nobody, or a classifier of words that learns from other layouts."""
+    probe: Literal["none", "text", "openai"] = "none"
+    """Who guesses: nobody, a classifier of words that learns from other layouts, or a model behind a server."""
     gap: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = 3.0
     """Points above chance that may be guessed of a kind."""
     folds: Annotated[int, Field(ge=2, le=100)] = 5
@@ -187,12 +187,18 @@ class RunConfig(Part):
 
     @property
     def asks_a_model(self) -> bool:
+        """A shot's questions are made or judged with a model."""
         return self.author != "template" or self.votes.witness != "none"
+
+    @property
+    def needs_a_model(self) -> bool:
+        return self.asks_a_model or self.blind.probe == "openai"
 
     @model_validator(mode="after")
     def _named(self) -> Self:
-        if self.asks_a_model and not self.llm.model:
+        if self.needs_a_model and not self.llm.model:
             who = f"author {self.author}" if self.author != "template" else f"votes.witness {self.votes.witness}"
+            who = who if self.asks_a_model else f"blind.probe {self.blind.probe}"
             raise ValueError(f"{who} needs a model: llm.model, and llm.base_url unless it is OpenAI's")
         return self
 

@@ -2,6 +2,7 @@
 
     measure(asked, by_words(seed))   a row a kind: guessed right, chance, letters and ranks of the right option
     prune(asked, seed=…)             ids of questions to drop, with why
+    prune_known(asked, guesses)      the same by what somebody else guessed of each of `items(asked)`
 
 Questions with options, yes or no questions and short answers are probed apart: guessing an open answer is choosing
 among those that occur in its kind, numbers in steps of a third. Boxes, points, poses and texts are not probed.
@@ -12,9 +13,9 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from synth4d import seeds
 from synth4d.filter.guess import UNITS, Guess, Guesser, Item, numeric_rank
@@ -128,6 +129,11 @@ def _items(group: Sequence[Asked]) -> list[Item]:
     return found
 
 
+def items(pool: Iterable[Asked]) -> list[Item]:
+    """What of a pool is probed, kind by kind."""
+    return [i for kind, _, group in groups(pool) if kind != "all" for i in _items(group) if len(i.options) > 1]
+
+
 def deals(layouts: Iterable[str], folds: int, seed: int) -> list[dict[str, int]]:
     """Layouts dealt out evenly to folds, DEALS times, in orders drawn from the seed."""
     names = sorted(set(layouts))
@@ -218,22 +224,58 @@ def prune(pool: Iterable[Asked], *, seed: int, gap: float, folds: int, least: in
     Kinds of fewer than `least` questions, or whose guesses may be luck, are left alone. Of the others, those guessed
     most surely go first, until no more than `gap` above chance are guessed or half of `least` are left.
     """
+
+    def learning(left: list[Item]) -> Guesses | None:
+        dealt = deals((i.layout for i in left), folds, seed)
+        return Guesser(left, dealt) if len(dealt[0]) >= folds else None
+
+    return _prune(pool, learning, gap, least)
+
+
+def prune_known(
+    pool: Iterable[Asked], guesses: Mapping[tuple[str, str], Guess], *, gap: float, least: int
+) -> dict[str, str]:
+    """Likewise where what is guessed does not change as questions go. `guesses`: by an item's id and question."""
+    return _prune(pool, lambda left: _Known(left, guesses), gap, least)
+
+
+def _prune(pool: Iterable[Asked], by: Callable[[list[Item]], Guesses | None], gap: float, least: int) -> dict[str, str]:
     dropped: dict[str, str] = {}
     for kind, form, group in groups(pool):
-        left = [a for a in group if a.id not in dropped]
-        items = [i for i in _items(left) if len(i.options) > 1]
-        dealt = deals((i.layout for i in items), folds, seed)
-        if len(items) < least or len(dealt[0]) < folds:
-            continue
-        one = _Pruning(Guesser(items, dealt), form, gap, least)
-        dropped |= {id: f"blind: {form} of {kind} guessed" for id in one.run()}
+        left = [i for i in _items([a for a in group if a.id not in dropped]) if len(i.options) > 1]
+        if len(left) >= least and (guesser := by(left)) is not None:
+            out = _Pruning(guesser, form, gap, least).run()
+            dropped |= {id: f"blind: {form} of {kind} guessed" for id in out}
     return dropped
+
+
+class Guesses(Protocol):
+    """What is guessed of some items, by place; once or several times."""
+
+    items: list[Item]
+
+    def guess(self, i: int) -> list[Guess]: ...
+
+    def take_out(self, i: int) -> None: ...
+
+
+class _Known:
+    """Guesses that were made beforehand."""
+
+    def __init__(self, items: list[Item], guesses: Mapping[tuple[str, str], Guess]) -> None:
+        self.items, self._guesses = items, guesses
+
+    def guess(self, i: int) -> list[Guess]:
+        return [self._guesses[self.items[i].id, self.items[i].question]]
+
+    def take_out(self, i: int) -> None:
+        """It learns nothing from the others."""
 
 
 class _Pruning:
     """Takes questions out of one pool."""
 
-    def __init__(self, guesser: Guesser, form: Form, gap: float, least: int) -> None:
+    def __init__(self, guesser: Guesses, form: Form, gap: float, least: int) -> None:
         self.guesser, self.form, self.gap, self.least = guesser, form, gap, least
         self.left = list(range(len(guesser.items)))
 

@@ -219,7 +219,7 @@ BOOL = (
     r"吗|是否|是不是|有没有|会不会|能不能|能否|对不对|判断对错|对还是错",
 )
 
-CORNERS = ([], ["x0", "y0", "x1", "y1"])
+CORNERS: tuple[list[str], ...] = ([], ["x0", "y0", "x1", "y1"])
 """What a wording may call the corners of a box."""
 ANY_OF = frozenset(("in_state", "befell"))
 """Operations that tell a thing of a category from its like, so that no name is needed."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from synth4d import seeds
 from synth4d.errors import ConfigError
-from synth4d.llm import Call, Door, Outcome, Store, batch, hold
+from synth4d.llm import Call, Door, Outcome, Store, Talk, batch, hold
 from synth4d.run import stages, talks
+from synth4d.run.blind import Blocks
 from synth4d.run.folder import Folder, opened, unfinished
 from synth4d.run.work import Finish, finished
 
@@ -17,7 +18,7 @@ from synth4d.run.work import Finish, finished
 def write(out: Path, path: Path, finish: Finish = stages.finish) -> int:
     """Write the requests that the run in a folder still needs; how many. 0: it can be finished."""
     plan = unfinished(out)
-    if not plan.config.asks_a_model:
+    if not plan.config.needs_a_model:
         raise ConfigError(f"{out}: its questions are the templates'; no model is asked")
     with opened(out.absolute(), plan) as folder, _door(folder) as door:
         return batch.write(_calls(folder, door, finish), door.endpoint, door.store, path)
@@ -49,3 +50,21 @@ def _calls(folder: Folder, door: Door, finish: Finish) -> Iterator[Call[Any]]:
         hold([talks.opened(folder, shot, finish) for shot in open_], ask)
         yield from said
         said.clear()
+    for talk in _guesses(folder):
+        hold([talk], ask)
+        yield from said
+        said.clear()
+
+
+def _guesses(folder: Folder) -> Iterator[Talk[Any]]:
+    """Of the blind probe, for blocks of which every shot is finished."""
+    plan = folder.plan
+    if plan.config.blind.probe != "openai":
+        return
+    blocks = Blocks(folder)
+    for shot in plan:
+        blocks.deal(shot)
+        end = finished(folder.work / f"{shot.key}.shot", plan.digest)
+        if end is not None and not end.open:
+            blocks.finish(shot)
+    yield from map(blocks.talk, blocks.ready)

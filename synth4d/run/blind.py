@@ -1,5 +1,7 @@
 """The blind probe of a run: blocks of shots in the order of the plan, judged when the last of their boxes is in.
 
+A model guesses when all shots are in (talks.py): through the run's one door, when no worker waits.
+
 Between finished boxes and committed shards: a chunk waits for the blocks that its shots are of. What a block's
 questions are judged by is the block alone, so the same questions are dropped whatever finished first; its verdict is a
 box of its own, and while one that a committed chunk needed is damaged, that chunk counts as not committed.
@@ -13,7 +15,8 @@ from pathlib import Path
 
 from synth4d import dataset, seeds
 from synth4d.errors import ShardError
-from synth4d.filter import blind
+from synth4d.filter import blind, blind_model
+from synth4d.llm import Talk
 from synth4d.records import JSON, Question, Reject, Verdict, dump
 from synth4d.run import box
 from synth4d.run.folder import Folder
@@ -21,7 +24,7 @@ from synth4d.run.work import Finished, finished
 from synth4d.types import Shot
 
 Drops = dict[str, str]
-"""Ids of questions of one shot to the reasons why they are dropped."""
+"""Ids of questions to the reasons why they are dropped."""
 KEPT = 4
 """Verdicts in memory."""
 
@@ -60,11 +63,32 @@ class Blocks:
         if block is None:
             return False
         block.waiting -= 1
-        if block.waiting:
+        if block.waiting or self._settings.probe == "openai":
             return False
-        self._write(number, self._judge(number, block.shots))
-        del self._open[number]
+        self.close(number, self._by_words(number, self._pool(block.shots)))
         return True
+
+    @property
+    def ready(self) -> list[int]:
+        """Blocks of which every shot is in and that nobody has judged: those that a model must guess."""
+        return sorted(number for number, block in self._open.items() if not block.waiting)
+
+    def talk(self, number: int) -> Talk[Drops]:
+        """A model's guesses of a block, and what is dropped for them."""
+        pool = self._pool(self._open[number].shots)
+        items = blind.items(pool)
+        guesses = yield from blind_model.guess(items)
+        known = {(item.id, item.question): guess for item, guess in zip(items, guesses, strict=True)}
+        return blind.prune_known(pool, known, gap=self._settings.gap / 100, least=self._settings.least)
+
+    def close(self, number: int, dropped: Drops) -> None:
+        """Keep a block's verdict: the dropped questions' ids within the dataset, and why."""
+        drops: dict[str, Drops] = {}
+        for id, reason in sorted(dropped.items()):
+            key, _, question = id.partition("/")
+            drops.setdefault(key, {})[question] = reason
+        self._write(number, drops)
+        self._open.pop(number, None)
 
     def judged(self, number: int) -> bool:
         return self._verdict(number) is not None
@@ -79,7 +103,7 @@ class Blocks:
 
     # ---- One block -------------------------------------------------------------------------------
 
-    def _judge(self, number: int, shots: list[Shot]) -> dict[str, Drops]:
+    def _pool(self, shots: list[Shot]) -> list[blind.Asked]:
         pool: list[blind.Asked] = []
         for shot in shots:
             end = finished(self._folder.work / f"{shot.key}.shot", self._folder.plan.digest)
@@ -88,15 +112,10 @@ class Blocks:
             if end.quarantine is None:
                 for question in dataset.parse(list[Question], end.members["qa.json"], f"{shot.key} qa.json"):
                     pool += blind.asked(shot.key, f"{shot.scene}/{shot.layout}", question)
-        seed = seeds.seed(self._folder.plan.config.seed, "blind", number)
-        found: dict[str, Drops] = {}
-        for id, reason in sorted(self._pruned(pool, seed).items()):
-            key, _, question = id.partition("/")
-            found.setdefault(key, {})[question] = reason
-        return found
+        return pool
 
-    def _pruned(self, pool: list[blind.Asked], seed: int) -> dict[str, str]:
-        s = self._settings
+    def _by_words(self, number: int, pool: list[blind.Asked]) -> Drops:
+        s, seed = self._settings, seeds.seed(self._folder.plan.config.seed, "blind", number)
         return blind.prune(pool, seed=seed, gap=s.gap / 100, folds=s.folds, least=s.least)
 
     def _write(self, number: int, drops: dict[str, Drops]) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from synth4d import disk
 from synth4d.errors import ShardError
+from synth4d.llm import Talk
 from synth4d.records import DatasetRecord, ShardRow, dump
 from synth4d.run import box
-from synth4d.run.blind import Blocks
+from synth4d.run.blind import Blocks, Drops
 from synth4d.run.folder import Folder
 from synth4d.run.plan import Plan
 from synth4d.run.progress import Tally
@@ -103,10 +104,28 @@ class Committer:
         chunk, shot = self._of_key.pop(key)
         chunk.waiting.discard(key)
         if self._blocks and self._blocks.finish(shot):
-            ready, self._unjudged = self._unjudged, []
-            for other in ready:
-                self._maybe(other)
+            self._again()
         self._maybe(chunk)
+
+    @property
+    def unguessed(self) -> list[int]:
+        """Blocks that wait for a model's guesses."""
+        return self._blocks.ready if self._blocks else []
+
+    def guessing(self, number: int) -> Talk[Drops]:
+        assert self._blocks is not None
+        return self._blocks.talk(number)
+
+    def guessed(self, number: int, dropped: Drops) -> None:
+        """A block is judged; chunks that waited for it are committed."""
+        assert self._blocks is not None
+        self._blocks.close(number, dropped)
+        self._again()
+
+    def _again(self) -> None:
+        waited, self._unjudged = self._unjudged, []
+        for chunk in waited:
+            self._maybe(chunk)
 
     def all_dealt(self) -> None:
         """The plan is at its end: the last chunk of each split is as full as it will be."""

@@ -155,8 +155,8 @@ class _Run:
 
     def talks(self) -> None:
         """Ask the questions of the shots that a model takes part in."""
-        if self.open:
-            talks.hold_all(self.folder, sorted(self.open), self.finish, self._asked)
+        if self.open or self.committer.unguessed:
+            talks.hold_all(self.folder, sorted(self.open), self.finish, self._asked, self.committer)
 
     def _asked(self, shot: Shot, stats: Totals) -> None:
         self.redone += 1

@@ -62,7 +62,7 @@ class Plan:
         """The config as it is published: scenes by name, so that no path of this machine is in it; of a model that
         is asked what shapes the bytes; nothing of what this machine keeps."""
         config = self.config
-        llm = config.llm.shapes() if config.asks_a_model else {}
+        llm = config.llm.shapes() if config.needs_a_model else {}
         own = config.model_dump(mode="json", exclude={"cache"})
         return {**own, "scenes": [s.name for s in self.scenes], "llm": llm}
 

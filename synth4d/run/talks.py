@@ -2,7 +2,8 @@
 
 Shots lie boxed, but for their questions. They are taken in plan order, a window at a time: the talks of a window are
 held together, so that hundreds of calls are in flight, and memory is that of a window however long the plan is. A
-shot whose calls have all been answered is boxed anew, finished. What was stored is never asked again: a run that ends
+shot whose calls have all been answered is boxed anew, finished. Last, where a model is the blind probe, it guesses the
+questions that are left, a block of shots at a time. What was stored is never asked again: a run that ends
 here, however it ends, goes on from there.
 """
 
@@ -20,6 +21,7 @@ from synth4d.errors import ShardError, TryLater
 from synth4d.llm import Answer, Door, Heard, Pending, Talk, hold
 from synth4d.llm.ledger import Tally
 from synth4d.records import JSON, dump
+from synth4d.run.commit import Committer
 from synth4d.run.folder import Folder
 from synth4d.run.work import Finish, Finished, Judged, Totals, added, finished, rejected
 from synth4d.types import Shot
@@ -31,19 +33,20 @@ FAILURES = ("connection", "timeout", "garbled")
 Took = Callable[[Shot, Totals], None]
 
 
-def hold_all(folder: Folder, shots: Sequence[int], finish: Finish, took: Took) -> None:
-    """Finish the boxes at these positions of the plan; `took` is told of each. TryLater where some must wait."""
+def hold_all(folder: Folder, shots: Sequence[int], finish: Finish, took: Took, committer: Committer) -> None:
+    """Finish the boxes at these positions of the plan; `took` is told of each. Then have the blocks guessed that wait
+    for it. TryLater where some must wait."""
     llm = folder.plan.config.llm
     # The rng spreads waits between tries; no byte depends on it.
     door = Door(
         llm.endpoint, folder.replies, rng=seeds.rng("waits", folder.plan.digest), budget=llm.budget, offline=llm.offline
     )
     only_known = llm.batch and not llm.offline
+    ask = door.known if only_known else door.ask
     with door, _Money(folder.work, door) as money:
         late = 0
         for start in range(0, len(shots), llm.window):
             window = [folder.plan.shot(i) for i in shots[start : start + llm.window]]
-            ask = door.known if only_known else door.ask
             ends = hold([_counted(opened(folder, shot, finish)) for shot in window], ask)
             money.keep()
             for shot, end in zip(window, ends, strict=True):
@@ -52,14 +55,24 @@ def hold_all(folder: Folder, shots: Sequence[int], finish: Finish, took: Took) -
                 else:
                     took(shot, _close(folder, shot, *end))
         if late:
-            raise TryLater(_waiting(folder, door, late, only_known))
+            raise TryLater(_waiting(folder, door, f"{late} shots", only_known))
+        unguessed = committer.unguessed
+        for number in unguessed:
+            [drops] = hold([committer.guessing(number)], ask)
+            money.keep()
+            if isinstance(drops, Pending):
+                late += 1
+            else:
+                committer.guessed(number, drops)
+        if late:
+            raise TryLater(_waiting(folder, door, f"{late} blocks of the blind probe", only_known))
 
 
-def _waiting(folder: Folder, door: Door, late: int, batch: bool) -> str:
+def _waiting(folder: Folder, door: Door, what: str, batch: bool) -> str:
     requests = sum(t.pending for t in door.ledger.kinds.values())
     if batch:
-        return f"{requests} requests of {late} shots wait: synth4d ask {folder.out} --batch-out FILE"
-    return f"{requests} requests of {late} shots were not answered; the same command goes on from here"
+        return f"{requests} requests of {what} wait: synth4d ask {folder.out} --batch-out FILE"
+    return f"{requests} requests of {what} were not answered; the same command goes on from here"
 
 
 def opened(folder: Folder, shot: Shot, finish: Finish) -> Talk[Judged]:
