@@ -76,7 +76,7 @@ class Nerf(Part):
     max_res: Annotated[int, Field(ge=16, le=1 << 16)] = 1024
     hidden: Annotated[int, Field(ge=8, le=256)] = 32
     """Width of the networks."""
-    samples: list[Annotated[int, Field(ge=4, le=512)]] = [64, 32, 24]
+    samples: list[Annotated[int, Field(ge=4, le=512)]] = [64, 48, 32]
     """Samples a ray when it is drawn: of the two proposal networks, then of the field."""
     floor_db: Annotated[float, Field(ge=0, le=60, allow_inf_nan=False)] = 24.0
     """Least PSNR on held-out views of a fit that is used."""
