@@ -146,7 +146,7 @@ struct Coverer {
         // What hangs over is hidden by the other side as far as that is seen.
         const double height = std::isnan(other[0]) ? -1 : seen.facing(at, vec(other))[1];
         const double hidden = height > 0 ? height * std::min(outlines.beyond[row + k], 1.0) : 0;
-        const double cosine = across(seen, at, inward), straight = step * overhang(p.mean / step);
+        const double cosine = across(seen, at, inward, vec(sheet.flat + 3 * p.triangle)), straight = step * overhang(p.mean / step);
         // A foreshortened side ends further in, but within its triangle.
         const double slanted = step * overhang(p.mean / step / cosine) - hidden / cosine;
         inset = std::max(inset, std::min(slanted, std::max(straight, extent(p.triangle, line) / 2)));
@@ -164,15 +164,19 @@ struct Coverer {
     return far;
   }
 
-  // Mean foreshortening of a direction in a surface, bounded.
-  static double across(const Views &seen, const Vec &at, const Vec &way) {
+  // Mean foreshortening, bounded, of the distance from a line in a surface: how far the images of a point beside it and
+  // of the line lie apart. Of the way n across both the line and the view nothing is lost.
+  static double across(const Views &seen, const Vec &at, const Vec &inward, const Vec &normal) {
     double sum = 0;
+    int64_t in_front = 0;
     for (int64_t g = 0; g < seen.count; g++) {
-      const Vec r = at - vec(seen.eyes + 3 * g);
-      const double along = dot(r, way), square = dot(r, r);
-      sum += std::sqrt(std::max(1 - along * along / square, 0.0));
+      const Vec r = vec(seen.eyes + 3 * g) - at;
+      const double up = dot(r, normal), along = dot(r, inward);
+      if (up <= 0) continue;
+      sum += up / std::sqrt(up * up + along * along);
+      in_front++;
     }
-    return std::max(sum / seen.count, 0.03);
+    return in_front ? std::max(sum / in_front, 0.03) : 1;
   }
 
   // How far points lie under a surface where some eye sees it edge-on: a round one as far as its half-opaque contour
