@@ -66,16 +66,19 @@ def clouds(clip: Clip, table: list[int]) -> list[Points]:
     whole = Points(frame, x, y, depth, world, slope[keep], border[keep], cut[keep], met[keep], by[keep])
     order = np.argsort(obj, kind="stable")
     ends = np.searchsorted(obj[order], np.arange(len(table) + 1))
-    return [whole.pick(order[a:b]) for a, b in pairwise(ends)]
+    ordered = whole.pick(order)
+    return [ordered.pick(slice(a, b)) for a, b in pairwise(ends)]
 
 
 def lift(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> F64:
     """World points (M,3) of pixels with z-depth."""
     K, T = clip.camera.K, clip.camera.T_world_cam
-    u = ((x + 0.5 - K[0, 2]) / K[0, 0] * depth)[:, None]
-    v = ((y + 0.5 - K[1, 2]) / K[1, 1] * depth)[:, None]
-    R, t = T[:, :3, :3], T[:, :3, 3]
-    return np.asarray(u * R[frame, :, 0] + v * R[frame, :, 1] + depth[:, None] * R[frame, :, 2] + t[frame])
+    u, v = (x + 0.5 - K[0, 2]) / K[0, 0] * depth, (y + 0.5 - K[1, 2]) / K[1, 1] * depth
+    out = np.empty((len(frame), 3))
+    for i in range(3):  # an axis after the other: numpy is slow over a last axis of three
+        a, b, c, d = T[:, i].T[:, frame]
+        out[:, i] = u * a + v * b + depth * c + d
+    return out
 
 
 def pixel_m(clip: Clip, depth: F64) -> F64:
