@@ -19,9 +19,14 @@ inline std::tuple<nb::object, nb::object, nb::object> aim(Array<float, 2> points
   require(points.shape(0) == normals.shape(0), "points and normals are (R,3)");
   const size_t count = points.shape(0), per = samples.shape(0);
   const bool lamp = facing.shape(0) == 0;
-  require(lamp || facing.shape(0) == per, "facing is (S,3) or (0,3)");
+  require(lamp || (facing.shape(0) == per && per <= 16), "facing is (S,3), S up to 16, or (0,3)");
   std::vector<float> diffuse(count), sheen(count), weight(lamp ? 0 : count * per);
   const Vec middle = middle_of(samples);
+  float side[6][16] = {}, half[16] = {};  // places and normals of samples by coordinate; ½ where both sides shine
+  for (size_t s = 0; s < (lamp ? 0 : per); ++s) {
+    for (size_t k = 0; k < 3; ++k) side[k][s] = samples.data()[3 * s + k], side[k + 3][s] = facing.data()[3 * s + k];
+    half[s] = side[3][s] == 0 && side[4][s] == 0 && side[5][s] == 0 ? 0.5f : 0.0f;
+  }
   for (size_t i = 0; i < count; ++i) {
     const Vec p = at(points.data(), int64_t(i)), n = at(normals.data(), int64_t(i));
     const Vec way{middle.x - p.x, middle.y - p.y, middle.z - p.z};
@@ -33,15 +38,18 @@ inline std::tuple<nb::object, nb::object, nb::object> aim(Array<float, 2> points
       continue;
     }
     if (!(square < reach * reach)) continue;
+    float given[16], cosine[16];  // side by side, then summed in order
     for (size_t s = 0; s < per; ++s) {
-      const Vec q = at(samples.data(), int64_t(s)), w{q.x - p.x, q.y - p.y, q.z - p.z};
-      const float d2 = dot(w, w), length = std::sqrt(std::max(d2, 1e-12f)), c = std::max(dot(w, n) / length, 0.0f);
-      const Vec f = at(facing.data(), int64_t(s));
-      const bool both = f.x == 0 && f.y == 0 && f.z == 0;
-      const float given = (both ? 0.5f : std::max(-dot(w, f) / length, 0.0f)) / (std::max(d2, least) * float(per));
-      weight[i * per + s] = given * c;
-      diffuse[i] += given * c;
-      sheen[i] += given * gleam(c);
+      const Vec w{side[0][s] - p.x, side[1][s] - p.y, side[2][s] - p.z}, f{side[3][s], side[4][s], side[5][s]};
+      const float d2 = dot(w, w), length = std::sqrt(std::max(d2, 1e-12f));
+      cosine[s] = std::max(dot(w, n) / length, 0.0f);
+      const float sent = std::max(-dot(w, f) / length, 0.0f) + half[s];
+      given[s] = sent / (std::max(d2, least) * float(per));
+    }
+    for (size_t s = 0; s < per; ++s) {
+      weight[i * per + s] = given[s] * cosine[s];
+      diffuse[i] += given[s] * cosine[s];
+      sheen[i] += given[s] * gleam(cosine[s]);
     }
   }
   return {owned(std::move(diffuse), 1), owned(std::move(sheen), 1), owned(std::move(weight), lamp ? 1 : per)};
