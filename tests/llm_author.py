@@ -56,7 +56,10 @@ def proposal(a: Asked, **changes: Any) -> JSON:
 
 def options(a: Asked) -> list[str]:
     """Wrong answers as far as a model can tell: it does not know the right one."""
-    program, op = a.pattern["program"], a.pattern["program"]["op"]
+    program = a.pattern["program"]
+    while program["op"] in ("without", "backwards"):
+        program = program["of"]
+    op = program["op"]
     keys = GROUPS.get("movement" if op == "movement" else "side" if op in ("side", "direction") else op)
     if isinstance(keys, dict):
         keys = keys.get(program.get("aspect", ""), [])

@@ -20,15 +20,26 @@ import numpy as np
 
 from synth4d import seeds
 from synth4d.ask.author_clip import described, quoted
-from synth4d.ask.author_reply import Checked, Proposal, Wanted, checked, drafted, most_wrong, shape_of, trigrams
+from synth4d.ask.author_reply import (
+    OFFERED,
+    Checked,
+    Proposal,
+    Wanted,
+    checked,
+    drafted,
+    most_wrong,
+    shape_of,
+    trigrams,
+    unread,
+)
 from synth4d.ask.make import difficulty_of, named
-from synth4d.ask.sense import LONGEST, Reader
-from synth4d.ask.sense_program import READ, unread
+from synth4d.ask.sense import LONGEST
 from synth4d.ask.stock import Stock
 from synth4d.ask.template import Prompts
 from synth4d.ask.training import negatives
 from synth4d.llm import Call, Rejected, Talk
 from synth4d.program import Value, View, answer, grammar, parse, run, word
+from synth4d.program.names import Names
 from synth4d.program.reward import reward_of
 from synth4d.records import CameraRecord, Evidence, Facts, Label, Question, Reject, Turn, Verdict, dump
 
@@ -65,9 +76,8 @@ class Clip:
         return Stock(View(self.facts, self.camera), self.rng, self.prompts, self.absent)
 
     @cached_property
-    def reader(self) -> Reader:
-        things = {dump(r.program): r.text for r in self.stock.refs(self.stock.seen)}
-        return Reader(self.facts, self.absent, things | {dump(h.program): h.what for h in self.stock.happenings})
+    def names(self) -> Names:
+        return Names(self.facts, self.absent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +101,7 @@ def talk(clip: Clip, patterns: Sequence[Question], by: By, seed: int) -> Talk[tu
         if isinstance(outcome, Rejected):
             rejects.append(_reject(clip, task, outcome, by, i))
             continue
-        found = checked(outcome.value, task.wanted, clip.stock, clip.reader)
+        found = checked(outcome.value, task.wanted, clip.stock, clip.names)
         question = _question(clip, task, found, by, seeds.rng("options", seed, i))
         program, wording = dump(found.answered.draft.program), trigrams(found.said.en)
         if program in programs or any(_overlap(wording, w) > ALIKE for w in wordings):
@@ -132,7 +142,7 @@ def _tasks(clip: Clip, patterns: Sequence[Question], seed: int) -> list[Task]:
 
 def _call(clip: Clip, task: Task, told: str, by: By, seed: int) -> Call[Proposal]:
     def check(proposal: Proposal) -> None:
-        checked(proposal, task.wanted, clip.stock, clip.reader)
+        checked(proposal, task.wanted, clip.stock, clip.names)
 
     said = task.pattern.turns[0]
     pattern = {"en": said.question.en, "zh": said.question.zh, "program": said.program}
@@ -140,7 +150,7 @@ def _call(clip: Clip, task: Task, told: str, by: By, seed: int) -> Call[Proposal
         "author", by.language, "task", n=task.n, of=task.of, kind=task.pattern.kind, wanted=task.wanted,
         pattern=quoted(pattern, LONGEST),
     )  # fmt: skip
-    system = clip.prompts.block("author", by.language, "system", grammar=grammar(READ))
+    system = clip.prompts.block("author", by.language, "system", grammar=grammar(OFFERED))
     # The longest part that calls have in common comes first: servers keep what they have read of it.
     messages = [{"role": "system", "content": system}, {"role": "user", "content": f"{told}\n\n{asked}"}]
     return Call(f"author {task.pattern.kind}", messages, Proposal, seed, max_tokens=by.max_tokens, check=check)

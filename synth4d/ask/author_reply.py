@@ -14,15 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from synth4d.ask.choices import OPTIONS
 from synth4d.ask.kinds import Draft
 from synth4d.ask.make import Answered, worth_asking
-from synth4d.ask.sense import Reader, malformed, tidy
-from synth4d.ask.sense_program import contradiction, nodes, unread
+from synth4d.ask.sense import malformed, tidy
 from synth4d.ask.stock import Stock
 from synth4d.llm.schema import strict
-from synth4d.program import Program, ProgramError, Refusal, Value, View, parse, run, word
+from synth4d.program import OPS, Program, ProgramError, Refusal, Value, View, answer, parse, run, word, words
+from synth4d.program.faults import FAULTS, denial, fault
 from synth4d.program.language import evaluate
+from synth4d.program.names import Names
 from synth4d.program.view import Things
 from synth4d.program.wording import CHOICES, CLAUSES
-from synth4d.records import JSON, EventFact, Text
+from synth4d.records import JSON, EventFact, Text, Turn
 
 FEW = 4
 """As many things are evidence one by one."""
@@ -31,6 +32,13 @@ TOGETHER = (
     {"moved_left", "moved_right", "closer", "farther", "still"},
 )  # fmt: skip
 """Choice keys that may be options of one question."""
+
+
+OFFERED = frozenset(OPS) - words.COORDINATES - {
+    "agrees", "caption", "check", "contents", "narrate", "untold", "wrong",
+}  # fmt: skip
+"""Operations that a model may ask with. Pixels, boxes and poses are worded with conventions and sizes that must be said
+to the digit; captions and dialogues are more than one question."""
 
 
 class Problem(ValueError):
@@ -70,7 +78,7 @@ class Wanted:
     """How many wrong answers it has."""
 
 
-def checked(proposal: Proposal, wanted: Wanted, stock: Stock, reader: Reader) -> Checked:
+def checked(proposal: Proposal, wanted: Wanted, stock: Stock, names: Names) -> Checked:
     """Raises Problem."""
     said = tidy(proposal.en, proposal.zh)
     if problem := malformed(said):
@@ -84,17 +92,25 @@ def checked(proposal: Proposal, wanted: Wanted, stock: Stock, reader: Reader) ->
         raise Problem("program", f"{name} is no operation to ask with; use those of the language above")
     if shape_of(program) != wanted.shape:
         raise Problem("kind", f"the outermost operation is {shape_of(program)}; this kind needs {wanted.shape}")
-    if problem := contradiction(reader, said, program):
-        raise Problem("wording", problem)
     value = run(program, stock.view)
     if isinstance(value, Refusal):
         raise Problem(value.reason, f"the program has no answer in this clip: {value.detail}")
+    if language := denial(said):
+        raise Problem("wording", f"{language} has a negation; ask in the affirmative")
+    turn = Turn(question=said, answer=answer(value, stock.facts), program=program_json)
+    if found := fault(turn, program, stock.view, names, free=False):
+        raise Problem("wording", f"{found}: {FAULTS[found]}")
     draft = drafted(program_json, program, stock.view)
     if draft.unseen != wanted.memory:
         raise Problem("kind", f"what it is about is {'in' if wanted.memory else 'out of'} sight at that time")
     if not worth_asking(value, draft, stock):
         raise Problem("trivial", "the answer is nothing, zero, or a thing that has no name of its own")
     return Checked(said, Answered(draft, program, value), _wrong(proposal.wrong, wanted.wrong, value, stock))
+
+
+def unread(program: Program) -> str | None:
+    """An operation of a program that is not asked with."""
+    return next((n.op.name for n in program.walk() if n.op.name not in OFFERED), None)
 
 
 def shape_of(program: Program) -> str:
@@ -124,7 +140,7 @@ def _evidence(program: Program, view: View) -> tuple[tuple[int, ...], tuple[int,
     """Frames and things that the program's run looks at: its moments, its events from before to after, its things,
     and those that are counted or listed where they are few. What it answers is not among them."""
     frames, objects = set[int](), set[int]()
-    for node in nodes(program):
+    for node in _filmed(program):
         found = evaluate(node, view)
         if node.op.result in ("moment", "span"):
             frames |= set(found)
@@ -133,16 +149,39 @@ def _evidence(program: Program, view: View) -> tuple[tuple[int, ...], tuple[int,
         elif isinstance(found, EventFact):
             frames |= _around(found, view)
             objects.add(found.object)
-    ends = [evaluate(program, view), *(evaluate(s, view) for s in program.fields.values() if isinstance(s, Program))]
+    ends = [evaluate(p, view) for p in (program, *_subs(program))] if not program.op.elsewhere else []
     for found in ends:
         if isinstance(found, Things) and len(found.sure) <= FEW:
             objects |= set(found.sure)
         elif isinstance(found, list) and len(found) <= FEW:
             frames |= {f for e in found if isinstance(e, EventFact) for f in _around(e, view)}
             objects |= {e.object if isinstance(e, EventFact) else e for e in found if isinstance(e, EventFact | int)}
+    if program.op.elsewhere:  # what the video's end, or all of it, is held against
+        frames |= {0, view.last}
     if not frames:
         frames = {_best(view, id) for id in objects} or {0, view.last}
     return tuple(sorted(frames)), tuple(sorted(objects & view.by_id.keys()))
+
+
+def _filmed(program: Program) -> Iterator[Program]:
+    """A program and all within it that looks at the video; of what looks elsewhere, the things by their names."""
+    if program.op.elsewhere:
+        yield from (n for n in program.fields["of"].walk() if n.op.name == "unique" and _by_name(n))
+        yield from (n for key, sub in program.fields.items() if key != "of" for n in sub.walk())
+    else:
+        yield program
+        for sub in _subs(program, lists=True):
+            yield from _filmed(sub)
+
+
+def _by_name(node: Program) -> bool:
+    return all(n.op.name in ("unique", "filter") for n in node.walk())
+
+
+def _subs(program: Program, lists: bool = False) -> list[Program]:
+    fields = program.fields.values()
+    found = [s for v in fields for s in (v if lists and isinstance(v, list) else [v])]
+    return [s for s in found if isinstance(s, Program)]
 
 
 def _around(e: EventFact, view: View) -> set[int]:

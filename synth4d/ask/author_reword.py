@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from synth4d import seeds
 from synth4d.ask.author import By, Clip, single
 from synth4d.ask.author_clip import quoted
-from synth4d.ask.sense import LONGEST, malformed, tidy
+from synth4d.ask.sense import LONGEST, drift, malformed, tidy
 from synth4d.llm import Answer, Call, Talk
 from synth4d.records import Question, Text, Turn
 
@@ -46,7 +46,7 @@ def _call(clip: Clip, question: Question, by: By, seed: int) -> Call[Paraphrase]
 
     def check(said: Paraphrase) -> None:
         now = tidy(said.en, said.zh)
-        if problem := malformed(now) or clip.reader.drift(turn.question, now) or leak(turn, now):
+        if problem := malformed(now) or drift(turn.question, now, clip.stock.view, clip.names) or leak(turn, now):
             raise ValueError(f"wording: {problem}")
 
     system = clip.prompts.block("author", by.language, "reword_system")

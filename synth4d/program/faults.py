@@ -2,16 +2,7 @@
 
 From the program it is derived what each wording must name (things with the colour or side that tells them apart,
 seconds, moments) and how it asks (the words of words.py); what it names is read out of it (program/names.py,
-numerals.py). A fault is one of
-    thing      a thing of the program is not named, or another is
-    ambiguous  a name fits more things than the program means
-    number     a number is missing, or another is said
-    moment     start, end, before or after is missing, or the other of a pair is said
-    word       another word of a pair is said (open for closed, nearest for farthest), or a needed one is missing
-    role       the things are named in each other's places
-    form       it is asked in another form: no yes-or-no question, another unit, not "how many"
-    statement  what somebody is quoted as saying is not what the program checks
-    languages  the two wordings speak of different things, numbers or moments
+numerals.py). FAULTS says what can be wrong.
 A wording by a template must say all of it. A free one may say what it needs in words of its own: it fails where
 things, numbers or moments are missing or wrong, or where the opposite is said, never for a word, a role or a form
 that is only missing; whether it asks the right thing is left to a model.
@@ -25,14 +16,25 @@ from dataclasses import dataclass
 
 from synth4d.program import words
 from synth4d.program.language import Program, parse
-from synth4d.program.names import Mention, Names
+from synth4d.program.names import Mention, Names, plain
 from synth4d.program.numerals import numbers
 from synth4d.program.quoted import quotes
 from synth4d.program.speaks import Expected, expected, reference
 from synth4d.program.view import View
-from synth4d.records import Turn
+from synth4d.records import Text, Turn
 
 LANGUAGES = ("en", "zh")
+FAULTS = {
+    "thing": "a thing of the program is not named, or another is",
+    "ambiguous": "a name fits more things than the program means",
+    "number": "a number is missing, or another is said",
+    "moment": "start, end, before or after is missing, or the other of a pair is said",
+    "word": "another word of a pair is said (open for closed, nearest for farthest), or a needed one is missing",
+    "role": "the things are named in each other's places",
+    "form": "it is asked in another form: no yes-or-no question, another unit, not `how many`",
+    "statement": "what somebody is quoted as saying is not what the program checks",
+    "languages": "the two wordings speak of different things, numbers or moments",
+}
 _MARK = re.compile(r"⟦(\d+)⟧")
 PAIRS = (("start", "end"), ("before", "after"))
 
@@ -287,4 +289,17 @@ def _languages(en: Said, zh: Said) -> str | None:
         one, other = ({a, b} & en.moments), ({a, b} & zh.moments)
         if len(one) == len(other) == 1 and one != other:
             return "languages"
+    return None
+
+
+# ---- Wordings of a model -------------------------------------------------------------------------
+
+
+def denial(text: Text) -> str | None:
+    """The language of a wording with a negation that no kind of question needs."""
+    for language in LANGUAGES:
+        said = plain(getattr(text, language)).lower()
+        rest = (words.DENIALS.en if language == "en" else words.DENIALS.zh).sub(" ", said)
+        if words.NOT.said(rest, language):
+            return language
     return None

@@ -8,7 +8,7 @@ refuse.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -139,11 +139,18 @@ class Program:
     def result(self) -> Type:
         return self.fields["of"].result if self.op.elsewhere else self.op.result
 
+    def walk(self) -> Iterator[Program]:
+        """It and all programs within it, from the outside in."""
+        yield self
+        for value in self.fields.values():
+            for sub in value if isinstance(value, list) else [value]:
+                if isinstance(sub, Program):
+                    yield from sub.walk()
+
     @property
     def nodes(self) -> int:
         """How many operations it takes."""
-        subs = [s for v in self.fields.values() for s in (v if isinstance(v, list) else [v])]
-        return 1 + sum(s.nodes for s in subs if isinstance(s, Program))
+        return sum(1 for _ in self.walk())
 
 
 def parse(program: object) -> Program:

@@ -219,6 +219,20 @@ BOOL = (
     r"吗|是否|是不是|有没有|会不会|能不能|能否|对不对|判断对错|对还是错",
 )
 
+NOT = _concept(
+    r"\b(?:not|never|cannot|without|except|other than|no longer|un\w+ed)\b|n't\b",
+    r"(.)(?!\1)[不没未非](?!\1|同(?!的?吗))|(?<![分特区])别(?!的)|除",
+)
+"""Negations; not 是不是, 分别, 不同."""
+DENIALS = _concept(
+    r"\bhad(?:n't| not)\b|\bor (?:not at all|not|never)\b|\bcan(?:'t|not| not) (?:be seen|see|tell)\b"
+    r"|\b(?:is|does|did) not (?:shown?|happen)\b|\bvideo (?:does not|doesn't) (?:show|tell)\b|\bor not shown\b"
+    r"|\bnot as (?:it|they) (?:was|were)\b",
+    r"(?:如果|假如|假设|设想|要是|若)[^，,？?]*?没有?|(?:还是|或者)[^，,？?]*?[没不]|都没有?|没有变化?|看不(?:见|到|出)"
+    r"|没有拍到|不一样|已经不是",
+)
+"""Negations that belong to a question: what if it had not been, or not at all, what can't be seen, what is not as it
+was."""
 CORNERS: tuple[list[str], ...] = ([], ["x0", "y0", "x1", "y1"])
 """What a wording may call the corners of a box."""
 ANY_OF = frozenset(("in_state", "befell"))
