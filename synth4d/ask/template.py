@@ -38,6 +38,7 @@ class Prompts:
             trim_blocks=True,
             lstrip_blocks=True,
             autoescape=False,
+            auto_reload=False,
         )
         self.env.filters["cap"] = _capital
 

@@ -64,6 +64,7 @@ class Names:
             for form in (label.en, label.plural, label.zh):
                 self._forms.setdefault(plain(form).lower(), set()).add(key(label))
         self._colours = _colours()
+        self._read: dict[str, tuple[str, list[Mention]]] = {}
         self._pattern = self._compiled()
 
     def _compiled(self) -> re.Pattern[str] | None:
@@ -82,6 +83,11 @@ class Names:
 
     def masked(self, text: str) -> tuple[str, list[Mention]]:
         """The text in lower case with a mark for each name, and the mentions in order."""
+        if text not in self._read:  # options and earlier turns are read again and again
+            self._read[text] = self._masked(text)
+        return self._read[text]
+
+    def _masked(self, text: str) -> tuple[str, list[Mention]]:
         rest, out, found = plain(text).lower(), "", list[Mention]()
         while self._pattern is not None and (match := self._pattern.search(rest)):
             before, rest = rest[: match.start()], rest[match.end() :]
