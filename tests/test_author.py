@@ -41,9 +41,9 @@ from synth4d.llm import Call, Endpoint, Heard, hold
 from synth4d.llm.call import Request, go_on, walk
 from synth4d.llm.reply import Reply, from_object
 from synth4d.program import OPS, Value, execute, parse, run
-from synth4d.program.faults import denial
 from synth4d.program.names import Names
 from synth4d.program.reward import reward_of
+from synth4d.program.said import denial
 from synth4d.records import CameraRecord, Facts, Label, Question, Text, dump
 
 BY = By("m", "en", 2048)

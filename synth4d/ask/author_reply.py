@@ -18,9 +18,10 @@ from synth4d.ask.sense import malformed, tidy
 from synth4d.ask.stock import Stock
 from synth4d.llm.schema import strict
 from synth4d.program import OPS, Program, ProgramError, Refusal, Value, View, answer, parse, run, word, words
-from synth4d.program.faults import FAULTS, denial, fault
+from synth4d.program.faults import FAULTS, fault
 from synth4d.program.language import evaluate
 from synth4d.program.names import Names
+from synth4d.program.said import denial
 from synth4d.program.view import Things
 from synth4d.program.wording import CHOICES, CLAUSES
 from synth4d.records import JSON, EventFact, Text, Turn

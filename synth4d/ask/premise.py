@@ -14,7 +14,7 @@ from synth4d.ask.kinds import Draft, Pool, kind
 from synth4d.ask.refer import Ref
 from synth4d.ask.stock import END, Stock
 from synth4d.program import Value, kind_of, parse, run
-from synth4d.program.telling import gates
+from synth4d.program.states import gates
 from synth4d.program.wording import CLAUSES
 from synth4d.records import JSON, Text
 

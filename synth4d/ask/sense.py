@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 
 from synth4d.program import View, clause, words
-from synth4d.program.faults import LANGUAGES, PAIRS, Said, taken_apart
+from synth4d.program.faults import PAIRS
 from synth4d.program.names import Names
+from synth4d.program.said import LANGUAGES, Said, taken_apart
 from synth4d.records import Text
 
 HAN = re.compile(r"[\u4e00-\u9fff]")

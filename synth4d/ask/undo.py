@@ -11,7 +11,7 @@ from synth4d.ask.refer import Ref
 from synth4d.ask.state import places
 from synth4d.ask.stock import END, START, Happening, Stock
 from synth4d.program import Value, clause, kind_of, word
-from synth4d.program.telling import gates
+from synth4d.program.states import gates
 from synth4d.program.whatif import REVERSED
 from synth4d.records import JSON, EventFact, Text
 

@@ -15,6 +15,7 @@ from synth4d.program import (  # noqa: F401  (declare the operations)
     ground,
     objects,
     relate,
+    sight,
     space,
     speeds,
     states,

@@ -16,14 +16,13 @@ from dataclasses import dataclass
 
 from synth4d.program import words
 from synth4d.program.language import Program, parse
-from synth4d.program.names import Mention, Names, plain
-from synth4d.program.numerals import numbers
+from synth4d.program.names import Mention, Names
 from synth4d.program.quoted import quotes
+from synth4d.program.said import LANGUAGES, Said, taken_apart
 from synth4d.program.speaks import Expected, expected, reference
 from synth4d.program.view import View
-from synth4d.records import Text, Turn
+from synth4d.records import Turn
 
-LANGUAGES = ("en", "zh")
 FAULTS = {
     "thing": "a thing of the program is not named, or another is",
     "ambiguous": "a name fits more things than the program means",
@@ -35,47 +34,9 @@ FAULTS = {
     "statement": "what somebody is quoted as saying is not what the program checks",
     "languages": "the two wordings speak of different things, numbers or moments",
 }
-_MARK = re.compile(r"⟦(\d+)⟧")
 PAIRS = (("start", "end"), ("before", "after"))
 
-# ---- What a wording says -------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """One wording, taken apart."""
-
-    language: str
-    masked: str
-    """With marks for names."""
-    rest: str
-    """…and without the phrases for start and end."""
-    mentions: list[Mention]
-    numbers: frozenset[float]
-    seconds: frozenset[float]
-    """Of the numbers, those of this unit."""
-    moments: frozenset[str]
-
-    def text(self, concept: str) -> str:
-        """Where a concept is looked for: `first` is not that of "the first frame", but for what is first of all."""
-        return self.masked if concept in ("first", "last") else self.rest
-
-
-def taken_apart(text: str, language: str, names: Names) -> Said:
-    masked, mentions = names.masked(words.DRAWN.sub(" ", text))
-    masked = words.WHOLE.sub(" ", words.DIMENSIONS.sub(" ", masked))
-    unmarked = _MARK.sub("⟦⟧", masked)
-    found = [
-        n for n in numbers(unmarked)
-        if (n.unit == "s" or any(c.isdigit() for c in unmarked[n.start : n.end])) and (n.value, n.unit) != (100.0, "%")
-    ]  # fmt: skip
-    values, seconds = frozenset(n.value for n in found), frozenset(n.value for n in found if n.unit == "s")
-    rest = masked
-    for moment in ("start", "end"):
-        concept = words.MOMENTS[moment]
-        rest = (concept.en if language == "en" else concept.zh).sub(" ", rest)
-    moments = {m for m, concept in words.MOMENTS.items() if concept.said(unmarked, language)}
-    return Said(language, masked, rest, mentions, values, seconds, frozenset(moments))
+# ---- Its faults ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,17 +250,4 @@ def _languages(en: Said, zh: Said) -> str | None:
         one, other = ({a, b} & en.moments), ({a, b} & zh.moments)
         if len(one) == len(other) == 1 and one != other:
             return "languages"
-    return None
-
-
-# ---- Wordings of a model -------------------------------------------------------------------------
-
-
-def denial(text: Text) -> str | None:
-    """The language of a wording with a negation that no kind of question needs."""
-    for language in LANGUAGES:
-        said = plain(getattr(text, language)).lower()
-        rest = (words.DENIALS.en if language == "en" else words.DENIALS.zh).sub(" ", said)
-        if words.NOT.said(rest, language):
-            return language
     return None

@@ -8,7 +8,7 @@ from typing import TypeVar
 from synth4d.program import margins
 from synth4d.program.language import Sub, Word, op
 from synth4d.program.objects import Span
-from synth4d.program.view import Value, View, number, refuse
+from synth4d.program.view import Value, View, at_most, number, refuse
 from synth4d.records import ObjectFact
 
 T = TypeVar("T")
@@ -106,3 +106,22 @@ def openness(view: View, object: int, at: Span, share: str | None) -> Value:
 def fill(view: View, object: int, at: Span) -> Value:
     """how full a vessel is at a moment, in % of its volume"""
     return number(100 * filled(view, object, at[0]), "%")
+
+
+# ---- Doors ---------------------------------------------------------------------------------------
+
+
+def gates(view: View, holder: int) -> list[int]:
+    """The doors and drawers that shut a container: itself, or parts of it."""
+    return [o.id for o in view.facts.objects if opens(o) and holder in (o.id, o.part_of)]
+
+
+def is_shut(view: View, door: int, frame: int) -> bool | None:
+    """Whether a door is shut at a frame; None: unknown, or neither open nor shut."""
+    value = at_most(view.thing(door).openness, frame)
+    if value is None:
+        return None
+    _, full = opened(view, door, frame)
+    if value <= margins.CLOSED_SHARE * full:
+        return True
+    return False if value >= margins.OPEN_SHARE * full else None

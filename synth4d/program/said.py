@@ -1,0 +1,61 @@
+"""One wording, taken apart: what it names, its numbers and moments, and what is left."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from synth4d.program import words
+from synth4d.program.names import Mention, Names, plain
+from synth4d.program.numerals import numbers
+from synth4d.records import Text
+
+LANGUAGES = ("en", "zh")
+_MARK = re.compile(r"⟦(\d+)⟧")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One wording, taken apart."""
+
+    language: str
+    masked: str
+    """With marks for names."""
+    rest: str
+    """…and without the phrases for start and end."""
+    mentions: list[Mention]
+    numbers: frozenset[float]
+    seconds: frozenset[float]
+    """Of the numbers, those of this unit."""
+    moments: frozenset[str]
+
+    def text(self, concept: str) -> str:
+        """Where a concept is looked for: `first` is not that of "the first frame", but for what is first of all."""
+        return self.masked if concept in ("first", "last") else self.rest
+
+
+def taken_apart(text: str, language: str, names: Names) -> Said:
+    masked, mentions = names.masked(words.DRAWN.sub(" ", text))
+    masked = words.WHOLE.sub(" ", words.DIMENSIONS.sub(" ", masked))
+    unmarked = _MARK.sub("⟦⟧", masked)
+    found = [
+        n for n in numbers(unmarked)
+        if (n.unit == "s" or any(c.isdigit() for c in unmarked[n.start : n.end])) and (n.value, n.unit) != (100.0, "%")
+    ]  # fmt: skip
+    values, seconds = frozenset(n.value for n in found), frozenset(n.value for n in found if n.unit == "s")
+    rest = masked
+    for moment in ("start", "end"):
+        concept = words.MOMENTS[moment]
+        rest = (concept.en if language == "en" else concept.zh).sub(" ", rest)
+    moments = {m for m, concept in words.MOMENTS.items() if concept.said(unmarked, language)}
+    return Said(language, masked, rest, mentions, values, seconds, frozenset(moments))
+
+
+def denial(text: Text) -> str | None:
+    """The language of a wording with a negation that no kind of question needs."""
+    for language in LANGUAGES:
+        said = plain(getattr(text, language)).lower()
+        rest = (words.DENIALS.en if language == "en" else words.DENIALS.zh).sub(" ", said)
+        if words.NOT.said(rest, language):
+            return language
+    return None
