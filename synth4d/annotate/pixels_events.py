@@ -95,14 +95,24 @@ def _moved(
         return None
     kind = _motion(a, b, between)
     if kind is None:
-        # Where it is, is not known to the centimetre; that it went in or came out, is.
-        kind = "move" if was is not None and now is not None and was != now else None
+        # Where it is, is not known to the centimetre; that it went in or came out, or is far from where it was, is.
+        other = was is not None and now is not None and was != now
+        kind = "move" if other or _elsewhere(track, a, b) else None
     if kind is None:
         return None
     if was or now:
         kind = "move"
     source, target = (v or s for v, s in ((was, support[first]), (now, support[last])))
     return Change(kind, track.thing.id, first, last, source or None, target or None, bool(now))
+
+
+def _elsewhere(track: Track, a: Rest, b: Rest) -> bool:
+    """Whether what is seen of a prop at two rests, one of them without a box, lies farther apart than it is long."""
+    if a.box is not None and b.box is not None:
+        return False
+    (ax, ay, az), (bx, by, bz) = (track.points.within(r.run.first, r.run.last).world.mean(axis=0) for r in (a, b))
+    apart = float(np.hypot(np.hypot(ax - bx, ay - by), az - bz))
+    return min(a.points, b.points) >= FEW and apart > float(np.hypot.reduce(np.asarray(track.thing.size))) + MOVED_M
 
 
 def _motion(a: Rest, b: Rest, between: list[Rest]) -> str | None:
