@@ -78,7 +78,7 @@ def fault(
         for check in _checks(turn, program):
             if (found := check(case, said)) is not None:
                 return found
-    return _languages(*both)
+    return _languages(*both) if program.op.name != "wrong" else None  # its statements were looked at word by word
 
 
 def _checks(turn: Turn, program: Program) -> tuple[Callable[[Case, Said], str | None], ...]:

@@ -24,7 +24,7 @@ SIDES = {
 BESIDE = re.compile(r"\s*[(（][^()（）⟦⟧]{0,60}[)）]")
 """What stands in brackets behind a name and may say its side."""
 
-MODAL = ("can", "will", "may")
+MODAL = ("can", "will", "may", "tap")
 """Verbs that are no names (a can) but behind an article."""
 _DETERMINER = re.compile(r"\b(?:the|an?|this|that|each|every|no|one|other|same) $")
 

@@ -18,9 +18,11 @@ from synth4d.program import spoken, wording
 from synth4d.program.language import parse
 from synth4d.program.names import Names
 from synth4d.program.numerals import numbers
+from synth4d.program.states import opens
 from synth4d.program.times import MOTIONS, kind_of
 from synth4d.program.view import Value
 from synth4d.records import Answer, Facts, Text, Turn
+from synth4d.vocabulary import COLOURS
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,8 @@ class Reader:
             return self._event(said) if stored.split(":")[0] in wording.CLAUSES else self._place(said)
         bare = spoken.same(said)
         worded = {k for k, forms in spoken.worded().items() if bare in forms}
+        if stored not in COLOURS:  # an orange is no colour
+            worded -= COLOURS.keys()
         if stored == "untold":  # of doors and of lamps, which are 开着 both: all that counts is that it is told
             for told, same in (("open", {"open", "on"}), ("closed", {"closed", "off", "closes"})):
                 if worded and worded <= same:
@@ -196,8 +200,9 @@ class Reader:
         if not found or len(found[0].ids) != 1:
             return None
         (id,) = found[0].ids
-        kinds = {kind_of(e) for e in self.facts.events if e.object == id} or set(spoken.VERBS)
-        said_kinds = {k for k in kinds if re.search(spoken.VERBS[k], masked)} if len(kinds) > 1 else kinds
+        # 打开 of a door and of a lamp; where no verb tells, what does happen to it.
+        said_kinds = {k for k in _able(self.facts, id) if re.search(spoken.VERBS[k], masked)}
+        said_kinds = said_kinds or {kind_of(e) for e in self.facts.events if e.object == id}
         stored = str(self.like.value).split(":")[0]
         if len(said_kinds) != 1:
             return None
@@ -246,3 +251,11 @@ class Reader:
 
     def _row(self, row: list[float], length: int) -> list[float] | None:
         return row if len(row) == length else None
+
+
+def _able(facts: Facts, id: int) -> set[str]:
+    """The kinds of events that can happen to a thing."""
+    thing = next(o for o in facts.objects if o.id == id)
+    found = {"motion", "pour"} if thing.role == "prop" else set()
+    found |= {"open", "close"} if opens(thing) else set()
+    return found | ({"turn_on", "turn_off"} if thing.switchable else set())
