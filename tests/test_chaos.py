@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chaos import contents, held, hostiles, kills, operations, places, shards, surroundings  # noqa: F401  (declare the rows)
+from chaos import contents, guests, held, hostiles, kills, operations, places, shards, surroundings  # noqa: F401  (declare the rows)
 from chaos.table import ROWS, Row, line, run
 
 from synth4d.run import plan

@@ -12,11 +12,12 @@ import clips
 import numpy as np
 import pytest
 
-from synth4d import cli, codec, dataset, digests, disk, leaks
+from synth4d import cli, codec, config, dataset, digests, disk, leaks, run
 from synth4d.errors import ConfigError
 from synth4d.records import dump
 from synth4d.types import Sample
 
+PIPELINES = Path(__file__).parents[1] / "pipelines"
 Capture = pytest.CaptureFixture[str]
 
 
@@ -125,3 +126,18 @@ def test_a_copy_leaks_every_room_even_where_contact_has_moved_things(
     assert cli.run(["leaks", str(toy_dataset), str(there)]) == 1
     assert "the same layout in two splits" in capsys.readouterr().err
     assert disk.digest(there)  # still a dataset
+
+
+def test_the_first_shots_of_the_benchmark_are_those_committed(tmp_path: Path) -> None:
+    """All but their questions, which depend on those of the other shots: those that are guessed blindly are dropped."""
+    settings = config.load(PIPELINES / "benchmark.yaml", {"shots": 2}, ("blind.probe=none",))
+    run.dataset(settings, tmp_path / "out", workers=0, quiet=True)
+    found, committed = digests.of(tmp_path / "out"), digests.read(PIPELINES / "benchmark.digests")
+    for key, members in found.samples.items():
+        expected = committed.samples.get(key, {})
+        other = [m for m, digest in members.items() if m != "qa.json" and expected.get(m) != digest]
+        assert not other, (
+            f"{key}: {', '.join(other)} not as in pipelines/benchmark.digests. If that is meant: make benchmark; "
+            ".venv/bin/synth4d digest out/benchmark --write pipelines/benchmark.digests"
+        )
+    assert len(found.samples) == 2

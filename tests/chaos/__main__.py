@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from chaos import contents, held, hostiles, kills, operations, places, shards, surroundings  # noqa: F401  (declare the rows)
+from chaos import contents, guests, held, hostiles, kills, operations, places, shards, surroundings  # noqa: F401  (declare the rows)
 from chaos.table import HEAD, ROWS, line, run
 
 INTRODUCTION = """# What is done to runs, and what they make of it

@@ -1,4 +1,4 @@
-"""Rows 26, 44, 45 and 48: scenes of odd names, broken scenes, datasets of hardly anything, hostile words."""
+"""Rows 26, 44 and 45: scenes of odd names, broken scenes, datasets of hardly anything."""
 
 from __future__ import annotations
 

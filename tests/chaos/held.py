@@ -22,8 +22,13 @@ HELD = {
     ),
     "41": ("kill -9 while a model is asked: only what was in flight is asked again", "test_llm_outage.py -k killed"),
     "42": ("offline replay: no socket, a miss is an error", "test_llm_door.py -k offline"),
-    "47": ("no key in any file, log or error", "test_llm_door.py -k key"),
-    "48": ("hostile words stay words", "test_cli.py -k hostile_words"),
+    "46": (
+        "ties, refusals, one vote, a contradicting world: counts add up",
+        "test_filter.py test_votes.py",
+    ),
+    "47": ("no key in any file, log, error or process", "test_llm_door.py test_author_run.py -k key"),
+    "48": ("hostile words in reports and prompts", "test_cli.py test_votes.py -k hostile_words or labels_are"),
+    "52": ("a dataset of the first version is read, of another refused", "test_upgrade.py"),
 }
 
 

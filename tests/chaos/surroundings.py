@@ -48,12 +48,15 @@ def bad_shots(folder: Path, tries: int, found: Found) -> None:
         found.tries += 1
 
 
-def plainly(out: Path, env: dict[str, str], found: Found, said: str, before: str = "", workers: int = 0) -> None:
+def plainly(
+    out: Path, env: dict[str, str], found: Found, said: str, before: str = "", workers: int = 0,
+    within: tuple[str, ...] = (),
+) -> None:  # fmt: skip
     """A run in that environment has the digest of every other."""
     command = f"{before} exec {sys.executable} {HERE}/run_fake.py '{out}' {workers} shots={SHOTS}"
     done = subprocess.run(
-        ["/bin/sh", "-c", command], env={"PATH": os.environ["PATH"], "PYTHONPATH": PATH} | env,
-        capture_output=True, text=True, check=False, timeout=180,
+        [*within, "/bin/sh", "-c", command], env={"PATH": os.environ["PATH"], "PYTHONPATH": PATH} | env,
+        capture_output=True, text=True, check=False, timeout=400,
     )  # fmt: skip
     same = done.returncode == 0 and done.stdout.split()[0] == golden()
     found.expect(same, f"{said}: exit {done.returncode} {done.stdout[-80:]} {done.stderr[-200:]}")

@@ -79,7 +79,10 @@ def run(row: Row, tries: int, folder: Path) -> tuple[Found, float]:
     """A row's findings and the seconds it took."""
     plan.code_versions = fake_work.versions
     found, start = Found(), time.monotonic()
-    row.disturb(folder, tries, found)
+    try:
+        row.disturb(folder, tries, found)
+    except Exception as broken:  # such as a run that could not begin: the other rows go on
+        found.violations.append(f"{type(broken).__name__}: {broken}"[:400])
     return found, time.monotonic() - start
 
 
