@@ -103,7 +103,8 @@ OF_ASPECT = {("told", "open"): "open", ("told", "on"): "on", ("way", "open"): "o
 """Which keys could be meant where the answer is that nothing changes, or that it can't be told: 开着 says two."""
 VERBS = {
     "open": r"\bopen|开", "close": r"\bclos|\bshut|关", "turn_on": r"\bon\b|开|亮", "turn_off": r"\boff\b|关|熄",
-    "motion": r"\b(?:mov|push|drop|fall|fell|knock|carr|slid|put)|动|移|挪|搬|推|掉|碰|放|拿", "pour": r"\bpour|(?<!碰)倒",
+    "motion": r"\b(?:mov|push|drop|fall|fell|knock|carr|slid|put)|动|移|挪|搬|推|掉|碰|放|拿",
+    "pour": r"\bpour|(?<!碰)倒",
 }  # fmt: skip
 IN = re.compile(r"\b(?:in|inside|into|within)(?: of)? (?:the |an? )?⟦(\d+)⟧|⟦(\d+)⟧(?:的)?(?:里|内|中)")
 ON = re.compile(r"\b(?:on|onto|upon|atop|on top of) (?:the |an? )?⟦(\d+)⟧|⟦(\d+)⟧(?:的)?上")
