@@ -28,8 +28,8 @@ SLACK_PX, SURFACE_M = 3.0, 0.004
 """How far visible pixels may reach beyond the projected 3D box of their object, and how far what is drawn may
 stand out of the surface (Gaussians do: over 20 kitchen clips the most was 2.6 px with the box grown)."""
 DEPTH_M, OUTSIDE = 0.035, 0.02
-"""A pixel put back into the room by its depth must lie in its object's box grown so much; the share that may
-not (surfaces seen at a grazing angle stray most: 3.1 cm on the top of a cabinet)."""
+"""A pixel put back into the room by its depth must lie in its object's box grown by so much and a pixel's width; the
+share that may not (surfaces seen at a grazing angle stray most: 3.1 cm on the top of a cabinet, at 384 pixels)."""
 NEAR_M = 0.01
 """A box with a corner nearer than this, or behind the camera, has no bounded projection and is not judged."""
 
@@ -209,8 +209,9 @@ def _outside(thing: ObjectFact, camera: CameraRecord, clip: Clip, t: int, where:
     rays = (x + 0.5 - K[0][2]) / K[0][0], (y + 0.5 - K[1][2]) / K[1][1]
     z = clip.depth_z_m[t].ravel()[where]
     inside = np.ones(len(where), bool)
-    for row, at_eye, half in zip(R_box_cam, eye, np.array(thing.size) / 2 + DEPTH_M, strict=True):
-        inside &= np.abs(z * (row[0] * rays[0] + row[1] * rays[1] + row[2]) + at_eye) <= half
+    slack = DEPTH_M + z / K[0][0]  # of a surface seen at a grazing angle a pixel holds all that its width covers
+    for row, at_eye, half in zip(R_box_cam, eye, np.array(thing.size) / 2, strict=True):
+        inside &= np.abs(z * (row[0] * rays[0] + row[1] * rays[1] + row[2]) + at_eye) <= half + slack
     return int((~inside).sum())
 
 
