@@ -62,7 +62,7 @@ def stranger(ids: np.ndarray) -> np.ndarray:
 
 
 def deeper(depth: np.ndarray) -> np.ndarray:
-    return depth + np.float32(0.05)
+    return depth + np.float32(0.1)
 
 
 def shifted(facts: dict[str, Any]) -> None:
