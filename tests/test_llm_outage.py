@@ -186,7 +186,7 @@ def test_max_requests_is_kept_and_the_same_command_goes_on(server: Server, make:
     while True:
         runs += 1
         try:
-            outcomes = make(Budget(max_requests=25), timeout_s=1.0).ask(asked)
+            outcomes = make(Budget(max_requests=25), timeout_s=3.0).ask(asked)
             break
         except TryLater as error:
             assert error.exit_code == 75 and "25 requests" in str(error)

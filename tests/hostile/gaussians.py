@@ -50,7 +50,7 @@ FILES = {
     "glb": (b"glTF" + bytes(60), "a GLB"),
     "json": (b'{"frames": []}', "JSON"),
     "html as splat": (b"<html><body>not found</body></ht", "of Gaussian 0"),
-    "splat cut": (bytes(32 * 3 - 1), "no known format .* 95 bytes"),
+    "splat cut": (bytes(32 * 3 - 1), "no PLY or SPZ, .* 95 bytes"),
     "splat of zeros": (bytes(32 * 3), "scale_0 of Gaussian 0 is 0"),
     # ---- PLY headers
     "ply cut in header": (GAUSSIANS[:50], "no end_header"),
