@@ -7,10 +7,12 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import fake_work
 import pytest
 from runs import check_whole, here, process, wait_for
 
-from synth4d import dataset, disk
+from synth4d import config, dataset, disk, run
+from synth4d.run.plan import SceneRef
 
 pytestmark = pytest.mark.usefixtures("same_code")
 
@@ -121,3 +123,14 @@ def test_rejects_are_kept_with_the_key_of_their_shot(tmp_path: Path) -> None:
     rejects = dataset.read_rejects(tmp_path)
     assert len(rejects) == 13
     assert all(int(r.key.split("-")[1]) == r.question.turns[0].answer.value for r in rejects)
+
+
+def test_a_scene_that_cannot_be_loaded_is_said_at_once_and_costs_its_own_shots(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = SceneRef("bad", "1" * 64, "bad", broken="scene.yaml:3: walls: unknown")
+    settings = config.load(None, {"scenes": ["toy", "bad"], "shots": 8}, ())
+    end = run.dataset(settings, tmp_path / "out", workers=0, work=fake_work.make, scenes=(*fake_work.SCENES, bad))
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == "warning: scene bad: scene.yaml:3: walls: unknown; its shots are quarantined"
+    assert (end.exit_code, end.record.committed, end.record.quarantined) == (3, 4, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -75,6 +76,9 @@ def dataset(
     start = time.monotonic()
     config = fit.settled(config, quiet, here=ray_address is None)
     plan = make(config, fit.fitted(config, scenes if scenes is not None else stages.scenes(config.scenes), quiet))
+    for scene in plan.scenes:
+        if scene.broken and not quiet:
+            print(f"warning: scene {scene.name}: {scene.broken}; its shots are quarantined", file=sys.stderr)
     place = remote.opened(str(out), plan) if "://" in str(out) else opened(Path(out).absolute(), plan)
     fields = {Path(s.field) for s in plan.scenes if s.field}
     with _stoppable(), shelf.held(*fields), place as folder:
