@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from synth4d.records import DatasetRecord, ShardRow, dump
 from synth4d.stream import Shards
 from synth4d.types import CameraPath, Clip, Sample
 
-SAMPLES, TARS, SIZES, ROUNDS = 2000, 2, (40_960, 9_216, 800), 3
+SAMPLES, TARS, SIZES, ROUNDS = 2000, 2, (40_960, 9_216, 800), 9
 """As measured for other formats: a picture, a depth map and some text a sample."""
 
 
@@ -33,6 +34,7 @@ def run() -> dict[str, dict[str, object]]:
             {
                 "ours": lambda: [shard.write_shard(path, samples) for path, samples in _shards(folder)],
                 "tarfile": lambda: [_write_tarfile(path, samples) for path, samples in _shards(folder / "t")],
+                "tarfile, flushed": lambda: [_flushed(_write_tarfile(path, of)) for path, of in _shards(folder / "t")],
             }
         )
         reading = _rounds(
@@ -46,6 +48,7 @@ def run() -> dict[str, dict[str, object]]:
         )
     results = {
         "write_shard": _rate(writing, "ours", "tarfile"),
+        "write_shard_flushed": _rate(writing, "ours", "tarfile, flushed"),
         "read_in_order": _rate(reading, "ours", "webdataset"),
         "read_in_order_tarfile": _rate(reading, "ours", "tarfile"),
         "read_shuffled": _rate(reading, "shuffled", "webdataset"),
@@ -130,6 +133,13 @@ def _tarfile(paths: list[Path]) -> Iterator[object]:
                 if len(members) == len(SIZES):
                     yield members
                     members = {}
+
+
+def _flushed(path: Path) -> Path:
+    """To the disk, as our shards are."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+    return path
 
 
 def _write_tarfile(path: Path, samples: Iterator[Sample]) -> Path:
