@@ -47,7 +47,7 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardRow:
 
 
 class _Hashed:
-    """Writes a file and takes its sha256 on a second core meanwhile, 256 KiB (which its cache holds) behind."""
+    """Writes a file and takes its sha256 on a second core meanwhile, AT_ONCE bytes or a sample behind."""
 
     AT_ONCE = 1 << 18
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from synth4d.filter import blind, blind_model
+from synth4d.filter import blind, blind_model, prune
 from synth4d.filter.blind import Asked, Row
 from synth4d.filter.guess import features, numeric_rank, words
 from synth4d.llm import Answer, Call, Outcome, Rejected, hold
@@ -110,8 +110,8 @@ def test_open_answers_are_guessed_among_the_usual_ones() -> None:
     pool = [Asked(f"q{i}", f"l{i // 3}", "space.count", "open", "How many?", (), -1, s) for i, s in enumerate(said)]
     found = row(pool)
     assert found.chance == 0.25 and found.guessed == pytest.approx(0.6, abs=0.07)
-    left = [a for a in pool if a.id not in blind.prune(pool, seed=1, gap=0.03, folds=5, least=20)]
-    assert row(left).guessed <= blind.OPEN_SHARE + 0.05
+    left = [a for a in pool if a.id not in prune.prune(pool, seed=1, gap=0.03, folds=5, least=20)]
+    assert row(left).guessed <= prune.OPEN_SHARE + 0.05
 
 
 def test_a_linear_classifier_finds_no_more() -> None:
@@ -120,7 +120,7 @@ def test_a_linear_classifier_finds_no_more() -> None:
     vectors = pytest.importorskip("sklearn.feature_extraction")
     for usual in (0.25, 0.5, 0.8):
         pool = where(400, np.random.default_rng(4), usual)
-        items = blind._items(pool)
+        items = blind.guessable(pool)
         folds = np.repeat([blind.deals({i.layout for i in items}, 5, 3)[0][i.layout] for i in items], 4)
         X = vectors.DictVectorizer().fit_transform([dict.fromkeys(f, 1) for i in items for f in features(i)])
         y = np.array([place == i.right for i in items for place in range(4)])
@@ -138,7 +138,7 @@ def test_a_linear_classifier_finds_no_more() -> None:
 @pytest.mark.parametrize("usual", [0.4, 0.6, 0.9])
 def test_pruning_ends_within_the_gap(usual: float) -> None:
     pool = where(600, np.random.default_rng(5), usual)
-    dropped = blind.prune(pool, seed=1, gap=0.03, folds=5, least=20)
+    dropped = prune.prune(pool, seed=1, gap=0.03, folds=5, least=20)
     left = [a for a in pool if a.id not in dropped]
     assert dropped and set(dropped) < {a.id for a in pool}
     assert all(
@@ -150,28 +150,28 @@ def test_pruning_ends_within_the_gap(usual: float) -> None:
 
 
 def test_without_evidence_nothing_is_dropped() -> None:
-    assert sum(len(blind.prune(fair(s), seed=1, gap=0.03, folds=5, least=20)) for s in range(6)) < 0.01 * 6 * 400
+    assert sum(len(prune.prune(fair(s), seed=1, gap=0.03, folds=5, least=20)) for s in range(6)) < 0.01 * 6 * 400
     few = where(16, np.random.default_rng(0), 1.0)
-    assert blind.prune(few, seed=1, gap=0.03, folds=5, least=20) == {}
+    assert prune.prune(few, seed=1, gap=0.03, folds=5, least=20) == {}
     one = [Asked(a.id, "one", a.kind, a.form, a.question, a.options, a.right, a.said) for a in fair()]
-    assert blind.prune(one, seed=1, gap=0.03, folds=5, least=20) == {}
+    assert prune.prune(one, seed=1, gap=0.03, folds=5, least=20) == {}
 
 
 def test_a_larger_gap_drops_fewer() -> None:
     pool = where(400, np.random.default_rng(6), 0.7)
-    counts = [len(blind.prune(pool, seed=1, gap=gap, folds=5, least=20)) for gap in (0.03, 0.1, 0.3, 0.5)]
+    counts = [len(prune.prune(pool, seed=1, gap=gap, folds=5, least=20)) for gap in (0.03, 0.1, 0.3, 0.5)]
     assert counts == sorted(counts, reverse=True) and counts[-1] == 0
 
 
 def test_order_and_hash_seed_change_nothing(tmp_path: Path) -> None:
     pool = where(200, np.random.default_rng(7), 0.8)
     shuffled = [pool[i] for i in np.random.default_rng(1).permutation(len(pool))]
-    assert blind.prune(pool, seed=1, gap=0.03, folds=5, least=20) == blind.prune(
+    assert prune.prune(pool, seed=1, gap=0.03, folds=5, least=20) == prune.prune(
         shuffled, seed=1, gap=0.03, folds=5, least=20
     )
     script = (
-        "import numpy as np, test_blind as t; from synth4d.filter import blind;"
-        "print(sorted(blind.prune(t.where(200, np.random.default_rng(7), 0.8), seed=1, gap=.03, folds=5, least=20)))"
+        "import numpy as np, test_blind as t; from synth4d.filter import prune;"
+        "print(sorted(prune.prune(t.where(200, np.random.default_rng(7), 0.8), seed=1, gap=.03, folds=5, least=20)))"
     )
     said = set()
     for seed in ("1", "2"):

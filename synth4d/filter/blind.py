@@ -1,8 +1,6 @@
-"""The blind probe: how often questions are guessed by one who sees no video, and which to drop so that guessing fails.
+"""The blind probe: how often questions are guessed by one who sees no video. prune.py drops what is.
 
     measure(asked, by_words(seed))   a row a kind: guessed right, chance, letters and ranks of the right option
-    prune(asked, seed=…)             ids of questions to drop, with why
-    prune_known(asked, guesses)      the same by what somebody else guessed of each of `items(asked)`
 
 Questions with options, yes or no questions and short answers are probed apart: guessing an open answer is choosing
 among those that occur in its kind, numbers in steps of a third. Boxes, points, poses and texts are not probed.
@@ -13,9 +11,9 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from synth4d import seeds
 from synth4d.filter.guess import UNITS, Guess, Guesser, Item, numeric_rank
@@ -25,11 +23,8 @@ Form = Literal["options", "yes or no", "open"]
 FORMS: tuple[Form, ...] = ("options", "yes or no", "open")
 COMMON = 8
 """Open answers that a guesser of a kind may choose among: the commonest."""
-OPEN_SHARE = 0.4
-"""Open questions are dropped only while more than this share is guessed: in a room most counts are small."""
 Z = 1.96
 """Of a 95 % interval."""
-ROUNDS = 60
 DEALS = 3
 """Dealings of the layouts to folds: what is dropped for one alone is guessed again in another."""
 
@@ -114,7 +109,7 @@ def _said(answer: Answer) -> str | None:
     return None
 
 
-def _items(group: Sequence[Asked]) -> list[Item]:
+def guessable(group: Sequence[Asked]) -> list[Item]:
     """What is guessed at: the options shown; for the others, the answers that occur in each kind."""
     common: dict[str, tuple[str, ...]] = {}
     for kind in {a.kind for a in group}:
@@ -131,7 +126,7 @@ def _items(group: Sequence[Asked]) -> list[Item]:
 
 def items(pool: Iterable[Asked]) -> list[Item]:
     """What of a pool is probed, kind by kind."""
-    return [i for kind, _, group in groups(pool) if kind != "all" for i in _items(group) if len(i.options) > 1]
+    return [i for kind, _, group in groups(pool) if kind != "all" for i in guessable(group) if len(i.options) > 1]
 
 
 def deals(layouts: Iterable[str], folds: int, seed: int) -> list[dict[str, int]]:
@@ -167,9 +162,9 @@ def measure(pool: Iterable[Asked], guessing: Guessing) -> list[Row]:
     """A row for every kind and form, and one for each form over all kinds."""
     rows = []
     for kind, form, group in groups(pool):
-        items = [i for i in _items(group) if len(i.options) > 1]
+        items = [i for i in guessable(group) if len(i.options) > 1]
         if items and (guesses := guessing(items)):
-            rows.append(_scored(kind, form, items, guesses))
+            rows.append(scored(kind, form, items, guesses))
     return rows
 
 
@@ -186,7 +181,7 @@ def by_words(seed: int, folds: int = 5) -> Guessing:
     return guessing
 
 
-def _scored(kind: str, form: Form, items: list[Item], guesses: list[list[Guess]]) -> Row:
+def scored(kind: str, form: Form, items: list[Item], guesses: list[list[Guess]]) -> Row:
     """The mean over the guesses of each."""
     n = len(items)
     guessed = sum(g.credit for some in guesses for g in some) / (len(guesses[0]) * UNITS * n)
@@ -213,97 +208,3 @@ def _places(items: list[Item]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     ranks = Counter(r for i in same if (r := numeric_rank(i.options, i.right)) is not None)
     said = tuple(letters[k] for k in range(usual))
     return said, tuple(ranks[k] for k in range(usual)) if ranks else ()
-
-
-# ---- Pruning -------------------------------------------------------------------------------------
-
-
-def prune(pool: Iterable[Asked], *, seed: int, gap: float, folds: int, least: int) -> dict[str, str]:
-    """Id of each question to drop, and why: `blind: …`.
-
-    Kinds of fewer than `least` questions, or whose guesses may be luck, are left alone. Of the others, those guessed
-    most surely go first, until no more than `gap` above chance are guessed or half of `least` are left.
-    """
-
-    def learning(left: list[Item]) -> Guesses | None:
-        dealt = deals((i.layout for i in left), folds, seed)
-        return Guesser(left, dealt) if len(dealt[0]) >= folds else None
-
-    return _prune(pool, learning, gap, least)
-
-
-def prune_known(
-    pool: Iterable[Asked], guesses: Mapping[tuple[str, str], Guess], *, gap: float, least: int
-) -> dict[str, str]:
-    """Likewise where what is guessed does not change as questions go. `guesses`: by an item's id and question."""
-    return _prune(pool, lambda left: _Known(left, guesses), gap, least)
-
-
-def _prune(pool: Iterable[Asked], by: Callable[[list[Item]], Guesses | None], gap: float, least: int) -> dict[str, str]:
-    dropped: dict[str, str] = {}
-    for kind, form, group in groups(pool):
-        left = [i for i in _items([a for a in group if a.id not in dropped]) if len(i.options) > 1]
-        if len(left) >= least and (guesser := by(left)) is not None:
-            out = _Pruning(guesser, form, gap, least).run()
-            dropped |= {id: f"blind: {form} of {kind} guessed" for id in out}
-    return dropped
-
-
-class Guesses(Protocol):
-    """What is guessed of some items, by place; once or several times."""
-
-    items: list[Item]
-
-    def guess(self, i: int) -> list[Guess]: ...
-
-    def take_out(self, i: int) -> None: ...
-
-
-class _Known:
-    """Guesses that were made beforehand."""
-
-    def __init__(self, items: list[Item], guesses: Mapping[tuple[str, str], Guess]) -> None:
-        self.items, self._guesses = items, guesses
-
-    def guess(self, i: int) -> list[Guess]:
-        return [self._guesses[self.items[i].id, self.items[i].question]]
-
-    def take_out(self, i: int) -> None:
-        """It learns nothing from the others."""
-
-
-class _Pruning:
-    """Takes questions out of one pool."""
-
-    def __init__(self, guesser: Guesses, form: Form, gap: float, least: int) -> None:
-        self.guesser, self.form, self.gap, self.least = guesser, form, gap, least
-        self.left = list(range(len(guesser.items)))
-
-    def run(self) -> list[str]:
-        out: list[str] = []
-        for turn in range(ROUNDS):
-            guesses = {i: self.guesser.guess(i) for i in self.left}
-            row = _scored("", self.form, [self.guesser.items[i] for i in self.left], list(guesses.values()))
-            if turn == 0 and not row.leaks:
-                break
-            chosen = self._next(row, guesses)
-            if not chosen:
-                break
-            for i in chosen:
-                self.guesser.take_out(i)
-            gone = set(chosen)
-            self.left = [i for i in self.left if i not in gone]
-            out += [self.guesser.items[i].id for i in chosen]
-        return out
-
-    def _next(self, row: Row, guesses: dict[int, list[Guess]]) -> list[int]:
-        """Half of those that must go for the luckiest dealing, so that the guesser learns anew in between."""
-        most = max(row.chance + self.gap, OPEN_SHARE if self.form == "open" else 0.0)
-        guessed = max(sum(deal) for deal in zip(*([g.credit for g in some] for some in guesses.values()), strict=True))
-        excess = math.ceil((guessed / UNITS - most * row.n) / (1 - most) - 1e-9)
-        count = min(math.ceil(excess / 2), row.n - self.least // 2)
-        sure = {
-            i: sum(g.margin for g in some if g.credit) for i, some in guesses.items() if any(g.credit for g in some)
-        }
-        ranked = sorted(sure, key=lambda i: (-sure[i], self.guesser.items[i].id))
-        return ranked[: max(count, 0)]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from synth4d import dataset, seeds
 from synth4d.errors import ShardError
-from synth4d.filter import blind, blind_model
+from synth4d.filter import blind, blind_model, prune
 from synth4d.llm import Talk
 from synth4d.records import JSON, Question, Reject, Verdict, dump
 from synth4d.run import box
@@ -79,7 +79,7 @@ class Blocks:
         items = blind.items(pool)
         guesses = yield from blind_model.guess(items)
         known = {(item.id, item.question): guess for item, guess in zip(items, guesses, strict=True)}
-        return blind.prune_known(pool, known, gap=self._settings.gap / 100, least=self._settings.least)
+        return prune.prune_known(pool, known, gap=self._settings.gap / 100, least=self._settings.least)
 
     def close(self, number: int, dropped: Drops) -> None:
         """Keep a block's verdict: the dropped questions' ids within the dataset, and why."""
@@ -116,7 +116,7 @@ class Blocks:
 
     def _by_words(self, number: int, pool: list[blind.Asked]) -> Drops:
         s, seed = self._settings, seeds.seed(self._folder.plan.config.seed, "blind", number)
-        return blind.prune(pool, seed=seed, gap=s.gap / 100, folds=s.folds, least=s.least)
+        return prune.prune(pool, seed=seed, gap=s.gap / 100, folds=s.folds, least=s.least)
 
     def _write(self, number: int, drops: dict[str, Drops]) -> None:
         box.write(self._path(number), {"block": number}, {"drops": dump(drops)})
