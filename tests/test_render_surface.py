@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from render_world import Room, box, lathe, mug, sphere
 from synth4d.bench import cast
 from synth4d.errors import RenderError
 from synth4d.geometry import intrinsics, look_at, rotmat
+from synth4d.rays import RayScene
 from synth4d.render import _author, author, surface, texture
 from synth4d.render.bind import WELD_M, _light_mesh, dominant, frames, quaternions
 from synth4d.render.clip import Stage, pictures
+from synth4d.render.hidden import Horizon
 from synth4d.render.splat import Rasteriser
 from synth4d.render.tone import display, encode, linear
 from synth4d.types import Body, CameraPath, Material, Name, Surface
@@ -97,7 +100,7 @@ def far() -> _author.Depths:
     levels = np.full((1, 4, 2, 2), np.inf, np.float32)
     camera = np.eye(4)[None].copy()
     camera[0, 2, 3] = -50.0
-    return _author.Depths(camera, levels, np.eye(3), [1.0, 3.0, 7.0], 0.02)
+    return _author.Depths(camera, levels, np.eye(3), [1.0, 3.0, 7.0], 0.0, 0.02)
 
 
 def eyes_at(places: np.ndarray, spread: float = 50.0) -> _author.Eyes:
@@ -140,6 +143,29 @@ def test_what_may_be_in_the_frame_is_never_left_out() -> None:
         inside |= ((r[..., 2] < 0) & (np.abs(r[..., :2]).max(-1) < -0.5 * r[..., 2])).any(1)
     assert inside.sum() > 400 and np.isfinite(nearest[inside]).all()
     assert np.isinf(nearest).mean() > 0.3
+
+
+def test_what_some_frame_sees_is_kept_and_what_a_wall_hides_is_not() -> None:
+    rng = np.random.default_rng(7)
+    wall = trimesh.creation.box((1.6, 0.1, 1.2)).triangles
+    eyes = [np.array([0.4 * a, -2.0, 0.3]) for a in np.linspace(-1, 1, 9)]
+    camera = CameraPath(150, 100, intrinsics(150, 100, 1.1), np.stack([look_at(e, np.zeros(3)) for e in eyes]), 8)
+    scene = RayScene(wall)
+    points = rng.uniform((-2.5, 0.2, -2), (2.5, 2, 2), (6000, 3))
+    kept = Horizon(camera, scene).depths.sees(points, np.full(len(points), 0.02)).astype(bool)
+    seen, near = np.zeros((2, len(points)), bool)  # within the frame and not hidden; likewise, or nearly so
+    for T in camera.T_world_cam:
+        for aside in itertools.product((0.0, 9.0, -9.0), repeat=2):  # pixels
+            way = points - T[:3, 3]
+            way += np.outer(way @ T[:3, 2], T[:3, :2] @ aside) / camera.K[0, 0]
+            local = way @ T[:3, :3]
+            at = local[:, :2] / local[:, 2:] * camera.K[0, 0]
+            free = ~scene.blocked(np.broadcast_to(T[:3, 3], way.shape), way, np.ones(len(way), np.float32))
+            near |= free & (np.abs(at) < (90, 65)).all(1)
+            if aside == (0, 0):
+                seen |= free & (np.abs(at) < (75, 50)).all(1)
+    assert seen.sum() > 1000 and kept[seen].all()
+    assert (~near).sum() > 1000 and not kept[~near].any()
 
 
 def test_refining_keeps_area_and_bounds_edges() -> None:

@@ -16,10 +16,15 @@ from synth4d.types import F32, F64, I32, CameraPath, World
 Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
 
-_STEP = 2
-"""Every second frame is looked at, with one ray for 2×2 pixels."""
-_REACH = (1, 3, 7)
-"""Radii in cells of the neighbourhoods over which the farthest depth is kept."""
+_STEP = 3
+"""One ray for 3×3 pixels, through another of them in each frame: so what shows through a slit is met in some."""
+_FRAMES = 48
+"""At most so many frames are looked at."""
+_BETWEEN = 4.0
+"""Cells that a point moves at most from a frame that is looked at to one that is not."""
+_REACH = (1, 2, 4, 7, 13, 25)
+"""Radii in cells of the neighbourhoods over which the farthest depth is kept, each at most 3 times the one before and
+1: it is the greatest of three neighbourhoods of that one."""
 _SLACK_M = 0.02
 
 
@@ -30,38 +35,41 @@ class Horizon:
         self.scene = scene
         self.size = ((camera.width + _STEP - 1) // _STEP, (camera.height + _STEP - 1) // _STEP)
         self.K = camera.K / np.array([[_STEP], [_STEP], [1]])
-        y, x = (np.mgrid[: self.size[1], : self.size[0]] + 0.5).reshape(2, -1)
-        ahead = unproject(self.K, np.eye(4), np.stack([x, y], 1), np.ones(len(x)))
-        self.ways = ahead / np.sqrt(np.sum(ahead * ahead, 1, keepdims=True))
-        last = len(camera.T_world_cam) - 1
-        cameras = camera.T_world_cam[sorted({*range(0, last + 1, _STEP), last})]
-        levels = np.stack([_farthest(self._depth(T, scene)) for T in cameras])
-        self.depths = _author.Depths(np.ascontiguousarray(cameras), levels, self.K, list(_REACH), _SLACK_M)
+        every = -(-len(camera.T_world_cam) // _FRAMES)
+        cameras = np.ascontiguousarray(camera.T_world_cam[::every])
+        levels = np.stack([_farthest(self._depth(frame, T)) for frame, T in enumerate(cameras)])
+        self.depths = _author.Depths(cameras, levels, self.K, list(_REACH), _BETWEEN if every > 1 else 0.0, _SLACK_M)
 
-    def _depth(self, T: F64, scene: RayScene) -> F32:
+    def _depth(self, frame: int, T: F64) -> F32:
+        """(h,w) what a ray of each cell meets."""
         w, h = self.size
-        x, y, z = self.ways.T.copy()
+        place = (np.array([frame % _STEP, frame // _STEP % _STEP]) + 0.5) / _STEP
+        y, x = np.mgrid[:h, :w].reshape(2, -1).astype(float)
+        ahead = unproject(self.K, np.eye(4), np.stack([x + place[0], y + place[1]], 1), np.ones(len(x)))
+        length = np.sqrt(np.sum(ahead * ahead, 1))
+        x, y, z = ahead.T / length
         ways, eyes = np.empty((2, w * h, 3), np.float32)
         eyes[:] = T[:3, 3]
         for k in range(3):
             ways[:, k] = x * T[k, 0] + y * T[k, 1] + z * T[k, 2]
         reach = np.full(w * h, 1e4, np.float32)
-        depth: F32 = (scene.distances(eyes, ways, reach, alike=True) * self.ways[:, 2]).astype(np.float32)
+        depth: F32 = (self.scene.distances(eyes, ways, reach, alike=True) * z).astype(np.float32)
         return depth.reshape(h, w)
 
 
 def _farthest(depth: F32) -> F32:
     """(len(_REACH)+1, h, w) farthest depth about each cell; the last level is infinite."""
-    return np.stack([*(_widest(_widest(depth, r).T, r).T for r in _REACH), np.full_like(depth, np.inf)])
+    levels, reach = [depth], 0
+    for wider in _REACH:
+        levels.append(_widest(_widest(levels[-1], wider - reach).T, wider - reach).T)
+        reach = wider
+    return np.stack([*levels[1:], np.full_like(depth, np.inf)])
 
 
-def _widest(values: F32, reach: int) -> F32:
-    """Greatest value within reach along the first axis."""
-    wide, span = np.pad(values, ((reach, reach), (0, 0)), mode="edge"), 1
-    while 2 * span <= 2 * reach + 1:  # each row holds the greatest of itself and the `span` − 1 after it
-        wide, span = np.maximum(wide[:-span], wide[span:]), 2 * span
-    rest = 2 * reach + 1 - span
-    return np.maximum(wide[: len(values)], wide[rest : rest + len(values)])
+def _widest(values: F32, step: int) -> F32:
+    """Greatest of each row and those a step before and after it."""
+    padded = np.pad(values, ((step, step), (0, 0)), mode="edge")
+    return np.maximum(np.maximum(padded[: -2 * step], padded[2 * step :]), values)
 
 
 class Solids:

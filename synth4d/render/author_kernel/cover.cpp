@@ -229,7 +229,8 @@ struct Coverer {
       at[L.axis] = c[L.axis] + L.slope_u * (x - c[L.u]) + L.slope_v * (y - c[L.v]);
       return at;
     };
-    const double radius = step * BLOCK * std::sqrt((1 + L.slope_u * L.slope_u + L.slope_v * L.slope_v) / 2) + 2 * (step + p.mean);
+    const double own = 1.4 * (step + p.mean);
+    const double radius = step * BLOCK * std::sqrt((1 + L.slope_u * L.slope_u + L.slope_v * L.slope_v) / 2) + own;
     for (int64_t a = first[0]; a <= last[0]; a += BLOCK)
       for (int64_t b = first[1]; b <= last[1]; b += BLOCK) {
         const Vec middle = on_plane(origin[0] + (a + (BLOCK - 1) / 2.0) * step, origin[1] + (b + (BLOCK - 1) / 2.0) * step);
@@ -241,7 +242,9 @@ struct Coverer {
             const double b2 = L.weights[1][0] * x + L.weights[1][1] * y + L.weights[1][2];
             const double b0 = 1 - b1 - b2;
             if (b0 < 0 || b1 < 0 || b2 < 0) continue;
-            add(p, {b0, b1, b2}, on_plane(x, y), sink, n, step, lines, number);
+            const Vec at = on_plane(x, y);
+            if (hidden(p, at, own)) continue;
+            add(p, {b0, b1, b2}, at, sink, n, step, lines, number);
           }
       }
   }

@@ -96,10 +96,10 @@ NB_MODULE(_author, m) {
   nb::class_<Depths>(m, "Depths")
       .def("__init__",
            [](Depths *self, In<double, nb::shape<-1, 4, 4>> cameras, In<float, nb::ndim<4>> levels,
-              In<double, nb::shape<3, 3>> K, std::vector<double> reach, double slack) {
+              In<double, nb::shape<3, 3>> K, std::vector<double> reach, double between, double slack) {
              const double *k = K.data();
              const Horizon horizon{cameras.data(), levels.data(), (int64_t)levels.shape(0), (int64_t)levels.shape(1),
-                                   (int64_t)levels.shape(2), (int64_t)levels.shape(3), k[0], k[4], k[2], k[5], reach, slack};
+                                   (int64_t)levels.shape(2), (int64_t)levels.shape(3), k[0], k[4], k[2], k[5], reach, between, slack};
              new (self) Depths{cameras, levels, horizon};
            })
       .def("sees", [](const Depths &self, Rows3 points, List radius) {

@@ -10,14 +10,16 @@ bool Horizon::sees(const Vec &point, double radius) const {
     const double y = r[0] * T[1] + r[1] * T[5] + r[2] * T[9];
     const double z = r[0] * T[2] + r[1] * T[6] + r[2] * T[10];
     if (z < 2 * radius + 0.05) {
-      // Behind the camera is not in sight; what is wholly out of the frame was left out before.
+      // Behind the camera is not in sight.
       if (z > -radius) return true;
       continue;
     }
     const double cells = fx * radius / std::max(z - radius, 0.01) + 0.5;
+    const double at_x = fx * x / z + cx, at_y = fy * y / z + cy, margin = cells + between;
+    if (at_x < -margin || at_y < -margin || at_x > width + margin || at_y > height + margin) continue;
     const int64_t level = std::lower_bound(reach.begin(), reach.end(), cells) - reach.begin();
-    const auto u = (int64_t)std::clamp(fx * x / z + cx, 0.0, (double)(width - 1));
-    const auto v = (int64_t)std::clamp(fy * y / z + cy, 0.0, (double)(height - 1));
+    const auto u = (int64_t)std::clamp(at_x, 0.0, (double)(width - 1));
+    const auto v = (int64_t)std::clamp(at_y, 0.0, (double)(height - 1));
     if (z - radius - slack <= levels[((c * level_count + level) * height + v) * width + u]) return true;
   }
   return false;

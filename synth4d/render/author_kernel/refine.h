@@ -14,6 +14,7 @@ struct Horizon {
   int64_t count, level_count, height, width;
   double fx, fy, cx, cy;
   std::vector<double> reach;  // (L-1) cells
+  double between;             // cells that a point moves at most to a frame that has no camera here
   double slack;
 
   bool sees(const Vec &point, double radius) const;
