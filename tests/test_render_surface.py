@@ -97,10 +97,9 @@ def covered(mesh: tuple[np.ndarray, np.ndarray], spacing: float) -> tuple[surfac
 
 def far() -> _author.Depths:
     """Nothing hides anything."""
-    levels = np.full((1, 4, 2, 2), np.inf, np.float32)
     camera = np.eye(4)[None].copy()
     camera[0, 2, 3] = -50.0
-    return _author.Depths(camera, levels, np.eye(3), [1.0, 3.0, 7.0], 0.0, 0.02)
+    return _author.Depths(camera, np.full((1, 2, 2), np.inf, np.float32), np.eye(3), [1, 2], 0.0, 0.02)
 
 
 def eyes_at(places: np.ndarray, spread: float = 50.0) -> _author.Eyes:

@@ -26,9 +26,10 @@ class Eyes:
         of the least, never more."""
 
 class Depths:
-    """cameras (C,4,4), levels (C,L,h,w), K (3,3), reach (L−1) cells, slack metres; world axes."""
+    """cameras (C,4,4), depth (C,h,w) of each cell, K (3,3), reach (L,) cells that grow as in hidden.py, cells that a
+    point moves between cameras, slack metres; world axes."""
 
-    def __init__(self, cameras: F64, levels: F32, K: F64, reach: list[float], slack: float) -> None: ...
+    def __init__(self, cameras: F64, depth: F32, K: F64, reach: list[int], between: float, slack: float) -> None: ...
     def sees(self, points: F64, radius: F64) -> NDArray[uint8]: ...
 
 def turned(vectors: F64, body: I32, rotation: F64, shift: F64) -> F64:

@@ -23,8 +23,8 @@ _FRAMES = 48
 _BETWEEN = 4.0
 """Cells that a point moves at most from a frame that is looked at to one that is not."""
 _REACH = (1, 2, 4, 7, 13, 25)
-"""Radii in cells of the neighbourhoods over which the farthest depth is kept, each at most 3 times the one before and
-1: it is the greatest of three neighbourhoods of that one."""
+"""Radii in cells of the neighbourhoods over which the farthest depth is kept, each at most 3 times the one before
+and 1: its depth is the farthest of three neighbourhoods of that one."""
 _SLACK_M = 0.02
 
 
@@ -37,17 +37,21 @@ class Horizon:
         self.K = camera.K / np.array([[_STEP], [_STEP], [1]])
         every = -(-len(camera.T_world_cam) // _FRAMES)
         cameras = np.ascontiguousarray(camera.T_world_cam[::every])
-        levels = np.stack([_farthest(self._depth(frame, T)) for frame, T in enumerate(cameras)])
-        self.depths = _author.Depths(cameras, levels, self.K, list(_REACH), _BETWEEN if every > 1 else 0.0, _SLACK_M)
+        self._ways = [self._from(place) for place in np.ndindex(_STEP, _STEP)]
+        depth = np.stack([self._depth(frame, T) for frame, T in enumerate(cameras)])
+        between = _BETWEEN if every > 1 else 0.0
+        self.depths = _author.Depths(cameras, depth, self.K, list(_REACH), between, _SLACK_M)
+
+    def _from(self, place: tuple[int, ...]) -> F64:
+        """(3,N) directions through one of the 3×3 pixels of every cell, in the camera's axes."""
+        y, x = np.mgrid[: self.size[1], : self.size[0]].reshape(2, -1) + (np.array([place]).T + 0.5) / _STEP
+        ahead = unproject(self.K, np.eye(4), np.stack([x, y], 1), np.ones(len(x)))
+        return np.ascontiguousarray((ahead / np.sqrt(np.sum(ahead * ahead, 1, keepdims=True))).T)
 
     def _depth(self, frame: int, T: F64) -> F32:
         """(h,w) what a ray of each cell meets."""
         w, h = self.size
-        place = (np.array([frame % _STEP, frame // _STEP % _STEP]) + 0.5) / _STEP
-        y, x = np.mgrid[:h, :w].reshape(2, -1).astype(float)
-        ahead = unproject(self.K, np.eye(4), np.stack([x + place[0], y + place[1]], 1), np.ones(len(x)))
-        length = np.sqrt(np.sum(ahead * ahead, 1))
-        x, y, z = ahead.T / length
+        x, y, z = self._ways[frame % len(self._ways)]
         ways, eyes = np.empty((2, w * h, 3), np.float32)
         eyes[:] = T[:3, 3]
         for k in range(3):
@@ -55,21 +59,6 @@ class Horizon:
         reach = np.full(w * h, 1e4, np.float32)
         depth: F32 = (self.scene.distances(eyes, ways, reach, alike=True) * z).astype(np.float32)
         return depth.reshape(h, w)
-
-
-def _farthest(depth: F32) -> F32:
-    """(len(_REACH)+1, h, w) farthest depth about each cell; the last level is infinite."""
-    levels, reach = [depth], 0
-    for wider in _REACH:
-        levels.append(_widest(_widest(levels[-1], wider - reach).T, wider - reach).T)
-        reach = wider
-    return np.stack([*levels[1:], np.full_like(depth, np.inf)])
-
-
-def _widest(values: F32, step: int) -> F32:
-    """Greatest of each row and those a step before and after it."""
-    padded = np.pad(values, ((step, step), (0, 0)), mode="edge")
-    return np.maximum(np.maximum(padded[: -2 * step], padded[2 * step :]), values)
 
 
 class Solids:

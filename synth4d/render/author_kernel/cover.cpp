@@ -229,6 +229,7 @@ struct Coverer {
       at[L.axis] = c[L.axis] + L.slope_u * (x - c[L.u]) + L.slope_v * (y - c[L.v]);
       return at;
     };
+    const BodyView &body = bodies[sheet.body[p.triangle]];
     const double own = 1.4 * (step + p.mean);
     const double radius = step * BLOCK * std::sqrt((1 + L.slope_u * L.slope_u + L.slope_v * L.slope_v) / 2) + own;
     for (int64_t a = first[0]; a <= last[0]; a += BLOCK)
@@ -243,7 +244,7 @@ struct Coverer {
             const double b0 = 1 - b1 - b2;
             if (b0 < 0 || b1 < 0 || b2 < 0) continue;
             const Vec at = on_plane(x, y);
-            if (hidden(p, at, own)) continue;
+            if (body.still && !horizon.sees(body.placed(at), own)) continue;
             add(p, {b0, b1, b2}, at, sink, n, step, lines, number);
           }
       }

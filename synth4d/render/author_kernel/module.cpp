@@ -48,10 +48,9 @@ struct Eyes {
   }
 };
 
-// A horizon and the arrays it looks into.
+// A horizon and the cameras it looks from.
 struct Depths {
   In<double, nb::shape<-1, 4, 4>> cameras;
-  In<float, nb::ndim<4>> levels;
   Horizon horizon;
 };
 
@@ -95,12 +94,13 @@ NB_MODULE(_author, m) {
 
   nb::class_<Depths>(m, "Depths")
       .def("__init__",
-           [](Depths *self, In<double, nb::shape<-1, 4, 4>> cameras, In<float, nb::ndim<4>> levels,
-              In<double, nb::shape<3, 3>> K, std::vector<double> reach, double between, double slack) {
+           [](Depths *self, In<double, nb::shape<-1, 4, 4>> cameras, In<float, nb::ndim<3>> depth,
+              In<double, nb::shape<3, 3>> K, std::vector<int64_t> reach, double between, double slack) {
              const double *k = K.data();
-             const Horizon horizon{cameras.data(), levels.data(), (int64_t)levels.shape(0), (int64_t)levels.shape(1),
-                                   (int64_t)levels.shape(2), (int64_t)levels.shape(3), k[0], k[4], k[2], k[5], reach, between, slack};
-             new (self) Depths{cameras, levels, horizon};
+             Horizon horizon{cameras.data(), (int64_t)depth.shape(0), (int64_t)depth.shape(1), (int64_t)depth.shape(2),
+                             k[0], k[4], k[2], k[5], reach, between, slack, {}};
+             horizon.widen(depth.data());
+             new (self) Depths{cameras, std::move(horizon)};
            })
       .def("sees", [](const Depths &self, Rows3 points, List radius) {
         std::vector<uint8_t> out(points.shape(0));

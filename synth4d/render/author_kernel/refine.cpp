@@ -2,6 +2,34 @@
 
 namespace synth4d {
 
+namespace {
+
+// Greatest of each value and those a step of rows before and after it, n rows of `stride` values.
+void widest(const float *from, float *to, int64_t n, int64_t stride, int64_t step) {
+  for (int64_t i = 0; i < n; i++) {
+    const float *a = from + std::max<int64_t>(i - step, 0) * stride, *b = from + std::min(i + step, n - 1) * stride;
+    for (int64_t k = 0; k < stride; k++) to[i * stride + k] = std::max({a[k], from[i * stride + k], b[k]});
+  }
+}
+
+}  // namespace
+
+void Horizon::widen(const float *depth) {
+  const int64_t size = height * width;
+  std::vector<float> tall((size_t)size);
+  for (int64_t c = 0; c < count; c++) {
+    const float *last = depth + c * size;
+    int64_t wide = 0;
+    for (const int64_t cells : reach) {
+      float *out = &*levels.insert(levels.end(), (size_t)size, 0.0f);
+      widest(last, tall.data(), height, width, cells - wide);
+      for (int64_t y = 0; y < height; y++) widest(&tall[y * width], out + y * width, width, 1, cells - wide);
+      last = out, wide = cells;
+    }
+    levels.insert(levels.end(), (size_t)size, (float)INF);
+  }
+}
+
 bool Horizon::sees(const Vec &point, double radius) const {
   for (int64_t c = 0; c < count; c++) {
     const double *T = cameras + 16 * c;
@@ -17,7 +45,7 @@ bool Horizon::sees(const Vec &point, double radius) const {
     const double cells = fx * radius / std::max(z - radius, 0.01) + 0.5;
     const double at_x = fx * x / z + cx, at_y = fy * y / z + cy, margin = cells + between;
     if (at_x < -margin || at_y < -margin || at_x > width + margin || at_y > height + margin) continue;
-    const int64_t level = std::lower_bound(reach.begin(), reach.end(), cells) - reach.begin();
+    const int64_t level_count = (int64_t)reach.size() + 1, level = std::lower_bound(reach.begin(), reach.end(), cells) - reach.begin();
     const auto u = (int64_t)std::clamp(at_x, 0.0, (double)(width - 1));
     const auto v = (int64_t)std::clamp(at_y, 0.0, (double)(height - 1));
     if (z - radius - slack <= levels[((c * level_count + level) * height + v) * width + u]) return true;

@@ -10,13 +10,14 @@ namespace synth4d {
 // How far a path sees among still occluders: pyramids of farthest depths, world axes.
 struct Horizon {
   const double *cameras;  // (C,4,4) T_world_cam
-  const float *levels;    // (C,L,h,w) farthest depth about each cell; the last level is infinite
-  int64_t count, level_count, height, width;
+  int64_t count, height, width;
   double fx, fy, cx, cy;
-  std::vector<double> reach;  // (L-1) cells
-  double between;             // cells that a point moves at most to a frame that has no camera here
+  std::vector<int64_t> reach;  // (L,) cells, each at most three times the one before and one
+  double between;              // cells that a point moves at most to a frame that has no camera here
   double slack;
+  std::vector<float> levels;   // (C,L+1,h,w) farthest depth about each cell; the last level is infinite
 
+  void widen(const float *depth);  // (C,h,w): fills the levels
   bool sees(const Vec &point, double radius) const;
 };
 
