@@ -17,6 +17,7 @@ void widest(const float *from, float *to, int64_t n, int64_t stride, int64_t ste
 void Horizon::widen(const float *depth) {
   const int64_t size = height * width;
   std::vector<float> tall((size_t)size);
+  levels.reserve((size_t)(count * size) * (reach.size() + 1));  // `last` points into it
   for (int64_t c = 0; c < count; c++) {
     const float *last = depth + c * size;
     int64_t wide = 0;

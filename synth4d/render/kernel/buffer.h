@@ -39,9 +39,9 @@ struct Buffer {
   const T &operator[](size_t i) const { return data[i]; }
 };
 
-// Sort keys by the bits of their upper half that differ, stably, 11 at a time; `spare` is as long.
+// Sort keys by the bits of their upper half that differ, stably, 8 at a time; `spare` is as long.
 inline void radix_sort(Buffer<uint64_t> &keys, Buffer<uint64_t> &spare, size_t count) {
-  constexpr int DIGIT = 11, SIZE = 1 << DIGIT;
+  constexpr int DIGIT = 8, SIZE = 1 << DIGIT;
   spare.grow(count);
   uint64_t any = 0, all = ~0ull;
   for (size_t i = 0; i < count; i++) any |= keys[i], all &= keys[i];

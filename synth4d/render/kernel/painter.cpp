@@ -6,7 +6,7 @@
 namespace synth4d {
 namespace {
 
-constexpr size_t GROUP = 32;  // blocks between two looks at which tiles are done
+constexpr size_t GROUP = 64;  // blocks between two looks at which tiles are done
 
 uint64_t key_of(float depth, uint32_t index) {  // depths are positive, so their bits order as they do
   uint32_t bits;
