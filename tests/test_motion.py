@@ -167,9 +167,9 @@ def test_a_blocked_part_is_seen_by_the_simulation() -> None:
     drawer = next(b for b in world.bodies if b.name == "drawer")
     assert drawer.joint is not None
     servo = moves.Servo(drawer.joint, 0.0, 0.3, 0.0, 1.0, 1e-3)  # a hand without strength
-    for t in np.arange(0, 1.2, 0.002):
+    for step in servo.course(np.arange(0, 1.2, 0.002)):
         sim.lock("drawer", True)
-        servo.drive(sim, float(t))
+        servo.drive(sim, step)
         sim.step()
     assert abs(sim.joint("drawer")) < 0.05
     planned = script.Planned("open", drawer.id, 0.0, 1.0, value=0.3)

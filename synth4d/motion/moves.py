@@ -1,4 +1,8 @@
-"""Hands: functions of time that work a joint or carry a prop. Times in seconds, paths in world metres."""
+"""Hands that work a joint or carry a prop. Times in seconds, paths in world metres.
+
+`course` lists what a hand wants in each physics step from its beginning on, the last entry for all that follow; `drive`
+does it, before the step.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,18 @@ LIMIT = {"hinge": 8.0, "slide": 60.0}
 """What a hand pushes with: N·m on a door, N on a drawer. A blocked part stays where it is blocked."""
 
 
+AHEAD_S = 1e-3
+"""A speed is how far a hand goes in this time."""
+
+
 def smooth(s: float) -> float:
     """Minimum-jerk progress 0..1."""
     s = min(1.0, max(0.0, s))
     return s**3 * (10 - 15 * s + 6 * s * s)
+
+
+def _smooth(shares: F64) -> F64:
+    return np.array([smooth(s) for s in shares.tolist()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +45,15 @@ class Servo:
     end_s: float
     inertia: float
 
-    def drive(self, sim: Sim, t: float) -> None:
-        span = self.end_s - self.start_s
-        want = self.start + (self.end - self.start) * smooth((t - self.start_s) / span)
-        ahead = self.start + (self.end - self.start) * smooth((t + 1e-3 - self.start_s) / span)
-        error, speed = (
-            want - sim.joint(self.joint.name),
-            (ahead - want) / 1e-3 - sim.joint_speed(self.joint.name),
-        )
+    def course(self, times: F64) -> list[tuple[float, float]]:
+        """Value and speed of the joint."""
+        times, span = np.append(times, self.end_s + 1), self.end_s - self.start_s
+        want = self.start + (self.end - self.start) * _smooth((times - self.start_s) / span)
+        ahead = self.start + (self.end - self.start) * _smooth((times + AHEAD_S - self.start_s) / span)
+        return list(zip(want.tolist(), ((ahead - want) / AHEAD_S).tolist(), strict=True))
+
+    def drive(self, sim: Sim, step: tuple[float, float]) -> None:
+        error, speed = step[0] - sim.joint(self.joint.name), step[1] - sim.joint_speed(self.joint.name)
         force = self.inertia * (STIFFNESS * error + 2 * STIFFNESS**0.5 * speed)
         limit = LIMIT[self.joint.type]
         sim.push_joint(self.joint.name, min(limit, max(-limit, force)))
@@ -58,28 +71,33 @@ class Carry:
     linear: bool = False
     """The path is already eased in time."""
 
-    def at(self, t: float) -> F64:
-        share = (t - self.start_s) / (self.end_s - self.start_s)
-        x = (min(1.0, max(0.0, share)) if self.linear else smooth(share)) * (len(self.path) - 1)
-        i = min(int(x), len(self.path) - 2)
-        # Two steps a millisecond of physics: in Python's own floats this takes a third of numpy's time.
-        share, rest = x - i, 1 - (x - i)
-        a, b = self.path[i].tolist(), self.path[i + 1].tolist()
-        *xyz, w, x, y, z = [p * rest + q * share for p, q in zip(a, b, strict=True)]
-        long = (w * w + x * x + y * y + z * z) ** 0.5
-        return np.array([*xyz, w / long, x / long, y / long, z / long])
+    def at(self, times: F64) -> F64:
+        """(T,7)"""
+        shares = (times - self.start_s) / (self.end_s - self.start_s)
+        x = (np.clip(shares, 0.0, 1.0) if self.linear else _smooth(shares)) * (len(self.path) - 1)
+        i = np.minimum(x.astype(int), len(self.path) - 2)
+        share = (x - i)[:, None]
+        out = self.path[i] * (1 - share) + self.path[i + 1] * share
+        w, x, y, z = out[:, 3:].T
+        out[:, 3:] /= np.sqrt(w * w + x * x + y * y + z * z)[:, None]
+        return out
 
-    def away(self, t: float) -> float:
+    def course(self, times: F64) -> list[tuple[F64, F64] | None]:
+        """Pose and spatial velocity of the body."""
+        times = times[times <= self.end_s]
+        poses, speeds = self.at(times), np.zeros((len(times), 6))
+        speeds[:, :3] = (self.at(times + AHEAD_S)[:, :3] - poses[:, :3]) / AHEAD_S
+        return [*zip(poses, speeds, strict=True), None]
+
+    def drive(self, sim: Sim, step: tuple[F64, F64] | None) -> None:
+        if step is not None:
+            sim.place(self.body, *step)
+
+    def away(self, step: tuple[F64, F64] | None) -> float:
         """Distance from the nearer end of the path; 0 when not carrying."""
-        if not self.start_s <= t <= self.end_s:
+        if step is None:
             return 0.0
-        xyz = self.at(t)[:3]
-        return min(float(np.linalg.norm(xyz - self.path[e, :3])) for e in (0, -1))
-
-    def drive(self, sim: Sim, t: float) -> None:
-        if self.start_s <= t <= self.end_s:
-            pose, ahead = self.at(t), self.at(t + 1e-3)
-            sim.place(self.body, pose, np.concatenate([(ahead[:3] - pose[:3]) / 1e-3, np.zeros(3)]))
+        return min(float(np.linalg.norm(step[0][:3] - self.path[e, :3])) for e in (0, -1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,11 +110,15 @@ class Shove:
     start_s: float
     end_s: float
 
-    def drive(self, sim: Sim, t: float) -> None:
-        if self.start_s <= t <= self.end_s:
-            span = self.end_s - self.start_s
-            rate = (smooth((t + 1e-3 - self.start_s) / span) - smooth((t - self.start_s) / span)) / 1e-3
-            sim.steer(self.body, self.travel * rate)
+    def course(self, times: F64) -> list[F64 | None]:
+        """Horizontal speed of the body."""
+        times, span = times[times <= self.end_s], self.end_s - self.start_s
+        ahead, now = (_smooth((t - self.start_s) / span) for t in (times + AHEAD_S, times))
+        return [*(self.travel * ((ahead - now) / AHEAD_S)[:, None]), None]
+
+    def drive(self, sim: Sim, step: F64 | None) -> None:
+        if step is not None:
+            sim.steer(self.body, step)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,12 +134,12 @@ class Topple:
     """Tilt (rad) at which the hand lets go: a little beyond balance."""
     start_s: float
 
-    def drive(self, sim: Sim, t: float) -> None:
-        if not self.start_s <= t <= self.start_s + 1.0:
-            return
-        pose = sim.pose(self.body)
-        up = rotate(pose[3:], np.array([0.0, 0.0, 1.0]))
-        if up[2] > np.cos(self.until):
+    def course(self, times: F64) -> list[bool]:
+        """Whether there is a hand."""
+        return [*(times <= self.start_s + 1.0).tolist(), False]
+
+    def drive(self, sim: Sim, step: bool) -> None:
+        if step and rotate(sim.pose(self.body)[3:], np.array([0.0, 0.0, 1.0]))[2] > np.cos(self.until):
             sim.turn_about(self.body, self.pivot, self.rate)
 
 

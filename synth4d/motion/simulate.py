@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -120,12 +121,18 @@ class Run:
         self.stage, self.sim, self.shot, self.attempt = stage, stage.sim, shot, attempt
         self.planned = planned
         self.moves: dict[int, Move] = {}
+        self.courses: dict[int, tuple[int, list[Any]]] = {}
+        """By event the step it began in and what its hand wants from then on."""
+        self.steps = 0
+        self.busy_s = -1.0
+        """When the last of the events that began ends."""
         self.sources: dict[int, Place | None] = {}
         self.began: dict[int, F64] = {}
         self.still_since: dict[int, float] = {}
         self.levels = {c: v for c, v in zip(stage.world.controls, stage.world.start_levels, strict=True)}
         self.vessels = () if dry else tuple(i for i, b in enumerate(stage.world.bodies) if b.vessel)
         self.vessel_rows = self.sim.rows([stage.world.bodies[i].name for i in self.vessels])
+        self.follows = bool(self.vessels) and stage.world.liquid is not None
         self.ways: list[tuple[float, F64]] = []
         for body in stage.world.bodies:
             if body.joint:
@@ -138,10 +145,12 @@ class Run:
     def rows(self) -> tuple[F64, F64, F64, F64, F64]:
         """(T,…) poses, joints, levels, support, inside of the whole clip, checked."""
         times, before = self.times, check.resting(self.stage)
-        rows = []
-        for t in times:
-            self._advance(float(t))
-            rows.append(self._frame(float(t)))
+        rows: list[tuple[F64, F64, F64, F64, F64]] = []
+        for t in times.tolist():
+            if self._advance(t) or not rows:
+                rows.append(self._frame(t))
+            else:
+                rows.append(rows[-1])
         check.bystanders(self.stage, self.planned, before)
         for k, p in enumerate(self.planned):
             check.event(self.stage, self.planned, p, self.moves.get(k), self.still_since.get(k))
@@ -168,36 +177,42 @@ class Run:
 
     # ---- Moving ------------------------------------------------------------------------------
 
-    def _advance(self, until: float) -> None:
-        while self.sim.time < until - TIMESTEP_S / 2:
-            t = self.sim.time
+    def _advance(self, until: float) -> bool:
+        """Let time go by; → whether anything moved in it."""
+        sim, before = self.sim, self.steps
+        while (t := sim.time) < until - TIMESTEP_S / 2:
             if (idle := self._idle(t, until)) > 0:
                 self._follow_vessels()
-                self.sim.wait(idle)
+                sim.wait(idle)
                 continue
             for k, p in enumerate(self.planned):
                 if k not in self.moves and t >= p.start_s:
                     self._begin(k, p)
-            for move in self.moves.values():
-                move.drive(self.sim, t)
+            for k, move in self.moves.items():
+                move.drive(sim, self._wanted(k))
             if self.shot.kind not in STILL:
-                led.lead(self.sim, self.stage.world, t + TIMESTEP_S)
+                led.lead(sim, self.stage.world, t + TIMESTEP_S)
             self._follow_vessels()
-            self.sim.step()
+            sim.step()
             if int(t / TIMESTEP_S) % 10 == 0:
                 self._watch(t)
+            self.steps += 1
+        return self.steps > before
 
     def _idle(self, t: float, until: float) -> int:
         """Steps until something is to happen, where nothing moves."""
-        if self.stage.world.tracks or any(self.planned[k].end_s >= t for k in self.moves):
-            return 0
-        if not self.sim.still(IDLE_SPEED):
+        if self.busy_s >= t or self.stage.world.tracks or not self.sim.still(IDLE_SPEED):
             return 0
         starts = [p.start_s for k, p in enumerate(self.planned) if k not in self.moves]
         return int((min([until, *starts]) - t) / TIMESTEP_S)
 
+    def _wanted(self, k: int) -> Any:
+        """What the hand of an event wants in this step."""
+        began, course = self.courses[k]
+        return course[min(self.steps - began, len(course) - 1)]
+
     def _follow_vessels(self) -> None:
-        if self.vessels and self.stage.world.liquid is not None:
+        if self.follows:
             self.ways.append((self.sim.time, self.sim.poses_at(self.vessel_rows)))
 
     def _track(self) -> liquid.Track:
@@ -214,19 +229,21 @@ class Run:
         if isinstance(move, Servo):
             self.sim.lock(move.joint.name, False)
         self.moves[k] = move
+        left = int((p.end_s - self.sim.time) / TIMESTEP_S) + 2
+        self.courses[k] = self.steps, [*move.course(self.sim.times(left))]
+        self.busy_s = max(self.busy_s, p.end_s)
 
     def _value(self, p: Planned) -> F64:
         joint = self.stage.bodies[p.object].joint
         return np.array(self.sim.joint(joint.name) if joint else 0.0)
 
     def _watch(self, t: float) -> None:
-        """Switches follow their parts; a hand that hits something else is a failed shot."""
-        self._follow_switches()
+        """A hand that hits something else is a failed shot."""
         if not self.sim.finite():
             raise CannotHappen("the simulation became unstable")
         for k, p in enumerate(self.planned):
             move = self.moves.get(k)
-            if isinstance(move, Carry) and move.away(t) > hands.LEFT_M:
+            if isinstance(move, Carry) and move.away(self._wanted(k)) > hands.LEFT_M:
                 hit = [name for name, _ in self.sim.touching(move.body)]
                 if hit:
                     raise CannotHappen(f"{move.body} hit {hit[0].removeprefix('raw:')} while it was carried")

@@ -34,6 +34,9 @@ class Sim:
         self._joint = {self.model.joint(i).name: i for i in range(self.model.njnt)}
         self._at = {n: int(self.model.jnt_qposadr[i]) for n, i in self._joint.items()}
         self._dof = {n: int(self.model.jnt_dofadr[i]) for n, i in self._joint.items()}
+        # Views: making one takes longer than reading a number through it.
+        self._qpos, self._qvel, self._force = self.data.qpos, self.data.qvel, self.data.qfrc_applied
+        self._xpos, self._xquat = self.data.xpos, self.data.xquat
         mujoco.mj_forward(self.model, self.data)
 
     @property
@@ -43,6 +46,10 @@ class Sim:
     @property
     def time(self) -> float:
         return float(self.data.time)
+
+    def times(self, count: int) -> F64:
+        """(count,) seconds at which the next steps begin, from now on."""
+        return np.cumsum([self.time, *[self.model.opt.timestep] * (count - 1)])
 
     def lock(self, name: str, locked: bool) -> None:
         """Joints nobody works are held by friction (N or N·m), so that contact can't drift them."""
@@ -64,7 +71,7 @@ class Sim:
 
     def still(self, speed: float) -> bool:
         """Whether no joint moves faster."""
-        return all(-speed < v < speed for v in self.data.qvel.tolist())
+        return all(-speed < v < speed for v in self._qvel.tolist())
 
     def wait(self, count: int) -> None:
         """Let steps pass in which nothing moves."""
@@ -72,7 +79,7 @@ class Sim:
 
     def pose(self, body: str) -> F64:
         i = self._body[body]
-        return np.concatenate([self.data.xpos[i], self.data.xquat[i]])
+        return np.concatenate([self._xpos[i], self._xquat[i]])
 
     def poses(self, bodies: Iterable[str]) -> F64:
         return self.poses_at(self.rows(bodies))
@@ -82,12 +89,10 @@ class Sim:
         return np.array([self._body[b] for b in bodies], np.int64)
 
     def poses_at(self, rows: NDArray[np.int64]) -> F64:
-        out = np.empty((len(rows), 7))
-        out[:, :3], out[:, 3:] = self.data.xpos[rows], self.data.xquat[rows]
-        return out
+        return np.concatenate([self._xpos.take(rows, 0), self._xquat.take(rows, 0)], 1)
 
     def joint(self, name: str) -> float:
-        return float(self.data.qpos.item(self._at[name]))
+        return float(self._qpos.item(self._at[name]))
 
     def set_joint(self, name: str, value: float) -> None:
         """Put a joint, and those that follow it, at a value."""
@@ -113,10 +118,10 @@ class Sim:
 
     def push_joint(self, name: str, force: float) -> None:
         """Generalised force on a joint for the next step (N or N·m)."""
-        self.data.qfrc_applied[self._dof[name]] = force
+        self._force[self._dof[name]] = force
 
     def joint_speed(self, name: str) -> float:
-        return float(self.data.qvel.item(self._dof[name]))
+        return float(self._qvel.item(self._dof[name]))
 
     def joint_inertia(self, name: str) -> float:
         """Effective inertia seen by one joint (diagonal of the mass matrix)."""
@@ -128,8 +133,8 @@ class Sim:
     def place(self, body: str, pose: F64, velocity: F64 | None = None) -> None:
         """Put a free body at a pose, with a spatial velocity (linear, angular; default at rest)."""
         a, v = self._at[body], self._dof[body]
-        self.data.qpos[a : a + 7] = pose
-        self.data.qvel[v : v + 6] = 0 if velocity is None else velocity
+        self._qpos[a : a + 7] = pose
+        self._qvel[v : v + 6] = 0 if velocity is None else velocity
 
     def lead(self, body: str, pose: F64) -> None:
         """Put a mocap body at a pose."""
