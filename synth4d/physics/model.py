@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -217,15 +218,9 @@ def write_model(bodies: list[RawBody]) -> bytes:
         free_below[body.name] = free_below[body.parent] or moves
 
     def emit(body: RawBody) -> str:
-        free = free_below[body.name]
-        led = body.joint is not None and body.joint.type == "mocap"
-        joint = "" if body.joint is None or led else _joint_xml(body.joint)
-        volume = sum(_volume(g) for g in body.collision)
-        geoms = "".join(_geom_xml(body, i, g, assets, free, volume) for i, g in enumerate(body.collision))
-        below = "".join(emit(c) for c in children.get(body.name, []))
-        inertial = "" if body.collision else '<inertial pos="0 0 0" mass="1e-6" diaginertia="1e-9 1e-9 1e-9"/>'
-        place = _pose_xml(body.pose) + (' mocap="true"' if led else "")
-        return f"<body name={quoteattr(body.name)} {place}>{joint}{inertial}{geoms}{below}</body>"
+        own, meshes = _body_xml(body, free_below[body.name])
+        assets.append(meshes)
+        return own + "".join(emit(c) for c in children.get(body.name, [])) + "</body>"
 
     tree = "".join(emit(b) for b in children.get("", []))
     # Sleep: what lies still costs nothing; a kitchen steps ten times faster, with the same outcome.
@@ -239,6 +234,19 @@ def write_model(bodies: list[RawBody]) -> bytes:
         f"<asset>{''.join(assets)}</asset><worldbody>{tree}</worldbody>{_equality(bodies)}</mujoco>"
     )
     return xml.encode()
+
+
+@lru_cache(maxsize=512)  # a scene's own bodies are the same in every layout
+def _body_xml(body: RawBody, free: bool) -> tuple[str, str]:
+    """A body's element up to where its children begin, and its meshes."""
+    led = body.joint is not None and body.joint.type == "mocap"
+    joint = "" if body.joint is None or led else _joint_xml(body.joint)
+    volume = sum(_volume(g) for g in body.collision)
+    assets: list[str] = []
+    geoms = "".join(_geom_xml(body, i, g, assets, free, volume) for i, g in enumerate(body.collision))
+    inertial = "" if body.collision else '<inertial pos="0 0 0" mass="1e-6" diaginertia="1e-9 1e-9 1e-9"/>'
+    place = _pose_xml(body.pose) + (' mocap="true"' if led else "")
+    return f"<body name={quoteattr(body.name)} {place}>{joint}{inertial}{geoms}", "".join(assets)
 
 
 def _equality(bodies: list[RawBody]) -> str:

@@ -14,11 +14,13 @@ from synth4d.types import F64
 
 
 @lru_cache(maxsize=4)
-def _compiled(model: bytes) -> Any:
-    """A world's model, compiled once for its simulations, whose copies differ in what is locked."""
+def _compiled(model: bytes) -> tuple[Any, dict[str, int], dict[str, int]]:
+    """A world's model, compiled once for its simulations, whose copies differ in what is locked; the numbers of its
+    bodies and joints by name."""
     import mujoco
 
-    return mujoco.MjModel.from_xml_string(model.decode())
+    m = mujoco.MjModel.from_xml_string(model.decode())
+    return m, {m.body(i).name: i for i in range(m.nbody)}, {m.joint(i).name: i for i in range(m.njnt)}
 
 
 class Sim:
@@ -28,10 +30,9 @@ class Sim:
         import mujoco
 
         self._mj = mujoco
-        self.model = copy.copy(_compiled(model))
+        compiled, self._body, self._joint = _compiled(model)
+        self.model = copy.copy(compiled)
         self.data = mujoco.MjData(self.model)
-        self._body = {self.model.body(i).name: i for i in range(self.model.nbody)}
-        self._joint = {self.model.joint(i).name: i for i in range(self.model.njnt)}
         self._at = {n: int(self.model.jnt_qposadr[i]) for n, i in self._joint.items()}
         self._dof = {n: int(self.model.jnt_dofadr[i]) for n, i in self._joint.items()}
         # Views: making one takes longer than reading a number through it.

@@ -89,18 +89,17 @@ def spots(
     sim = _furniture(scene, joints)
     names = {b.id: b.name for b in fixtures}
     allowed = {n for n, p in scene.spec.places.items() if p.initial}
-    surfaces = [p for p in places if not p.inside and p.name in allowed]
     cavities = [p for p in places if p.inside]
+    open_air, hiding = (
+        (options, _shares(options)) for options in ([p for p in places if not p.inside and p.name in allowed], cavities)
+    )
     taken: list[tuple[F64, float, float]] = []
     out: dict[str, F64] = {}
     for prop in chosen:
-        hide = cavities and rng.random() < scene.spec.props.hidden
-        for _ in range(TRIES):
-            options = cavities if hide else surfaces
-            if not options:
-                break
-            area = np.array([np.prod(np.subtract(p.high[:2], p.low[:2])) for p in options])
-            place = options[int(rng.choice(len(options), p=area / area.sum()))]
+        hide = bool(cavities) and rng.random() < scene.spec.props.hidden
+        options, shares = hiding if hide else open_air
+        for _ in range(TRIES if options else 0):
+            place = options[int(rng.choice(len(options), p=shares))]
             pose = spot(prop.body, prop.shape.radius_m, prop.shape.height_m, place, sim.pose(names[place.body]), rng)
             if pose is None or _crowded(pose, prop, taken) or _filled(pose, prop, loose):
                 continue
@@ -110,6 +109,12 @@ def spots(
             out[prop.body.name] = pose
             break
     return out
+
+
+def _shares(places: list[Place]) -> F64:
+    """(P,) of all their area."""
+    area = np.array([(p.high[0] - p.low[0]) * (p.high[1] - p.low[1]) for p in places])
+    return area / area.sum()
 
 
 def _furniture(scene: Scene, joints: dict[str, float]) -> Sim:

@@ -19,11 +19,16 @@ SEGMENTS = 32
 
 def surface(geom: Geom, material: Material) -> Surface:
     """A geom in its body's frame. Round primitives are shaded smooth, boxes flat, meshes as they say."""
-    v, f = mesh(geom)
-    uv = unwrap.uv(geom, v, f) if material.image is not None else None
-    v = apply_pose(geom.pose, v)
+    v, f, uv = _placed(geom, material.image is not None)
     smooth = geom.smooth if geom.type == "mesh" else geom.type != "box"
     return Surface(v, f, material, smooth=smooth, uv=uv)
+
+
+@lru_cache(maxsize=512)  # a scene's geoms are the same in every layout
+def _placed(geom: Geom, pictured: bool) -> tuple[F64, I32, F64 | None]:
+    """Vertices in the body's frame, faces, and texture coordinates where there is an image."""
+    v, f = mesh(geom)
+    return apply_pose(geom.pose, v), f, unwrap.uv(geom, v, f) if pictured else None
 
 
 def mesh(geom: Geom) -> tuple[F64, I32]:

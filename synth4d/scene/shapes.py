@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from synth4d.geometry import rotate
 from synth4d.types import F64, I32, Material, Surface, Vec3
 
 CREASE_DEG = 34.0
 """Neighbouring strips that meet at a larger angle do not share vertices: the edge is shaded sharp."""
+Num = TypeVar("Num", np.float64, np.int32)
 Warp = Callable[[F64], F64]
 
 
@@ -103,31 +105,35 @@ def split_rim(profile: F64, lip: float = 0.004) -> tuple[F64, F64]:
 def loft(rings: ArrayLike) -> Mesh:
     """Join successive rings (R,N,3) by strips of triangles; rings of no extent become single points."""
     r = np.round(np.asarray(rings, float), 6)
-    sharp = _sharp_rings(r)
+    sharp, points = _sharp_rings(r), np.ptp(r, axis=1).max(-1) < 2e-6
     vertices: list[F64] = []
     lowers: list[I32] = []
     uppers: list[I32] = []
     count = 0
 
-    def add(ring: F64) -> I32:
+    def add(i: int) -> I32:
         nonlocal count
-        point = np.ptp(ring, axis=0).max() < 2e-6
-        vertices.append(ring[:1] if point else ring)
-        ids = np.zeros(len(ring), np.int32) if point else np.arange(len(ring), dtype=np.int32)
+        vertices.append(r[i, :1] if points[i] else r[i])
+        ids = count + (np.zeros(r.shape[1], np.int32) if points[i] else np.arange(r.shape[1], dtype=np.int32))
         count += len(vertices[-1])
-        return np.asarray(ids + (count - len(vertices[-1])), np.int32)
+        return np.asarray(ids, np.int32)
 
-    upper = add(r[0])
+    upper = add(0)
     for i in range(len(r) - 1):
-        lowers.append(add(r[i]) if sharp[i] else upper)
-        upper = add(r[i + 1])
+        lowers.append(add(i) if sharp[i] else upper)
+        upper = add(i + 1)
         uppers.append(upper)
     return Mesh(np.concatenate(vertices), _strips(np.array(lowers), np.array(uppers)))
 
 
+def _turned_on(rings: NDArray[Num]) -> NDArray[Num]:
+    """Rings (R,N,…) that begin with their second point."""
+    return np.concatenate([rings[:, 1:], rings[:, :1]], 1)
+
+
 def _strips(lower: I32, upper: I32) -> I32:
     """Triangles between rings (R,N) and the next (R,N); none that has a corner twice."""
-    a, b, c, d = lower, np.roll(lower, -1, 1), np.roll(upper, -1, 1), upper
+    a, b, c, d = lower, _turned_on(lower), _turned_on(upper), upper
     x, y, z = np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], 2).reshape(-1, 3).T
     sound = (x != y) & (y != z) & (z != x)
     return np.stack([x[sound], y[sound], z[sound]], 1).astype(np.int32)
@@ -136,7 +142,9 @@ def _strips(lower: I32, upper: I32) -> I32:
 def _sharp_rings(rings: F64) -> list[bool]:
     """Which rings lie on a crease: their two strips meet at more than CREASE_DEG somewhere."""
     p, q = rings[:-1], rings[1:]
-    normal = np.cross(np.roll(q, -1, 1) - p, q - np.roll(p, -1, 1))
+    a, b = np.moveaxis(_turned_on(q) - p, -1, 0), np.moveaxis(q - _turned_on(p), -1, 0)
+    # Written out: numpy's cross product and roll take three times as long.
+    normal = np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]], -1)
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-15)
     cosine = (normal[1:] * normal[:-1]).sum(-1).min(-1)
     return [False, *(bool(c) for c in cosine < np.cos(np.radians(CREASE_DEG)))]
