@@ -11,7 +11,8 @@ from facts_maker import FPS, Maker, T, kitchen, label, orbit
 
 from synth4d.ask import KINDS, ask
 from synth4d.filter import sift
-from synth4d.motion.simulate import Run, at_rest, simulate, without, write_script
+from synth4d.motion.endings import without
+from synth4d.motion.simulate import Run, at_rest, simulate, write_script
 from synth4d.program import Refusal, Value, View, compare, execute
 from synth4d.program.whatif import reversed_facts
 from synth4d.records import CameraRecord, Facts, JointFact, Question
@@ -180,12 +181,13 @@ def test_an_event_left_out_is_as_if_it_had_never_been_planned() -> None:
         stage = at_rest(world)
         planned = write_script(stage, it, 5.75, seeds.rng(it.run_seed, it.scene, it.key, "script", 0), 0)
         try:
-            whole = Run(stage, planned, it, 0).timeline()
+            run = Run(stage, planned, it, 0, forks=True)
+            whole = run.timeline()
         except CannotHappen:
             continue
         for k in range(len(planned)):
             try:
-                end = without(world, it, planned, whole, k)
+                end = without(run, whole, k)
             except CannotHappen:
                 continue
             rest = [p for i, p in enumerate(planned) if i != k]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,21 +11,22 @@ import numpy as np
 
 from synth4d import seeds
 from synth4d.errors import CannotHappen
-from synth4d.motion import check, hands, led, liquid, script
+from synth4d.motion import check, endings, hands, led, liquid, script
 from synth4d.motion.moves import Carry, Move, Servo
 from synth4d.motion.script import Planned
 from synth4d.motion.stage import Stage
 from synth4d.physics import Sim
 from synth4d.physics.model import TIMESTEP_S
-from synth4d.types import F64, Ending, Event, Place, Shot, Timeline, World
+from synth4d.types import F64, Event, Place, Shot, Timeline, World
 
 REST_SPEED = 0.03
 IDLE_SPEED = 1e-4
 """m/s or rad/s below which nothing moves until a hand comes: what creeps through contacts does no more."""
 TWIN_ATTEMPTS = 4
-ENDING_TRIES = 2
 STILL = ("static", "control")
 """Kinds of shots in which nothing happens."""
+Row = tuple[F64, F64, F64, F64, F64]
+"""Poses, joints, levels, support, inside."""
 
 
 def simulate(world: World, shot: Shot, *, attempt: int = 0, whatif: float = 0.0) -> Timeline:
@@ -34,55 +36,17 @@ def simulate(world: World, shot: Shot, *, attempt: int = 0, whatif: float = 0.0)
     duration = (shot.frames - 1) / shot.fps
     planned = write_script(stage, shot, duration, rng, attempt)
     instead = tuple(_planned_event(stage, p) for p in _siblings(stage, shot, duration, attempt))
-    timeline = Run(stage, planned, shot, attempt).timeline()
-    endings = _endings(world, shot, planned, timeline, attempt, whatif)
-    return replace(timeline, endings=endings, instead=instead)
+    dice = seeds.rng(shot.run_seed, shot.scene, shot.key, "whatif", attempt)
+    asked = bool(planned) and dice.random() < whatif
+    run = Run(stage, planned, shot, attempt, forks=asked)
+    timeline = run.timeline()
+    return replace(timeline, endings=endings.draw(run, timeline, dice) if asked else (), instead=instead)
 
 
 def at_rest(world: World) -> Stage:
     sim = Sim(world.model)
     sim.reset(world.rest_qpos)
     return Stage(world, sim)
-
-
-def _endings(
-    world: World, shot: Shot, planned: list[Planned], timeline: Timeline, attempt: int, whatif: float
-) -> tuple[Ending, ...]:
-    """How the clip would end without one of its events: one that opens what holds something, or else one drawn by the
-    seed; none where all hang together."""
-    rng = seeds.rng(shot.run_seed, shot.scene, shot.key, "whatif", attempt)
-    if not planned or rng.random() >= whatif:
-        return ()
-    order = sorted(rng.permutation(len(planned)).tolist(), key=lambda k: not _reveals(world, planned[k], timeline))
-    for k in order[:ENDING_TRIES]:
-        try:
-            return (without(world, shot, planned, timeline, k, attempt),)
-        except CannotHappen:
-            continue
-    return ()
-
-
-def _reveals(world: World, p: Planned, timeline: Timeline) -> bool:
-    """Whether something is opened that holds a thing at the end: without it that could not be seen."""
-    behind = [place.body for place in world.places if place.inside and place.gate == p.object]
-    return p.kind == "open" and bool(np.isin(timeline.inside[-1], behind).any())
-
-
-def without(world: World, shot: Shot, planned: list[Planned], timeline: Timeline, k: int, attempt: int = 0) -> Ending:
-    """The end of a clip played again without its k-th event, everything else being equal. Liquid is not poured again:
-    what a pour left out would have moved is where it was. Raises CannotHappen where another event hangs on this one."""
-    left, rest = planned[k], [p for i, p in enumerate(planned) if i != k]
-    wet = [p for p in planned if p.kind == "pour"]
-    if any({left.object, left.other} & {p.object, p.other} for p in wet if p is not left):
-        raise CannotHappen("a pour hangs on it")
-    poses, joints, levels, support, inside = Run(at_rest(world), rest, shot, attempt, dry=True).rows()
-    fill = timeline.fill[-1].copy()
-    if left in wet:
-        changed = [b.id in (left.object, left.other) for b in world.bodies]
-        fill[changed] = timeline.fill[0][changed]
-    return Ending(
-        k, poses[-1], joints[-1], levels[-1], fill, support[-1].astype(np.uint16), inside[-1].astype(np.uint16)
-    )
 
 
 def write_script(stage: Stage, shot: Shot, duration: float, rng: np.random.Generator, attempt: int) -> list[Planned]:
@@ -117,7 +81,7 @@ def _planned_event(stage: Stage, p: Planned) -> Event:
 class Run:
     """One pass over the clip: drives the moves, records frames, then checks every event."""
 
-    def __init__(self, stage: Stage, planned: list[Planned], shot: Shot, attempt: int, *, dry: bool = False) -> None:
+    def __init__(self, stage: Stage, planned: list[Planned], shot: Shot, attempt: int, *, forks: bool = False) -> None:
         self.stage, self.sim, self.shot, self.attempt = stage, stage.sim, shot, attempt
         self.planned = planned
         self.moves: dict[int, Move] = {}
@@ -130,7 +94,10 @@ class Run:
         self.began: dict[int, F64] = {}
         self.still_since: dict[int, float] = {}
         self.levels = {c: v for c, v in zip(stage.world.controls, stage.world.start_levels, strict=True)}
-        self.vessels = () if dry else tuple(i for i, b in enumerate(stage.world.bodies) if b.vessel)
+        self.before, self.recorded = check.resting(stage), list[Row]()
+        self.forking, self.forks = forks, dict[int, Run]()
+        """By event this run without it, as it stood at the last frame before."""
+        self.vessels = tuple(i for i, b in enumerate(stage.world.bodies) if b.vessel)
         self.vessel_rows = self.sim.rows([stage.world.bodies[i].name for i in self.vessels])
         self.follows = bool(self.vessels) and stage.world.liquid is not None
         self.ways: list[tuple[float, F64]] = []
@@ -142,16 +109,15 @@ class Run:
     def times(self) -> F64:
         return np.arange(self.shot.frames) / self.shot.fps
 
-    def rows(self) -> tuple[F64, F64, F64, F64, F64]:
+    def rows(self) -> Row:
         """(T,…) poses, joints, levels, support, inside of the whole clip, checked."""
-        times, before = self.times, check.resting(self.stage)
-        rows: list[tuple[F64, F64, F64, F64, F64]] = []
-        for t in times.tolist():
-            if self._advance(t) or not rows:
-                rows.append(self._frame(t))
-            else:
-                rows.append(rows[-1])
-        check.bystanders(self.stage, self.planned, before)
+        times, rows = self.times, self.recorded
+        for t in times[len(rows) :].tolist():
+            for k, p in enumerate(self.planned if self.forking else ()):
+                if k not in self.forks and p.start_s < t:
+                    self.forks[k] = self._fork(k)
+            rows.append(self._frame(t) if self._advance(t) or not rows else rows[-1])
+        check.bystanders(self.stage, self.planned, self.before)
         for k, p in enumerate(self.planned):
             check.event(self.stage, self.planned, p, self.moves.get(k), self.still_since.get(k))
         poses, joints, levels, support, inside = (np.array(c) for c in zip(*rows, strict=True))
@@ -174,6 +140,16 @@ class Run:
                 *led.events(self.stage, times, poses, support, inside),
             ),
         )  # fmt: skip
+
+    def _fork(self, k: int) -> Run:
+        """The same, up to now, without an event that has yet to begin, and blind to liquid."""
+        fork = copy.copy(self)
+        fork.stage = Stage(self.stage.world, self.sim.copy())
+        fork.sim, fork.planned = fork.stage.sim, [p for i, p in enumerate(self.planned) if i != k]
+        for name in ("moves", "courses", "sources", "began", "still_since", "levels", "recorded"):
+            setattr(fork, name, copy.copy(getattr(self, name)))
+        fork.forking = fork.follows = False
+        return fork
 
     # ---- Moving ------------------------------------------------------------------------------
 
@@ -254,7 +230,7 @@ class Run:
 
     # ---- Recording ---------------------------------------------------------------------------
 
-    def _frame(self, t: float) -> tuple[F64, F64, F64, F64, F64]:
+    def _frame(self, t: float) -> Row:
         world, sim = self.stage.world, self.sim
         self._follow_switches()
         poses = sim.poses([b.name for b in world.bodies])

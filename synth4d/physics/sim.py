@@ -35,10 +35,20 @@ class Sim:
         self.data = mujoco.MjData(self.model)
         self._at = {n: int(self.model.jnt_qposadr[i]) for n, i in self._joint.items()}
         self._dof = {n: int(self.model.jnt_dofadr[i]) for n, i in self._joint.items()}
-        # Views: making one takes longer than reading a number through it.
+        self._look()
+        mujoco.mj_forward(self.model, self.data)
+
+    def _look(self) -> None:
+        """Views of the state, kept: making one takes longer than reading a number through it."""
         self._qpos, self._qvel, self._force = self.data.qpos, self.data.qvel, self.data.qfrc_applied
         self._xpos, self._xquat = self.data.xpos, self.data.xquat
-        mujoco.mj_forward(self.model, self.data)
+
+    def copy(self) -> Sim:
+        """Another one in the same state."""
+        other = copy.copy(self)
+        other.model, other.data = copy.copy(self.model), copy.copy(self.data)
+        other._look()
+        return other
 
     @property
     def qpos(self) -> F64:
