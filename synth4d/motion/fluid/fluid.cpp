@@ -32,6 +32,21 @@ float look_up(const std::vector<float>& table, float u) {
   return table[k] + (table[k + 1] - table[k]) * (at - static_cast<float>(k));
 }
 
+// Vectors between pairs become gradients; their kernels, and the gradients' squares. Four pairs at once.
+void weigh(float* __restrict x, float* __restrict y, float* __restrict z, float* __restrict kernel,
+           float* __restrict square, int count, float inverse, float peak, float steep) {
+  const float inverse2 = inverse * inverse;
+  for (int m = 0; m < count; ++m) {
+    float r2 = x[m] * x[m] + y[m] * y[m] + z[m] * z[m];
+    r2 = r2 < 1e-12f ? 1e-12f : r2;
+    const float r = std::sqrt(r2), near = 1 - r2 * inverse2, close = 1 - r * inverse;
+    const float fall = near < 0 ? 0 : near, u = close < 0 ? 0 : close;
+    const float s = steep * u * u, t = s / r;
+    x[m] *= t, y[m] *= t, z[m] *= t;
+    kernel[m] = peak * fall * fall * fall, square[m] = s * s;
+  }
+}
+
 }  // namespace
 
 Fluid::Fluid(float spacing, float viscosity)
@@ -63,6 +78,7 @@ void Fluid::step(const std::vector<Pose>& next, float dt, float calm) {
   find_planes(next);
   lambda.assign(n, 0);
   for (int k = 0; k < kIterations; ++k) solve();
+  for (size_t k = 0; k < n; ++k) p[order[k]] = three(at[k]);
   owner = before;
   collide(next);
   for (size_t i = 0; i < n; ++i) v[i] = (p[i] - x[i]) * (1 / dt);
@@ -76,10 +92,11 @@ void Fluid::step(const std::vector<Pose>& next, float dt, float calm) {
 void Fluid::find_planes(const std::vector<Pose>& next) {
   const size_t n = p.size();
   plane.assign(n, {});
-  predicted = p;
-  for (size_t i = 0; i < n; ++i) {
+  for (size_t k = 0; k < n; ++k) {
+    const int i = order[k];
+    std::array<Plane, 2>& walls = plane[k];
     if (owner[i] == kFree) {
-      plane[i][0] = {{0, 0, 1}, p[i].z - ground.at(p[i].x, p[i].y)};
+      walls[0] = {{0, 0, 1}, p[i].z - ground.at(p[i].x, p[i].y)};
       continue;
     }
     const Vessel& w = vessels[owner[i]];
@@ -91,19 +108,19 @@ void Fluid::find_planes(const std::vector<Pose>& next) {
       const Vessel::Bore b = w.bore_at(q);
       const bool inside = q.z < w.top() && w.side(r, q.z).distance < 0;
       if (w.in_bore(b, w.bore) && !inside) {
-        if (w.lid || q.z < b.foot.z) plane[i][0] = {at.turn(unit(b.foot - q, {0, 0, 1})), w.bore - b.away};
+        if (w.lid || q.z < b.foot.z) walls[0] = {at.turn(unit(b.foot - q, {0, 0, 1})), w.bore - b.away};
         continue;
       }
       if (w.in_bore(b, w.bore)) {  // before the bore's opening there is no side wall
-        plane[i][0] = {at.z, q.z - w.low()};
+        walls[0] = {at.z, q.z - w.low()};
         continue;
       }
     }
     const Side s = w.side(r, q.z);
     const Vec radial = r > 1e-7f ? Vec{q.x / r, q.y / r, 0} : Vec{1, 0, 0};
-    plane[i][0] = {at.turn(radial * -s.nr + Vec{0, 0, -s.nz}), -s.distance};
+    walls[0] = {at.turn(radial * -s.nr + Vec{0, 0, -s.nz}), -s.distance};
     const bool low = !w.lid || q.z - w.low() < w.top() - q.z;
-    plane[i][1] = {low ? at.z : at.z * -1.f, low ? q.z - w.low() : w.top() - q.z};
+    walls[1] = {low ? at.z : at.z * -1.f, low ? q.z - w.low() : w.top() - q.z};
   }
 }
 
@@ -172,62 +189,65 @@ void Fluid::buoy(const std::vector<Pose>& next, float dt) {
 void Fluid::spread(const std::vector<float>& pressure) {
   const int n = static_cast<int>(p.size());
   const float inverse = 1 / h, most = 0.3f * d;
-  dx.assign(n, {});
-  for (int i = 0; i < n; ++i)
-    for (const Plane& w : plane[i])
-      if (w.gap < h) dx[i] = dx[i] + w.n * (pressure[i] * look_up(slope, w.at(p[i] - predicted[i]) * inverse));
+  dx.assign(n, Four{});
+  for (int k = 0; k < n; ++k)
+    for (const Plane& w : plane[k])
+      if (w.gap < h)
+        dx[k] += four(w.n * (pressure[k] * look_up(slope, w.at(three(at[k] - predicted[k])) * inverse)));
   for (int k = 0; k < n; ++k) {
-    const int i = order[k];
-    const float mine = pressure[i];
-    Vec sum;
+    const float mine = pressure[k];
+    Four sum{};
     for (int m = row[k]; m < row[k + 1]; ++m) {
-      const int j = to[m];
-      const Vec move = grad[m] * (mine + pressure[j]);
-      sum = sum + move, dx[j] = dx[j] - move;
+      const Four move = grad[m] * (mine + pressure[to[m]]);
+      sum += move, dx[to[m]] -= move;
     }
-    dx[i] = dx[i] + sum;
+    dx[k] += sum;
   }
-  for (int i = 0; i < n; ++i) {
-    const float far = norm(dx[i]);
-    p[i] = p[i] + (far > most ? dx[i] * (most / far) : dx[i]);
+  for (int k = 0; k < n; ++k) {
+    const float far = norm(three(dx[k]));
+    at[k] += far > most ? dx[k] * (most / far) : dx[k];
   }
 }
 
 // One Jacobi iteration on the density constraints: liquid is pushed apart where it is too dense, never pulled together.
 void Fluid::solve() {
-  const int n = static_cast<int>(p.size());
-  density.assign(n, peak), square.assign(n, 0), slant.assign(n, {}), change.resize(n);
-  const float inverse = 1 / h, inverse2 = inverse * inverse;
+  const int n = static_cast<int>(p.size()), pairs = row[n];
+  const float inverse = 1 / h;
   for (int k = 0; k < n; ++k) {
-    const int i = order[k];
-    const Vec a = p[i];
-    float sum = 0, sq = 0;
-    Vec g;
+    const Four a = at[k];
+    for (int m = row[k], end = row[k + 1]; m < end; ++m) {
+      const Four e = a - at[to[m]];
+      ex[m] = e[0], ey[m] = e[1], ez[m] = e[2];
+    }
+  }
+  weigh(ex.data(), ey.data(), ez.data(), kernel.data(), steps.data(), pairs, inverse, peak, steep);
+  const Four away{-1, -1, -1, 1};
+  pull.assign(n, Four{0, 0, 0, peak}), square.assign(n, 0), change.resize(n);
+  for (int k = 0; k < n; ++k) {
+    float sq = 0;
+    Four sum{};
     for (int m = row[k]; m < row[k + 1]; ++m) {
       const int j = to[m];
-      const Vec e = a - p[j];
-      const float r2 = std::max(dot(e, e), 1e-12f), r = std::sqrt(r2);
-      const float fall = std::max(1 - r2 * inverse2, 0.f), u = std::max(1 - r * inverse, 0.f);
-      const float w = peak * fall * fall * fall, s = steep * u * u;
-      const Vec way = e * (s / r);
+      const Four way{ex[m], ey[m], ez[m], kernel[m]};
       grad[m] = way;
-      sum += w, sq += s * s, g = g + way;
-      density[j] += w, square[j] += s * s, slant[j] = slant[j] - way;
+      sum += way, pull[j] += way * away;
+      sq += steps[m], square[j] += steps[m];
     }
-    density[i] += sum, square[i] += sq, slant[i] = slant[i] + g;
+    pull[k] += sum, square[k] += sq;
   }
-  for (int i = 0; i < n; ++i) {
+  for (int k = 0; k < n; ++k) {
     float open_share = 1;
-    for (const Plane& w : plane[i]) {
+    Vec slant = three(pull[k]);
+    for (const Plane& w : plane[k]) {
       if (w.gap >= h) continue;
-      const float gap = w.at(p[i] - predicted[i]) * inverse;
+      const float gap = w.at(three(at[k] - predicted[k])) * inverse;
       open_share *= 1 - look_up(beyond, gap);
-      slant[i] = slant[i] + w.n * look_up(slope, gap);
+      slant = slant + w.n * look_up(slope, gap);
     }
-    const float c = density[i] - open_share;
-    const float want = c / (square[i] + dot(slant[i], slant[i]) + kRelax * steep * steep);
-    const float next = std::min(lambda[i] - kStep * want, 0.f);
-    change[i] = next - lambda[i], lambda[i] = next;
+    const float c = pull[k][3] - open_share;
+    const float want = c / (square[k] + dot(slant, slant) + kRelax * steep * steep);
+    const float next = std::min(lambda[k] - kStep * want, 0.f);
+    change[k] = next - lambda[k], lambda[k] = next;
   }
   spread(change);
 }
@@ -235,22 +255,21 @@ void Fluid::solve() {
 // XSPH (Schechter and Bridson 2012): velocities drift towards those of the neighbours.
 void Fluid::smooth() {
   const int n = static_cast<int>(p.size());
-  dx.assign(n, {});
+  dx.assign(n, Four{}), speed.resize(n);
+  for (int k = 0; k < n; ++k) at[k] = four(p[order[k]]), speed[k] = four(v[order[k]]);
   const float inverse2 = 1 / (h * h);
   for (int k = 0; k < n; ++k) {
-    const int i = order[k];
-    const Vec a = p[i], va = v[i];
-    Vec sum;
+    Four sum{};
     for (int m = row[k]; m < row[k + 1]; ++m) {
       const int j = to[m];
-      const Vec e = a - p[j];
+      const Vec e = three(at[k] - at[j]);
       const float fall = std::max(1 - dot(e, e) * inverse2, 0.f);
-      const Vec drift = (v[j] - va) * (viscosity * peak * fall * fall * fall);
-      sum = sum + drift, dx[j] = dx[j] - drift;
+      const Four drift = (speed[j] - speed[k]) * (viscosity * peak * fall * fall * fall);
+      sum += drift, dx[j] -= drift;
     }
-    dx[i] = dx[i] + sum;
+    dx[k] += sum;
   }
-  for (int i = 0; i < n; ++i) v[i] = v[i] + dx[i];
+  for (int k = 0; k < n; ++k) v[order[k]] = three(speed[k] + dx[k]);
 }
 
 }  // namespace fluid

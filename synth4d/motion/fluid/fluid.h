@@ -44,24 +44,36 @@ class Fluid {
 
     float at(Vec moved) const { return gap + dot(moved, n); }
   };
-  struct Seen {  // what the search for pairs looks at, by cell
-    Vec at;
-    int index, owner;
+  struct Seen {  // what the search for pairs asks of those that are near
+    int owner;
     uint32_t inside, open;  // the vessel it is in, and those at whose openings it is, as bits
   };
   float d, h, clear, viscosity;
   std::vector<float> beyond, slope;  // kernel volume beyond a plane by distance in 64ths of h, and its derivative
 
-  std::vector<Vec> p, predicted, dx, grad;  // grad: by pair
-  std::vector<Seen> sorted;
-  std::vector<int> cell, order, first, to;  // first: by cell; to: the second of each pair
-  std::vector<int> row;                     // where the pairs of a particle begin in `to`
-  std::vector<float> density, square, lambda, change, lift, climb;
-  std::vector<Vec> slant;
-  std::vector<std::array<Plane, 2>> plane;
+  std::vector<Vec> p;
+  std::vector<float> lift, climb;
   std::vector<uint32_t> open;
+  std::vector<int> cell, order, first;  // order: particles by cell; first: by cell
+
+  // By place in `order`, so that neighbours lie together.
+  std::vector<Seen> seen;
+  std::vector<Four> at, predicted, speed, dx, pull;  // pull: sum of the pairs' gradients, and density
+  std::vector<float> square, lambda, change;
+  std::vector<std::array<Plane, 2>> plane;
+  std::vector<int> row;  // where the pairs of a particle begin
+
+  // By particle that a cell's may reach: which, where, and whether one does.
+  std::vector<int> about, near;
+  std::vector<float> px, py, pz;
+
+  // By pair.
+  std::vector<int> to;  // the second
+  std::vector<Four> grad;  // and the kernel
+  std::vector<float> ex, ey, ez, kernel, steps;
 
   void pair_up();
+  size_t reached(Four place, int from, int end, float h2, size_t count);
   void find_planes(const std::vector<Pose>& next);
   void find_openings(const std::vector<Pose>& next);
   void buoy(const std::vector<Pose>& next, float dt);

@@ -42,7 +42,7 @@ void Fluid::pair_up() {
   auto slot = [&](float a, float from, int count) {
     return static_cast<int>(std::clamp((a - from) / h, 0.f, static_cast<float>(count - 1)));
   };
-  cell.resize(n), order.resize(n), sorted.resize(n), row.assign(n + 1, 0);
+  cell.resize(n), order.resize(n), seen.resize(n), at.resize(n), row.assign(n + 1, 0);
   first.assign(nx * ny * nz + 2, 0);
   for (int i = 0; i < n; ++i) {
     cell[i] = (slot(p[i].z, low.z, nz) * ny + slot(p[i].y, low.y, ny)) * nx + slot(p[i].x, low.x, nx);
@@ -50,37 +50,67 @@ void Fluid::pair_up() {
   }
   for (size_t k = 1; k < first.size(); ++k) first[k] += first[k - 1];
   for (int i = 0; i < n; ++i) order[first[cell[i] + 1]++] = i;
+  bool mixed = false;
   for (int k = 0; k < n; ++k) {
     const int i = order[k];
-    sorted[k] = {p[i], i, owner[i], owner[i] == kFree ? 0u : 1u << owner[i], open[i]};
+    seen[k] = {owner[i], owner[i] == kFree ? 0u : 1u << owner[i], open[i]};
+    at[k] = four(p[i]);
+    mixed = mixed || owner[i] != owner[0];
   }
+  predicted = at;
   const float h2 = h * h;
   size_t count = 0;
-  for (int k = 0; k < n; ++k) {
-    const int i = order[k], c = cell[i], cx = c % nx, cy = c / nx % ny, cz = c / (nx * ny);
-    const Seen a = sorted[k];
-    row[k] = static_cast<int>(count);
-    auto scan = [&](int begin, int end) {
-      const size_t most = count + static_cast<size_t>(std::max(end - begin, 0));
-      if (to.size() < most) to.resize(2 * most + 1000);
-      for (int m = begin; m < end; ++m) {  // without a branch: which ones are near can't be foreseen
-        const Seen& b = sorted[m];
-        const Vec e = b.at - a.at;
-        to[count] = b.index;
-        count += (dot(e, e) < h2) & ((a.owner == b.owner) | (((a.inside | b.inside) & ~(a.open & b.open)) == 0));
-      }
+  for (int k = 0; k < n;) {  // all of a cell have the same about them
+    const int c = cell[order[k]], cx = c % nx, cy = c / nx % ny, cz = c / (nx * ny);
+    const int left = cx > 0 ? 1 : 0, right = cx + 1 < nx ? 1 : 0;
+    about.clear();
+    auto add = [&](int begin, int end) {
+      for (int m = begin; m < end; ++m) about.push_back(m);
     };
-    const int right = cx + 1 < nx ? 1 : 0, left = cx > 0 ? 1 : 0;
-    scan(k + 1, first[c + 1 + right]);
+    add(k, first[c + 1 + right]);
     for (int s = 0; s < 4; ++s) {
       const int y = cy + (s == 0 ? 1 : s - 2), z = cz + (s == 0 ? 0 : 1);
       if (y < 0 || y >= ny || z >= nz) continue;
       const int b = (z * ny + y) * nx + cx;
-      scan(first[b - left], first[b + 1 + right]);
+      add(first[b - left], first[b + 1 + right]);
+    }
+    const int some = static_cast<int>(about.size());
+    px.resize(some), py.resize(some), pz.resize(some), near.resize(some);
+    for (int m = 0; m < some; ++m) px[m] = at[about[m]][0], py[m] = at[about[m]][1], pz[m] = at[about[m]][2];
+    for (int own = 0; k < first[c + 1]; ++k) {
+      row[k] = static_cast<int>(count), ++own;
+      if (to.size() < count + some) to.resize(2 * (count + some));
+      const size_t found = count + reached(at[k], own, some, h2, count);
+      if (!mixed) {
+        count = found;
+        continue;
+      }
+      const Seen a = seen[k];
+      for (size_t m = count; m < found; ++m) {
+        const Seen& b = seen[to[m]];
+        to[count] = to[m];
+        count += (a.owner == b.owner) | (((a.inside | b.inside) & ~(a.open & b.open)) == 0);
+      }
     }
   }
   row[n] = static_cast<int>(count);
+  for (auto* each : {&ex, &ey, &ez, &kernel, &steps}) each->resize(count);
   grad.resize(count);
+}
+
+// Puts those of `about` from one on that are nearer than the root of h2 to a place into `to` from `count`; their number.
+size_t Fluid::reached(Four place, int from, int end, float h2, size_t count) {
+  const float *__restrict x = px.data(), *__restrict y = py.data(), *__restrict z = pz.data();
+  int *__restrict hit = near.data(), *__restrict out = to.data() + count;
+  const float ax = place[0], ay = place[1], az = place[2];
+  for (int m = from; m < end; ++m) {
+    const float dx = x[m] - ax, dy = y[m] - ay, dz = z[m] - az;
+    hit[m] = dx * dx + dy * dy + dz * dz < h2;
+  }
+  const int* __restrict names = about.data();
+  size_t found = 0;
+  for (int m = from; m < end; ++m) out[found] = names[m], found += hit[m];  // no branch: it couldn't be foreseen
+  return found;
 }
 
 }  // namespace fluid

@@ -18,6 +18,11 @@ inline Vec unit(Vec a, Vec otherwise) {
   return n > 1e-9f ? a * (1 / n) : otherwise;
 }
 
+// Four numbers that are reckoned with at once: a vector, and one more.
+typedef float Four __attribute__((vector_size(16)));
+inline Four four(Vec a, float w = 0) { return Four{a.x, a.y, a.z, w}; }
+inline Vec three(Four a) { return {a[0], a[1], a[2]}; }
+
 // T_world_body from xyz + unit quaternion wxyz.
 struct Pose {
   Vec x{1, 0, 0}, y{0, 1, 0}, z{0, 0, 1}, t;  // columns of the rotation, and the origin
