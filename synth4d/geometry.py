@@ -161,11 +161,13 @@ def intrinsics(width: int, height: int, fov_x: float) -> F64:
 
 
 def project(K: ArrayLike, T_world_cam: ArrayLike, points: ArrayLike) -> tuple[F64, F64]:
-    """World points (N,3) → pixels (N,2) and z-depth (N,). Points with z ≤ 0 give meaningless pixels."""
+    """World points (...,3) → pixels (...,2) and z-depth (...); cameras (...,3,3) and (...,4,4) may be many too. Points
+    with z ≤ 0 give meaningless pixels."""
     K, T, p = np.asarray(K, float), rigid_inverse(T_world_cam), np.asarray(points, float)
-    c = p[..., 0:1] * T[:3, 0] + p[..., 1:2] * T[:3, 1] + p[..., 2:3] * T[:3, 2] + T[:3, 3]
-    z = np.where(np.abs(c[..., 2]) < 1e-9, 1e-9, c[..., 2])
-    return np.stack([K[0, 0] * c[..., 0] / z + K[0, 2], K[1, 1] * c[..., 1] / z + K[1, 2]], -1), c[..., 2]
+    c = p[..., 0:1] * T[..., :3, 0] + p[..., 1:2] * T[..., :3, 1] + p[..., 2:3] * T[..., :3, 2] + T[..., :3, 3]
+    x, y, depth = c[..., 0], c[..., 1], c[..., 2]
+    z = np.where(np.abs(depth) < 1e-9, 1e-9, depth)
+    return np.stack([K[..., 0, 0] * x / z + K[..., 0, 2], K[..., 1, 1] * y / z + K[..., 1, 2]], -1), depth
 
 
 def unproject(K: ArrayLike, T_world_cam: ArrayLike, pixels: ArrayLike, depth_z: ArrayLike) -> F64:

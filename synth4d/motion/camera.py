@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,13 +67,13 @@ def film(world: World, timeline: Timeline, shot: Shot, *, attempt: int = 0) -> C
     orbits = [_draw(world, radius, shot, rng) for _ in range(CANDIDATES)]
     solid = solid_cells(world, timeline)
     views = [o for o in orbits if _roomy(world, o, centre) and not inside(solid, _eyes(o, centre, shot.frames))]
+    if not views:
+        raise CannotHappen("no room for a camera")
     unboxed = solid_cells(world, timeline, named=False, side=SIGHT_M)
     scores = _scores(world, timeline, shot, sim, views, centre, focus, unboxed)
-    best = int(np.argmax(scores)) if len(scores) else -1
-    if best < 0 or scores[best] < MIN_SEEN:
-        raise CannotHappen(
-            f"no camera sees the events (best {scores[best]:.0%})" if best >= 0 else "no room for a camera"
-        )
+    best = int(np.argmax(scores))
+    if scores[best] < MIN_SEEN:
+        raise CannotHappen(f"no camera sees the events (best {scores[best]:.0%})")
     path = np.stack([look_at(e, centre) for e in _eyes(views[best], centre, shot.frames)])
     return CameraPath(shot.width, shot.height, intrinsics(shot.width, shot.height, views[best].fov_x), path, shot.fps)
 
@@ -138,11 +139,15 @@ def _draw(world: World, radius: float, shot: Shot, rng: np.random.Generator) -> 
 
 def _eyes(orbit: Orbit, centre: F64, count: int) -> F64:
     """(count,3) eye positions: eased in and out."""
-    s = np.array([smooth(x) for x in np.linspace(0, 1, count)]) if count > 1 else np.zeros(1)
-    a = orbit.azimuth + orbit.sweep * s
+    a = orbit.azimuth + orbit.sweep * _eased(count)
     flat = orbit.distance * np.cos(orbit.elevation)
     up = np.full(count, orbit.distance * np.sin(orbit.elevation))
     return centre + np.stack([flat * np.cos(a), flat * np.sin(a), up], 1)
+
+
+@lru_cache(maxsize=8)
+def _eased(count: int) -> F64:
+    return np.array([smooth(x) for x in np.linspace(0, 1, count)]) if count > 1 else np.zeros(1)
 
 
 def _roomy(world: World, orbit: Orbit, centre: F64) -> bool:
@@ -173,16 +178,19 @@ def _scores(
     """Share of the focus each orbit sees, plus a little for coming close; -1 where the eye is in a wall."""
     scores = np.zeros(len(views))
     eyes = [_eyes(o, centre, shot.frames) for o in views]
+    K = np.stack([intrinsics(shot.width, shot.height, o.fov_x) for o in views])
     for frame in sorted(set(focus.frames)):
         pose_world(sim, world, timeline, frame)
         picked = [k for k, f in enumerate(focus.frames) if f == frame]
-        for v, orbit in enumerate(views):
+        T = np.stack([look_at(e[frame], centre) for e in eyes])
+        framed = _framed(*project(K[:, None], T[:, None], focus.points[picked]), shot).tolist()
+        for v in range(len(views)):
             eye = eyes[v][frame]
             if scores[v] < 0 or not free(sim, eye):
                 scores[v] = -1e3
                 continue
-            K, T = intrinsics(shot.width, shot.height, orbit.fov_x), look_at(eye, centre)
-            scores[v] += sum(_seen(sim, eye, K, T, shot, focus, k, unboxed) for k in picked) / len(focus.frames)
+            seen = (_seen(sim, eye, focus, k, unboxed) if f else 0.0 for k, f in zip(picked, framed[v], strict=True))
+            scores[v] += sum(seen) / len(focus.frames)
     return scores + np.array([0.02 / o.distance for o in views]) * (scores > 0)
 
 
@@ -226,12 +234,15 @@ _AROUND = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (
 _AROUND /= np.sqrt(np.sum(_AROUND**2, 1, keepdims=True))
 
 
-def _seen(sim: Sim, eye: F64, K: F64, T: F64, shot: Shot, focus: Focus, k: int, unboxed: NDArray[np.int64]) -> float:
-    """1 where a ray to the point ends on its body; 0 outside the frame or behind something."""
-    pixel, depth = project(K, T, focus.points[k])
+def _framed(pixels: F64, depth: F64, shot: Shot) -> NDArray[np.bool_]:
+    """Which of pixels (...,2) lie well within the frame, before the camera."""
     margin = 0.04 * shot.width
-    if depth < 0.2 or not (margin < pixel[0] < shot.width - margin and margin < pixel[1] < shot.height - margin):
-        return 0.0
+    size = np.array([shot.width, shot.height]) - margin
+    return (depth >= 0.2) & (pixels > margin).all(-1) & (pixels < size).all(-1)
+
+
+def _seen(sim: Sim, eye: F64, focus: Focus, k: int, unboxed: NDArray[np.int64]) -> float:
+    """1 where a ray to the point ends on its body; 0 behind something."""
     way = focus.points[k] - eye
     length = float(np.linalg.norm(way))
     if hidden(unboxed, eye, way / length, length):
