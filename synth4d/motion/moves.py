@@ -7,6 +7,7 @@ does it, before the step.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import dist
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from synth4d.types import F64, Joint
 
 STIFFNESS = 1500.0
 """1/s²; a 0.16 s response, far below the 0.8 s of the shortest event."""
+DAMPING = 2 * STIFFNESS**0.5
+"""1/s; critical."""
 LIMIT = {"hinge": 8.0, "slide": 60.0}
 """What a hand pushes with: N·m on a door, N on a drawer. A blocked part stays where it is blocked."""
 
@@ -54,7 +57,7 @@ class Servo:
 
     def drive(self, sim: Sim, step: tuple[float, float]) -> None:
         error, speed = step[0] - sim.joint(self.joint.name), step[1] - sim.joint_speed(self.joint.name)
-        force = self.inertia * (STIFFNESS * error + 2 * STIFFNESS**0.5 * speed)
+        force = self.inertia * (STIFFNESS * error + DAMPING * speed)
         limit = LIMIT[self.joint.type]
         sim.push_joint(self.joint.name, min(limit, max(-limit, force)))
 
@@ -97,7 +100,8 @@ class Carry:
         """Distance from the nearer end of the path; 0 when not carrying."""
         if step is None:
             return 0.0
-        return min(float(np.linalg.norm(step[0][:3] - self.path[e, :3])) for e in (0, -1))
+        here = step[0][:3].tolist()
+        return min(dist(here, self.path[e, :3].tolist()) for e in (0, -1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

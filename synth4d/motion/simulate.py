@@ -90,6 +90,7 @@ class Run:
         self.steps = 0
         self.busy_s = -1.0
         """When the last of the events that began ends."""
+        self.next_s = self._next_start()
         self.sources: dict[int, Place | None] = {}
         self.began: dict[int, F64] = {}
         self.still_since: dict[int, float] = {}
@@ -149,6 +150,7 @@ class Run:
         for name in ("moves", "courses", "sources", "began", "still_since", "levels", "recorded"):
             setattr(fork, name, copy.copy(getattr(self, name)))
         fork.forking = fork.follows = False
+        fork.next_s = fork._next_start()
         return fork
 
     # ---- Moving ------------------------------------------------------------------------------
@@ -156,17 +158,17 @@ class Run:
     def _advance(self, until: float) -> bool:
         """Let time go by; → whether anything moved in it."""
         sim, before = self.sim, self.steps
+        leads = bool(self.stage.world.tracks) and self.shot.kind not in STILL
         while (t := sim.time) < until - TIMESTEP_S / 2:
-            if (idle := self._idle(t, until)) > 0:
+            if t > self.busy_s and (idle := self._idle(t, until)) > 0:
                 self._follow_vessels()
                 sim.wait(idle)
                 continue
-            for k, p in enumerate(self.planned):
-                if k not in self.moves and t >= p.start_s:
-                    self._begin(k, p)
+            if t >= self.next_s:
+                self._begin_due(t)
             for k, move in self.moves.items():
                 move.drive(sim, self._wanted(k))
-            if self.shot.kind not in STILL:
+            if leads:
                 led.lead(sim, self.stage.world, t + TIMESTEP_S)
             self._follow_vessels()
             sim.step()
@@ -177,15 +179,15 @@ class Run:
 
     def _idle(self, t: float, until: float) -> int:
         """Steps until something is to happen, where nothing moves."""
-        if self.busy_s >= t or self.stage.world.tracks or not self.sim.still(IDLE_SPEED):
+        if self.stage.world.tracks or not self.sim.still(IDLE_SPEED):
             return 0
-        starts = [p.start_s for k, p in enumerate(self.planned) if k not in self.moves]
-        return int((min([until, *starts]) - t) / TIMESTEP_S)
+        return int((min(until, self.next_s) - t) / TIMESTEP_S)
 
     def _wanted(self, k: int) -> Any:
         """What the hand of an event wants in this step."""
         began, course = self.courses[k]
-        return course[min(self.steps - began, len(course) - 1)]
+        step = self.steps - began
+        return course[step] if step < len(course) else course[-1]
 
     def _follow_vessels(self) -> None:
         if self.follows:
@@ -195,6 +197,16 @@ class Run:
         self._follow_vessels()
         times, ways = zip(*self.ways, strict=True) if self.ways else ((0.0, 1.0), np.zeros((2, len(self.vessels), 7)))
         return liquid.Track(self.vessels, np.array(times), np.array(ways))
+
+    def _begin_due(self, t: float) -> None:
+        for k, p in enumerate(self.planned):
+            if k not in self.moves and t >= p.start_s:
+                self._begin(k, p)
+        self.next_s = self._next_start()
+
+    def _next_start(self) -> float:
+        """When the next event begins."""
+        return min((p.start_s for k, p in enumerate(self.planned) if k not in self.moves), default=np.inf)
 
     def _begin(self, k: int, p: Planned) -> None:
         self.sources[k] = self.stage.place_of(p.object)

@@ -75,9 +75,11 @@ class Sim:
         self._mj.mj_forward(self.model, self.data)
 
     def step(self, count: int = 1, before: Callable[[], None] | None = None) -> None:
+        if before is None:
+            self._mj.mj_step(self.model, self.data, count)
+            return
         for _ in range(count):
-            if before is not None:
-                before()
+            before()
             self._mj.mj_step(self.model, self.data)
 
     def still(self, speed: float) -> bool:
