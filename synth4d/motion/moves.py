@@ -29,8 +29,9 @@ AHEAD_S = 1e-3
 
 def smooth(s: float) -> float:
     """Minimum-jerk progress 0..1."""
-    s = min(1.0, max(0.0, s))
-    return s**3 * (10 - 15 * s + 6 * s * s)
+    if s <= 0:
+        return 0.0
+    return s**3 * (10 - 15 * s + 6 * s * s) if s < 1 else 1.0
 
 
 def _smooth(shares: F64) -> F64:

@@ -191,15 +191,12 @@ class Sim:
 
     def touching(self, body: str) -> list[tuple[str, F64]]:
         """Names of the bodies in contact with this one, with the contact normal pointing towards it."""
-        me, out = self._body[body], []
-        for k in range(self.data.ncon):
-            c = self.data.contact[k]
-            if c.dist > 0.002:
-                continue
-            a, b = int(self.model.geom_bodyid[c.geom[0]]), int(self.model.geom_bodyid[c.geom[1]])
-            if me in (a, b):
-                other, sign = (b, -1.0) if a == me else (a, 1.0)
-                out.append((self.model.body(other).name, sign * np.array(c.frame[:3])))
+        me, contacts = self._body[body], self.data.contact
+        pairs = self.model.geom_bodyid[contacts.geom]
+        out = []
+        for k in np.flatnonzero((pairs == me).any(1) & (contacts.dist <= 0.002)):
+            (other, sign) = (pairs[k, 1], -1.0) if pairs[k, 0] == me else (pairs[k, 0], 1.0)
+            out.append((str(self.model.body(other).name), sign * contacts.frame[k, :3]))
         return out
 
     def finite(self) -> bool:
