@@ -32,18 +32,18 @@ float look_up(const std::vector<float>& table, float u) {
   return table[k] + (table[k + 1] - table[k]) * (at - static_cast<float>(k));
 }
 
-// Vectors between pairs become gradients; their kernels, and the gradients' squares. Four pairs at once.
-void weigh(float* __restrict x, float* __restrict y, float* __restrict z, float* __restrict kernel,
-           float* __restrict square, int count, float inverse, float peak, float steep) {
+// Turns the vectors between pairs, four numbers each, into gradients and, fourth, kernels; squares of the gradients.
+void weigh(float* __restrict pair, float* __restrict square, int count, float inverse, float peak, float steep) {
   const float inverse2 = inverse * inverse;
-  for (int m = 0; m < count; ++m) {
-    float r2 = x[m] * x[m] + y[m] * y[m] + z[m] * z[m];
+  for (int m = 0; m < count; ++m) {  // four pairs at once
+    const float x = pair[4 * m], y = pair[4 * m + 1], z = pair[4 * m + 2];
+    float r2 = x * x + y * y + z * z;
     r2 = r2 < 1e-12f ? 1e-12f : r2;
     const float r = std::sqrt(r2), near = 1 - r2 * inverse2, close = 1 - r * inverse;
     const float fall = near < 0 ? 0 : near, u = close < 0 ? 0 : close;
     const float s = steep * u * u, t = s / r;
-    x[m] *= t, y[m] *= t, z[m] *= t;
-    kernel[m] = peak * fall * fall * fall, square[m] = s * s;
+    pair[4 * m] = x * t, pair[4 * m + 1] = y * t, pair[4 * m + 2] = z * t;
+    pair[4 * m + 3] = peak * fall * fall * fall, square[m] = s * s;
   }
 }
 
@@ -213,24 +213,16 @@ void Fluid::spread(const std::vector<float>& pressure) {
 void Fluid::solve() {
   const int n = static_cast<int>(p.size()), pairs = row[n];
   const float inverse = 1 / h;
-  for (int k = 0; k < n; ++k) {
-    const Four a = at[k];
-    for (int m = row[k], end = row[k + 1]; m < end; ++m) {
-      const Four e = a - at[to[m]];
-      ex[m] = e[0], ey[m] = e[1], ez[m] = e[2];
-    }
-  }
-  weigh(ex.data(), ey.data(), ez.data(), kernel.data(), steps.data(), pairs, inverse, peak, steep);
+  for (int m = 0; m < pairs; ++m) grad[m] = at[of[m]] - at[to[m]];
+  weigh(reinterpret_cast<float*>(grad.data()), steps.data(), pairs, inverse, peak, steep);
   const Four away{-1, -1, -1, 1};
   pull.assign(n, Four{0, 0, 0, peak}), square.assign(n, 0), change.resize(n);
   for (int k = 0; k < n; ++k) {
     float sq = 0;
     Four sum{};
-    for (int m = row[k]; m < row[k + 1]; ++m) {
+    for (int m = row[k], end = row[k + 1]; m < end; ++m) {
       const int j = to[m];
-      const Four way{ex[m], ey[m], ez[m], kernel[m]};
-      grad[m] = way;
-      sum += way, pull[j] += way * away;
+      sum += grad[m], pull[j] += grad[m] * away;
       sq += steps[m], square[j] += steps[m];
     }
     pull[k] += sum, square[k] += sq;

@@ -58,6 +58,7 @@ class Fluid {
 
   // By place in `order`, so that neighbours lie together.
   std::vector<Seen> seen;
+  std::vector<float> px, py, pz;
   std::vector<Four> at, predicted, speed, dx, pull;  // pull: sum of the pairs' gradients, and density
   std::vector<float> square, lambda, change;
   std::vector<std::array<Plane, 2>> plane;
@@ -65,12 +66,12 @@ class Fluid {
 
   // By particle that a cell's may reach: which, where, and whether one does.
   std::vector<int> about, near;
-  std::vector<float> px, py, pz;
+  std::vector<float> ax, ay, az;
 
   // By pair.
-  std::vector<int> to;  // the second
-  std::vector<Four> grad;  // and the kernel
-  std::vector<float> ex, ey, ez, kernel, steps;
+  std::vector<int> of, to;   // the first and the second
+  std::vector<Four> grad;    // and the kernel
+  std::vector<float> steps;  // the gradients' squares
 
   void pair_up();
   size_t reached(Four place, int from, int end, float h2, size_t count);

@@ -42,7 +42,9 @@ void Fluid::pair_up() {
   auto slot = [&](float a, float from, int count) {
     return static_cast<int>(std::clamp((a - from) / h, 0.f, static_cast<float>(count - 1)));
   };
-  cell.resize(n), order.resize(n), seen.resize(n), at.resize(n), row.assign(n + 1, 0);
+  cell.resize(n), order.resize(n), seen.resize(n), row.assign(n + 1, 0);
+  at.resize(n), px.resize(n), py.resize(n), pz.resize(n);
+  about.resize(n), ax.resize(n), ay.resize(n), az.resize(n), near.resize(n);
   first.assign(nx * ny * nz + 2, 0);
   for (int i = 0; i < n; ++i) {
     cell[i] = (slot(p[i].z, low.z, nz) * ny + slot(p[i].y, low.y, ny)) * nx + slot(p[i].x, low.x, nx);
@@ -54,7 +56,7 @@ void Fluid::pair_up() {
   for (int k = 0; k < n; ++k) {
     const int i = order[k];
     seen[k] = {owner[i], owner[i] == kFree ? 0u : 1u << owner[i], open[i]};
-    at[k] = four(p[i]);
+    at[k] = four(p[i]), px[k] = p[i].x, py[k] = p[i].y, pz[k] = p[i].z;
     mixed = mixed || owner[i] != owner[0];
   }
   predicted = at;
@@ -63,9 +65,9 @@ void Fluid::pair_up() {
   for (int k = 0; k < n;) {  // all of a cell have the same about them
     const int c = cell[order[k]], cx = c % nx, cy = c / nx % ny, cz = c / (nx * ny);
     const int left = cx > 0 ? 1 : 0, right = cx + 1 < nx ? 1 : 0;
-    about.clear();
+    int some = 0;
     auto add = [&](int begin, int end) {
-      for (int m = begin; m < end; ++m) about.push_back(m);
+      for (int m = begin; m < end; ++m, ++some) about[some] = m, ax[some] = px[m], ay[some] = py[m], az[some] = pz[m];
     };
     add(k, first[c + 1 + right]);
     for (int s = 0; s < 4; ++s) {
@@ -74,9 +76,6 @@ void Fluid::pair_up() {
       const int b = (z * ny + y) * nx + cx;
       add(first[b - left], first[b + 1 + right]);
     }
-    const int some = static_cast<int>(about.size());
-    px.resize(some), py.resize(some), pz.resize(some), near.resize(some);
-    for (int m = 0; m < some; ++m) px[m] = at[about[m]][0], py[m] = at[about[m]][1], pz[m] = at[about[m]][2];
     for (int own = 0; k < first[c + 1]; ++k) {
       row[k] = static_cast<int>(count), ++own;
       if (to.size() < count + some) to.resize(2 * (count + some));
@@ -94,18 +93,17 @@ void Fluid::pair_up() {
     }
   }
   row[n] = static_cast<int>(count);
-  for (auto* each : {&ex, &ey, &ez, &kernel, &steps}) each->resize(count);
-  grad.resize(count);
+  of.resize(count), grad.resize(count), steps.resize(count);
+  for (int k = 0; k < n; ++k) std::fill(of.begin() + row[k], of.begin() + row[k + 1], k);
 }
 
 // Puts those of `about` from one on that are nearer than the root of h2 to a place into `to` from `count`; their number.
 size_t Fluid::reached(Four place, int from, int end, float h2, size_t count) {
-  const float *__restrict x = px.data(), *__restrict y = py.data(), *__restrict z = pz.data();
+  const float *__restrict x = ax.data(), *__restrict y = ay.data(), *__restrict z = az.data();
   int *__restrict hit = near.data(), *__restrict out = to.data() + count;
-  const float ax = place[0], ay = place[1], az = place[2];
   for (int m = from; m < end; ++m) {
-    const float dx = x[m] - ax, dy = y[m] - ay, dz = z[m] - az;
-    hit[m] = dx * dx + dy * dy + dz * dz < h2;
+    const float ex = x[m] - place[0], ey = y[m] - place[1], ez = z[m] - place[2];
+    hit[m] = ex * ex + ey * ey + ez * ez < h2;
   }
   const int* __restrict names = about.data();
   size_t found = 0;
