@@ -282,6 +282,6 @@ def _settle(
         pose = sim.pose(name)
         up = rotate(pose[3:], np.array([0.0, 0, 1]))
         fallen = float(np.arccos(np.clip(up[2], -1, 1))) > MAX_TILT and not prop.shape.rolls
-        if not fallen and sim.speed(name) < 0.03 and furnish.place_at(pose[:3], places, sim, fixtures) is not None:
+        if not fallen and sim.speed(name) < 0.03 and furnish.stands(pose[:3], places, sim, fixtures):
             settled[name] = pose
     return sim, settled

@@ -154,17 +154,19 @@ def _filled(pose: F64, prop: Chosen, loose: F32) -> bool:
     return int(np.count_nonzero(np.hypot(*(near[:, :2] - pose[:2]).T) < prop.shape.radius_m)) >= FEW
 
 
+_RING = tuple(np.array([np.cos(a), np.sin(a), 0.0]) for a in np.arange(8) * 2 * np.pi / 8)
+
+
 def _free_above(sim: Sim, pose: F64, prop: Chosen) -> bool:
     """No furniture in the prop's upright cylinder: rays up from a ring at its foot and one down to its place."""
     r, h = prop.shape.radius_m, prop.shape.height_m
     up, down = np.array([0.0, 0, 1]), np.array([0.0, 0, -1])
-    for angle in np.arange(9) * 2 * np.pi / 8:
-        reach = r * (angle < 2 * np.pi - 1e-9)
-        foot = pose[:3] + np.array([np.cos(angle) * reach, np.sin(angle) * reach, 0.0])
+    middle, waist = pose[:3], pose[:3] + up * min(0.03, h / 2)
+    for side in (*_RING, None):
+        foot = middle if side is None else middle + side * r
         if sim.ray(foot, up) < h + 0.01 or sim.ray(foot + up * 0.005, down) > 0.06:
             return False
-        side = np.array([np.cos(angle), np.sin(angle), 0.0])
-        if reach and sim.ray(pose[:3] + up * min(0.03, h / 2), side) < r + 0.005:
+        if side is not None and sim.ray(waist, side) < r + 0.005:
             return False
     return True
 
@@ -188,25 +190,17 @@ def places_of(body: Body, shape: PropShape) -> tuple[Place, ...]:
     return ()
 
 
-def place_at(point: F64, places: tuple[Place, ...], sim: Sim, bodies: list[Body]) -> Place | None:
-    """The place a point stands in: within 4 cm of its floor, inside its walls; the smallest if several."""
+def stands(point: F64, places: tuple[Place, ...], sim: Sim, bodies: list[Body]) -> bool:
+    """Whether a point is in a place of one of the bodies: within 4 cm of its floor, inside its walls."""
     names = {b.id: b.name for b in bodies}
-    best: tuple[float, Place] | None = None
     for place in places:
         if place.body not in names:
             continue
-        local = apply_pose(invert_pose(sim.pose(names[place.body])), point)
-        low, high = np.array(place.low), np.array(place.high)
-        if (
-            (local[:2] < low[:2]).any()
-            or (local[:2] > high[:2]).any()
-            or not low[2] - 0.02 <= local[2] <= low[2] + 0.04
-        ):
-            continue
-        area = float(np.prod(high[:2] - low[:2]))
-        if best is None or area < best[0]:
-            best = (area, place)
-    return best[1] if best else None
+        x, y, z = apply_pose(invert_pose(sim.pose(names[place.body])), point).tolist()
+        low, high = place.low, place.high
+        if low[0] <= x <= high[0] and low[1] <= y <= high[1] and low[2] - 0.02 <= z <= low[2] + 0.04:
+            return True
+    return False
 
 
 def fill(body: Body, given: tuple[float, float] | None, rng: np.random.Generator) -> float:

@@ -144,9 +144,9 @@ def _sharp_rings(rings: F64) -> list[bool]:
     p, q = rings[:-1], rings[1:]
     a, b = np.moveaxis(_turned_on(q) - p, -1, 0), np.moveaxis(q - _turned_on(p), -1, 0)
     # Written out: numpy's cross product and roll take three times as long.
-    normal = np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]], -1)
-    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-15)
-    cosine = (normal[1:] * normal[:-1]).sum(-1).min(-1)
+    normal = np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
+    normal /= np.maximum(np.sqrt((normal * normal).sum(0)), 1e-15)
+    cosine = (normal[:, 1:] * normal[:, :-1]).sum(0).min(-1)
     return [False, *(bool(c) for c in cosine < np.cos(np.radians(CREASE_DEG)))]
 
 
