@@ -145,10 +145,10 @@ class Run:
     def _fork(self, k: int) -> Run:
         """The same, up to now, without an event that has yet to begin, and blind to liquid."""
         fork = copy.copy(self)
-        fork.stage = Stage(self.stage.world, self.sim.copy())
-        fork.sim, fork.planned = fork.stage.sim, [p for i, p in enumerate(self.planned) if i != k]
-        for name in ("moves", "courses", "sources", "began", "still_since", "levels", "recorded"):
+        fork.planned = [p for i, p in enumerate(self.planned) if i != k]
+        for name in ("sim", "stage", "moves", "courses", "sources", "began", "still_since", "levels", "recorded"):
             setattr(fork, name, copy.copy(getattr(self, name)))
+        fork.stage.sim = fork.sim
         fork.forking = fork.follows = False
         fork.next_s = fork._next_start()
         return fork

@@ -25,9 +25,11 @@ class Stage:
         self.by_name = {b.name: b for b in world.bodies}
         self._standing: tuple[float, dict[int, Place]] | None = None
         places = world.places
-        self._low = np.array([p.low for p in places]).reshape(-1, 3)
-        self._high = np.array([[*p.high[:2], p.high[2] if p.inside else p.low[2] + FLOOR_SLACK_M] for p in places])
-        self._high = self._high.reshape(-1, 3)
+        self._owners = np.array([p.body for p in places])
+        self._frames = sim.rows(self.bodies[p.body].name for p in places)
+        self._low = np.array([p.low for p in places]).reshape(-1, 3) - SLACK_BELOW_M
+        high = np.array([[*p.high[:2], p.high[2] if p.inside else p.low[2] + FLOOR_SLACK_M] for p in places])
+        self._high = high.reshape(-1, 3) + SLACK_ABOVE_M
         self._area = np.prod(np.array([np.subtract(p.high[:2], p.low[:2]) for p in places]).reshape(-1, 2), axis=1)
         self.places = {p.name: p for p in world.places}
         self.free = [self.by_name[n] for n in world.free]
@@ -68,11 +70,10 @@ class Stage:
         if not bodies or not self.world.places:
             return {}
         feet = self.sim.poses([b.name for b in bodies])[:, :3]
-        others = np.array([[p.body != b.id for b in bodies] for p in self.world.places])
-        frames = self.sim.poses([self.bodies[p.body].name for p in self.world.places])
+        others = self._owners[:, None] != np.array([b.id for b in bodies])
+        frames = self.sim.poses_at(self._frames)
         local = apply_pose(invert_pose(frames)[:, None], feet[None])  # (places, props, 3)
-        low, high = self._low[:, None] - SLACK_BELOW_M, self._high[:, None] + SLACK_ABOVE_M
-        over = ((local >= low) & (local <= high)).all(2) & others
+        over = ((local >= self._low[:, None]) & (local <= self._high[:, None])).all(2) & others
         area = np.where(over, self._area[:, None], np.inf)
         best = np.argmin(area, axis=0)
         return {b.id: self.world.places[best[k]] for k, b in enumerate(bodies) if over[best[k], k]}

@@ -43,9 +43,10 @@ class Sim:
         self._qpos, self._qvel, self._force = self.data.qpos, self.data.qvel, self.data.qfrc_applied
         self._xpos, self._xquat = self.data.xpos, self.data.xquat
 
-    def copy(self) -> Sim:
+    def __copy__(self) -> Sim:
         """Another one in the same state."""
-        other = copy.copy(self)
+        other = object.__new__(Sim)
+        other.__dict__ |= self.__dict__
         other.model, other.data = copy.copy(self.model), copy.copy(self.data)
         other._look()
         return other
