@@ -7,10 +7,24 @@ that of bounds (2,3), all float32.
 from numpy import bool_, int64
 from numpy.typing import NDArray
 
-from synth4d.types import F32, I32, U8, U16
+from synth4d.types import F32, F64, I32, U8, U16
 
 I64 = NDArray[int64]
 Bool = NDArray[bool_]
+
+def weld(corners: F64, normals: F64, skin: I32, cell: float) -> tuple[I64, I64, F64]:
+    """Corners (F,3,3) of one skin (F,), cell of a grid and normal are one point: that of each corner (3F,), the first
+    corner of each (V,), and (V,3) the mean way from it to the middle of its triangles."""
+
+def rebind(place: I64, triangle: I32, bary: F32) -> None:
+    """Gaussians go to the parts of triangles that are cut in four, in place; `place` (F,) among those cut, −1 = not."""
+
+class Smoother:
+    def __init__(self, points: F64, faces: I64, alike: F32, buried: Bool, edge: float) -> None:
+        """Light is alike within `alike` (V,) metres of a point, shadows within `edge`; buried points give nothing."""
+
+    def smooth(self, columns: F32, diffuse: F32, sheen: F32) -> tuple[F32, F32, F32]:
+        """Ambient (V,), and shares of emitters times diffuse and sheen (V,L), out of columns (V,1+L)."""
 
 def near(points: F32, normals: F32, motion: F32, bounds: F32, reach: float) -> I64:
     """Rows of points within reach of a box that have some of it above their horizon."""

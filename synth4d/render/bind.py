@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.render import image, texture
+from synth4d.render import _light, image, texture
 from synth4d.render.surface import Outlines, Skin, Triangles, mix
 from synth4d.types import F32, F64, I32
 
@@ -156,21 +156,11 @@ def frames(flat: F64) -> tuple[F64, F64]:
 
 def _light_mesh(small: Triangles) -> LightMesh:
     """Weld corners that about share surface, place and normal."""
-    count = len(small)
-    points, normals = small.corners.reshape(-1, 3), small.normals.reshape(-1, 3)
-    skin = np.repeat(small.skin, 3)[:, None]  # a column like others: skins and cells are small numbers that cancel
-    grid = np.concatenate([skin, np.floor(points / WELD_M), np.round(normals * 6)], 1).astype(np.int64).view(np.uint64)
-    key = np.zeros(len(grid), np.uint64)
-    for column in grid.T:
-        key = (key ^ column) * np.uint64(0x9E3779B97F4A7C15)
-        key ^= key >> np.uint64(29)
-    _, first, vertex = np.unique(key, return_index=True, return_inverse=True)
-    pull = np.repeat(small.corners.mean(1), 3, 0) - points
-    share = np.bincount(vertex, minlength=len(first))
-    pulled = np.stack([np.bincount(vertex, pull[:, k], len(first)) / share for k in range(3)], 1)
-    normal = normals[first] / np.maximum(np.linalg.norm(normals[first], axis=1, keepdims=True), 1e-12)
-    corner = vertex.reshape(count, 3).astype(np.int64)
-    return LightMesh(points[first], normal, pulled, np.repeat(small.body, 3)[first], corner)
+    vertex, first, pull = _light.weld(small.corners, small.normals, small.skin, WELD_M)
+    normal = small.normals.reshape(-1, 3)[first]
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
+    points, body = small.corners.reshape(-1, 3)[first], small.body[first // 3]
+    return LightMesh(points, normal, pull, body, vertex.reshape(-1, 3))
 
 
 def quaternions(axes: F64) -> F64:

@@ -20,7 +20,7 @@ from synth4d.render.emitter import Aim, Emitter, aim, is_bulb
 from synth4d.render.mover import Mover, groups
 from synth4d.render.probe import AMBIENT_RAYS, BLOCKED, HERE, REACH_M, Cast, Probe, cast
 from synth4d.render.refine import halve
-from synth4d.render.smooth import Smoother
+from synth4d.render.smooth import smoother
 from synth4d.types import F32, F64, Timeline, World
 
 Bool = NDArray[np.bool_]
@@ -97,7 +97,7 @@ class Light:
         self._open_still()
         self._buried = np.zeros(len(mesh.points), bool)
         self._buried[self.still.rows] = self._columns[self.still.rows, 0] < np.float32(_BURIED_M / REACH_M)
-        self._smoother: Smoother | None = None
+        self._smoother: _light.Smoother | None = None
         if not before or self._moves[mesh.body[before:]].any():  # a captured body moves without a point
             for m in self.movers:
                 m.attach(mesh)
@@ -106,9 +106,8 @@ class Light:
         """Light at a frame: the same object as before where nothing has moved since."""
         if self._move(frame) or self._lit is None:
             if self._smoother is None:
-                self._smoother = Smoother(self.mesh, self._distance(), self._buried)
-            ambient, shares = self._smoother.smooth(self._shown)
-            self._lit = Lit(ambient, shares * self._diffuse, shares * self._sheen)
+                self._smoother = smoother(self.mesh, self._distance(), self._buried)
+            self._lit = Lit(*self._smoother.smooth(self._shown, self._diffuse, self._sheen))
         return self._lit
 
     def uneven(self, power: F32, frames: tuple[int, ...]) -> Bool:

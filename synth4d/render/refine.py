@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from synth4d.render import _light
 from synth4d.render.bind import Authored, LightMesh
 from synth4d.types import F32, I32
 
@@ -59,15 +60,6 @@ def _rebound(authored: Authored, cut: I64, count: int) -> tuple[I32, F32]:
     """The triangles of the Gaussians, and where in them they lie."""
     place = np.full(count, -1, np.int64)
     place[cut] = np.arange(len(cut))
-    mine = np.flatnonzero(place[authored.triangle] >= 0)
     triangle, bary = authored.triangle.copy(), authored.bary.copy()
-    w = bary[mine]
-    near = w > 0.5
-    outer, corner = near[:, 0] | near[:, 1] | near[:, 2], near[:, 1] + 2 * near[:, 2]
-    rows, k = mine[outer], corner[outer]
-    moved = 2 * w[outer]
-    moved[np.arange(len(rows)), k] -= 1
-    bary[rows] = moved
-    triangle[rows] = (count + 3 * place[triangle[rows]] + k).astype(np.int32)
-    bary[mine[~outer]] = 1 - 2 * w[~outer]
+    _light.rebind(place, triangle, bary)
     return triangle, bary

@@ -28,11 +28,16 @@ inline void require(bool sound, const char *what) {
 }
 
 template <class T>
-inline nb::object owned(std::vector<T> values, size_t columns) {
+inline nb::object owned(std::vector<T> values, std::initializer_list<size_t> shape) {
   auto *kept = new std::vector<T>(std::move(values));
   nb::capsule owner(kept, [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
-  if (columns == 1) return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), {kept->size()}, owner));
-  return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), {kept->size() / columns, columns}, owner));
+  return nb::cast(nb::ndarray<nb::numpy, T>(kept->data(), shape, owner));
+}
+
+template <class T>
+inline nb::object owned(std::vector<T> values, size_t columns) {
+  const size_t rows = values.size() / columns;
+  return columns == 1 ? owned(std::move(values), {rows}) : owned(std::move(values), {rows, columns});
 }
 
 struct Vec {

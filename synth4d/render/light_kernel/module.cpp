@@ -1,6 +1,7 @@
 // Python bindings of the loops of lighting.
 
 #include "colours.h"
+#include "mesh.h"
 #include "pose.h"
 #include "rays.h"
 
@@ -8,6 +9,15 @@ using namespace light;
 
 NB_MODULE(_light, m) {
   m.doc() = "Loops of lighting. Arrays are C-contiguous; points (V,3), motions (3,4) into the frame of bounds.";
+  m.def("weld", &weld, nb::arg("corners"), nb::arg("normals"), nb::arg("skin"), nb::arg("cell"),
+        "The point of each corner, the first corner of each point, and its way to the middle of its triangles.");
+  m.def("rebind", &rebind, nb::arg("place"), nb::arg("triangle"), nb::arg("bary"),
+        "Gaussians of triangles that are cut in four go to the parts they lie in, in place.");
+  nb::class_<Smoother>(m, "Smoother")
+      .def(nb::init<Array<double, 2>, Array<int64_t, 2>, Array<float, 1>, Array<bool, 1>, float>(), nb::arg("points"),
+           nb::arg("faces"), nb::arg("alike"), nb::arg("buried"), nb::arg("edge"))
+      .def("smooth", &Smoother::smooth, nb::arg("columns"), nb::arg("diffuse"), nb::arg("sheen"),
+           "Ambient (V,), and shares of emitters times their diffuse and sheen (V,L).");
   m.def("near", &near, nb::arg("points"), nb::arg("normals"), nb::arg("motion"), nb::arg("bounds"), nb::arg("reach"),
         "Rows of points within reach of a box that have some of it above their horizon.");
   m.def("aim", &aim, nb::arg("points"), nb::arg("normals"), nb::arg("samples"), nb::arg("facing"), nb::arg("least"),
