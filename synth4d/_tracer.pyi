@@ -3,7 +3,7 @@
 from numpy import bool_, int64
 from numpy.typing import NDArray
 
-from synth4d.types import F32, F64, I32, U16
+from synth4d.types import F32, F64, I32, U8, U16
 
 I64 = NDArray[int64]
 
@@ -17,12 +17,23 @@ class Tracer:
     def blocked(self, origins: F32, ways: F32, far: F32, hit: NDArray[bool_], alike: bool) -> None:
         """`hit` (N,): whether anything is hit before `far` (N,)."""
 
-    def openings(self, points: F32, rays: F32, rows: I64, motion: F32, bounds: F32, reach: float) -> F32:
-        """(R,K) how far, at most `reach`, the rays (V,K,3) of some rows of points (V,3) are open; `motion` (3,4) leads
-        to the frame of the triangles and their bounds (2,3)."""
+    def openings(
+        self,
+        points: F32,
+        normals: F32,
+        pattern: U8,
+        patterns: F32,
+        motion: F32,
+        bounds: F32,
+        opening: F32,
+        reach: float,
+    ) -> tuple[I64, F32]:
+        """Rows (R,) of points (V,3) whose rays, of the patterns (256,K,3) about their normals, meet something nearer
+        than `opening` (V,K), and the distances (R,K); `motion` (3,4) leads to the frame of the triangles and their
+        bounds (2,3)."""
 
-    def hits(self, points: F32, rows: I64, targets: F32, motion: F32, bounds: F32) -> U16:
-        """(R,) a bit for each of the targets (S,3), in the triangles' frame, whose way is blocked."""
+    def shadows(self, points: F32, targets: F32, motion: F32, bounds: F32, known: U16, first: int) -> tuple[I64, U16]:
+        """Rows (R,) of points that lose some of the targets (L,S,3) beyond those `known` (V,L), and bits (R,L)."""
 
 class Solid:
     """Triangles (M,3,3) with their owners' ids and whether both sides are seen (M,); `bounds` (2,3) hold them."""

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.types import F32, F64, U16
+from synth4d.types import F32, F64, U8, U16
 
 Bool = NDArray[np.bool_]
 I32 = NDArray[np.int32]
@@ -41,19 +41,24 @@ class RayScene:
             self._tracer.blocked(_f32(origins), _f32(directions), _f32(reach), hit, alike)
         return hit
 
-    def openings(self, points: F32, rays: F32, rows: I64, motion: F32, reach: float) -> F32:
-        """(R,K) distance of what blocks each of the rays (V,K,3) of some rows of points (V,3), at most `reach`;
-        `motion` (3,4) leads to the scene's frame."""
+    def openings(
+        self, points: F32, normals: F32, pattern: U8, patterns: F32, motion: F32, known: F32, reach: float
+    ) -> tuple[I64, F32]:
+        """Points (V,3) with normals (V,3) send the rays about +z of one of the patterns (256,K,3) each; `known` (V,K)
+        are the distances, at most `reach`, at which those met something. Rows (R,) of the points some of whose rays
+        meet something nearer, and the distances (R,K) of all of theirs. `motion` (3,4) leads to the scene's frame."""
         if self._tracer is None:
-            return np.full((len(rows), rays.shape[1]), reach, np.float32)
-        return self._tracer.openings(points, rays, rows, motion, self.bounds, reach)
+            return np.zeros(0, np.int64), np.zeros((0, known.shape[1]), np.float32)
+        return self._tracer.openings(points, normals, pattern, patterns, motion, self.bounds, known, reach)
 
-    def hits(self, points: F32, rows: I64, targets: F32, motion: F32) -> U16:
-        """(R,) a bit for each of the targets (S,3), in the scene's frame, whose way from a row of points (V,3) is
-        blocked."""
+    def shadows(self, points: F32, targets: F32, motion: F32, known: U16, first: int) -> tuple[I64, U16]:
+        """A bit for each of the targets (L,S,3) of L lights, in the scene's frame, whose way from a point (V,3) is
+        blocked; `known` (V,L) are so already, and where that is all of them none is asked. Rows (R,) of the points
+        with something more, and all their bits (R,L). Where the `first` few targets of a light agree, the rest is
+        taken to."""
         if self._tracer is None:
-            return np.zeros(len(rows), np.uint16)
-        return self._tracer.hits(points, rows, targets, motion, self.bounds)
+            return np.zeros(0, np.int64), np.zeros((0, known.shape[1]), np.uint16)
+        return self._tracer.shadows(points, targets, motion, self.bounds, known, first)
 
     def first(self, origins: F64 | F32, directions: F64 | F32, *, alike: bool = False) -> tuple[I32, F32]:
         """(N,) index of the first triangle hit (−1 = none) and its distance (inf)."""

@@ -15,7 +15,7 @@ from synth4d.render import clip as clips
 from synth4d.render import emitter, tone
 from synth4d.render.bind import LightMesh
 from synth4d.render.mover import groups
-from synth4d.render.probe import AMBIENT_RAYS, HERE, REACH_M, Probe, chain, motion_of
+from synth4d.render.probe import HERE, REACH_M, Cast, Probe, chain, motion_of
 from synth4d.render.refine import halve
 from synth4d.scene import build, load
 from synth4d.types import CameraPath, Clip, Lamp, Material, Surface, Timeline, World
@@ -114,13 +114,21 @@ def test_rays_that_are_left_out_would_have_met_nothing() -> None:
     scene, open_ = RayScene(vertices[faces]), RayScene(vertices[faces])
     open_.bounds = np.array([[-9, -9, -9], [9, 9, 9]], np.float32)
     pose = np.array([0.1, -0.2, 0.05, *np.array([0.9, 0.1, -0.3, 0.2]) / np.linalg.norm([0.9, 0.1, -0.3, 0.2])])
-    motion, rows = motion_of(pose), np.arange(300)
-    opening = probe.openings(scene, rows, motion)
-    assert opening.shape == (300, AMBIENT_RAYS) and (opening < REACH_M).any()
-    assert np.array_equal(opening, probe.openings(open_, rows, motion))
-    targets = (np.array([0.5, 0.4, 0.6]) + 0.1 * rng.normal(size=(emitter.SAMPLES, 3))).astype(np.float32)
-    blocked = probe.blocked(scene, targets, rows, motion)
-    assert (blocked > 0).any() and np.array_equal(blocked, probe.blocked(open_, targets, rows, motion))
+    motion, bulb = motion_of(pose), np.array([0.5, 0.4, 0.6])
+    around = 0.1 * rng.normal(size=(emitter.SAMPLES, 3))
+    bulbs = [(bulb + around).astype(np.float32), (around - bulb).astype(np.float32)]
+    lamps = emitter.lights([emitter.Emitter(np.ones(3, np.float32), -1, p, None, 0.1) for p in bulbs])
+    casts = []
+    for s in (scene, open_):
+        casts.append(Cast(probe, lamps))
+        casts[-1].opening[:100] = 0.1
+        casts[-1].blocked[100:] = 0
+        taken = casts[-1].meet(s, lamps, motion)
+        assert 0 < len(taken.dark) < 300 and (taken.opening <= casts[-1].opening[taken.near]).all()
+        casts[-1].lose(taken)
+    assert (casts[0].opening[:100] < 0.1).any() and (casts[0].opening[100:] < REACH_M).any()
+    assert np.array_equal(casts[0].opening, casts[1].opening)
+    assert np.array_equal(casts[0].blocked, casts[1].blocked)
     assert np.allclose(
         chain(motion, motion_of(pose)) @ [1, 2, 3, 1], apply_pose(pose, apply_pose(pose, [1, 2, 3])), atol=1e-5
     )
@@ -194,10 +202,8 @@ def test_irradiance_of_a_glowing_square_is_its_form_factor() -> None:
     world, timeline = room.world(), room.timeline(1)
     (glow,) = emitter.glows(world, timeline, np.zeros(len(world.bodies), bool), np.ones(3, np.float32))
     for d in (0.15, 0.4, 0.8):
-        got = (
-            emitter.aim(glow, np.array([[0, 0, d]], np.float32), np.array([[0, 0, -1]], np.float32)).diffuse[0]
-            * glow.rgb[0]
-        )
+        at, down = np.array([[0, 0, d]], np.float32), np.array([[0, 0, -1]], np.float32)
+        got = emitter.lights([glow]).aim(at, down)[0][0, 0] * glow.rgb[0]
         x = 0.1 / d
         y = x / np.sqrt(1 + x * x)
         assert got == pytest.approx(4 / np.pi * y * np.arctan(y), rel=0.06)

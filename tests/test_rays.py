@@ -50,17 +50,25 @@ def test_rays_of_points_are_turned_into_the_frame_of_the_triangles(case: tuple[n
     triangles, points, ways = case
     motion = pose_matrix(np.array([0.1, -0.2, 0.05, 0.8, 0.0, 0.6, 0.0]))
     R, t = motion[:3, :3], motion[:3, 3]
-    at = crossings(triangles, points @ R.T + t, ways @ R.T).min(1)
-    scene, rows = RayScene(triangles), np.arange(RAYS)[::2]
-    here, m = points.astype(np.float32), motion[:3].astype(np.float32)
-    rays = np.repeat(ways[:, None], 3, 1).astype(np.float32)
-    open_for = scene.openings(here, rays, rows, m, 0.5)
-    assert open_for == pytest.approx(np.repeat(np.minimum(at[rows], 0.5)[:, None], 3, 1), rel=1e-4)
+    unit = ways / np.linalg.norm(ways, axis=1, keepdims=True)
+    at = crossings(triangles, points @ R.T + t, unit @ R.T).min(1)
+    scene = RayScene(triangles)
+    here, normals, m = (v.astype(np.float32) for v in (points, unit, motion[:3]))
+    patterns = np.tile(np.array([0, 0, 1], np.float32), (256, 3, 1))
+    known = np.full((RAYS, 3), 0.5, np.float32)
+    rows, met = scene.openings(here, normals, np.zeros(RAYS, np.uint8), patterns, m, known, 0.5)
+    assert 0 < len(rows) < RAYS
+    known[rows] = met
+    assert known == pytest.approx(np.repeat(np.minimum(at, 0.5)[:, None], 3, 1), rel=1e-4)
     targets = np.array([[0.5, 0.5, 0.5], [2.0, 0.1, 0.3]])
-    bits = scene.hits(here, rows, targets.astype(np.float32), m)
+    start, clear = points @ R.T + t, np.zeros((RAYS, 2), np.uint16)
+    clear[::5] = 1
+    rows, bits = scene.shadows(here, targets[:, None].astype(np.float32), m, clear, 1)
+    clear[rows] = bits
     for k, target in enumerate(targets):
-        start = points[rows] @ R.T + t
-        assert (bits >> k & 1).tolist() == (crossings(triangles, start, target - start).min(1) < 0.999).tolist()
+        expected = crossings(triangles, start, target - start).min(1) < 0.999
+        expected[::5] = True
+        assert (clear[:, k] == 1).tolist() == expected.tolist()
 
 
 def test_nothing_is_hit_where_there_is_nothing() -> None:

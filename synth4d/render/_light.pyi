@@ -26,15 +26,27 @@ class Smoother:
     def smooth(self, columns: F32, diffuse: F32, sheen: F32) -> tuple[F32, F32, F32]:
         """Ambient (V,), and shares of emitters times diffuse and sheen (V,L), out of columns (V,1+L)."""
 
-def near(points: F32, normals: F32, motion: F32, bounds: F32, reach: float) -> I64:
-    """Rows of points within reach of a box that have some of it above their horizon."""
+class Lights:
+    """L emitters, each of 16 samples, in some frame."""
 
-def aim(points: F32, normals: F32, samples: F32, facing: F32, least: float, reach: float) -> tuple[F32, F32, F32]:
-    """Diffuse and sheen (R,) of an emitter, and each sample's share (R,T) of diffuse; facing (0,3) = a lamp, without
-    shares. No distance is below √least."""
+    def __init__(self, samples: F32, facing: F32, lamp: Bool, least: F32, reach: F32) -> None:
+        """Samples (L,16,3) and normals there (L,16,3), 0 = both sides shine; a `lamp` (L,) shines all ways from its
+        middle. No distance is below √least (L,), nothing is given beyond reach (L,)."""
 
-def seen(blocked: U16, rows: I64, weight: F32, diffuse: F32) -> F32:
-    """(R,) share of an emitter's light that is not blocked, of some rows of weight (V,T) and diffuse (V,)."""
+    def moved(self, motion: F32) -> Lights:
+        """In the frame that a motion leads to."""
+
+    def samples(self) -> F32:
+        """(L,16,3)"""
+
+    def aim(self, points: F32, normals: F32) -> tuple[F32, F32]:
+        """Diffuse and sheen (V,L) if nothing stood between."""
+
+    def columns(
+        self, opening: F32, over: float, blocked: U16, rows: I64, points: F32, normals: F32, diffuse: F32
+    ) -> F32:
+        """(R,1+L) how open rows of points are to the ambient, the sum of their openings (R,K) over `over`, and to each
+        emitter, a bit of `blocked` (R,L) for each sample; `diffuse` (V,L) is that of aim."""
 
 def mean(values: F32, over: float) -> F32:
     """(R,) sums of rows, divided."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,40 +54,19 @@ class Emitter:
         return replace(self, points=apply_pose(pose, self.points).astype(np.float32), facing=facing, body=-1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Aim:
-    """What an emitter in the world would give each of some points if nothing stood between."""
-
-    rows: I64
-    """(A,) those that it gives anything"""
-    diffuse: F32
-    """(R,) share of its rgb"""
-    sheen: F32
-    """(R,) the same about the mirror direction of the normal"""
-    weight: F32 | None
-    """(R,SAMPLES) share of each sample in diffuse; None = all alike"""
-
-    def followed(self, more: Aim) -> Aim:
-        """For one's own points, then those of another."""
-        weight = None if self.weight is None or more.weight is None else np.concatenate([self.weight, more.weight])
-        return Aim(
-            np.concatenate([self.rows, len(self.diffuse) + more.rows]),
-            np.concatenate([self.diffuse, more.diffuse]),
-            np.concatenate([self.sheen, more.sheen]),
-            weight,
-        )
-
-
-def aim(emitter: Emitter, points: F32, normals: F32) -> Aim:
-    """Aim of an emitter at points (R,3) with normals (R,3), all in the world."""
-    if emitter.facing is None:
-        least, facing = max(emitter.radius, 0.02) ** 2, np.zeros((0, 3), np.float32)
-    else:
+def lights(emitters: Sequence[Emitter]) -> _light.Lights:
+    """Emitters in the world as they are asked together."""
+    count = len(emitters)
+    samples, facing = np.zeros((count, SAMPLES, 3), np.float32), np.zeros((count, SAMPLES, 3), np.float32)
+    least, lamp = np.zeros(count, np.float32), np.zeros(count, bool)
+    for k, e in enumerate(emitters):
+        samples[k], lamp[k] = e.points, e.facing is None
         # No sample is nearer than its own share of the surface is wide, or it would be a spot.
-        least, facing = np.pi * emitter.radius**2 / SAMPLES, emitter.facing
-    reach = min(emitter.reach_m, 1e6)
-    diffuse, sheen, weight = _light.aim(points, normals, emitter.points, facing, least, reach)
-    return Aim(np.flatnonzero(diffuse > 0), diffuse, sheen, None if emitter.facing is None else weight)
+        least[k] = max(e.radius, 0.02) ** 2 if e.facing is None else np.pi * e.radius**2 / SAMPLES
+        if e.facing is not None:
+            facing[k] = e.facing
+    reach = np.array([min(e.reach_m, 1e6) for e in emitters], np.float32)
+    return _light.Lights(samples, facing, lamp, least, reach)
 
 
 # ---- From a world -----------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from synth4d.geometry import apply_pose
 from synth4d.rays import RayScene
 from synth4d.render import _light
 from synth4d.render.bind import Authored, LightMesh
-from synth4d.render.emitter import Aim, Emitter, aim, is_bulb
+from synth4d.render.emitter import Emitter, is_bulb, lights
 from synth4d.render.mover import Mover, groups
-from synth4d.render.probe import AMBIENT_RAYS, BLOCKED, HERE, REACH_M, Cast, Probe, cast
+from synth4d.render.probe import AMBIENT_RAYS, HERE, REACH_M, Cast, Probe
 from synth4d.render.refine import halve
 from synth4d.render.smooth import smoother
 from synth4d.types import F32, F64, Timeline, World
@@ -64,42 +64,42 @@ class Light:
     ) -> None:
         self.timeline, self.emitters, self.scene, self._moves = timeline, emitters, scene, moves
         first = timeline.poses[0]
-        self.here = [e.placed(first) for e in emitters]
-        self.still = Probe(mesh, np.flatnonzero(~moves[mesh.body]), first)
-        self.aims = [aim(e, self.still.points, self.still.normals) for e in self.here]
-        self.cast = cast(self.still, self.here, self.aims, scene, HERE)
         shapes = [occluder(world, timeline, b) for b in range(len(world.bodies))] if moves.any() else []
         self.movers = [Mover(g, first, [shapes[b] for b in g]) for g in groups(timeline.poses, moves)]
+        self._here = [e.placed(first) for e in emitters]
+        self.still = self._cast(mesh, np.arange(len(mesh.points)), lights(self._here))
         self._attach(mesh)
 
     def grow(self, mesh: LightMesh) -> None:
         """Light the points of a mesh that follow those lit already, which are its first."""
-        old, first = len(self.mesh.points), self.timeline.poses[0]
-        new = np.arange(old, len(mesh.points))
-        more = Probe(mesh, new[~self._moves[mesh.body[new]]], first)
-        aims = [aim(e, more.points, more.normals) for e in self.here]
-        self.cast.extend(cast(more, self.here, aims, self.scene, HERE))
-        self.aims = [a.followed(b) for a, b in zip(self.aims, aims, strict=True)]
-        self.still.extend(more)
+        old = len(self.mesh.points)
+        self.still.extend(self._cast(mesh, np.arange(old, len(mesh.points)), self.still.lights))
         self._attach(mesh, old)
+
+    def _cast(self, mesh: LightMesh, rows: I64, lights: _light.Lights) -> Cast:
+        """Those of some points that stand still, among what does."""
+        still = rows[~self._moves[mesh.body[rows]]]
+        cast = Cast(Probe(mesh, still, self.timeline.poses[0]), lights)
+        cast.lose(cast.meet(self.scene, lights, HERE))
+        return cast
 
     def _attach(self, mesh: LightMesh, before: int = 0) -> None:
         """Take a mesh, of which `before` points were there."""
         self.mesh = mesh
         self._lit: Lit | None = None
         self._stale = True
-        self._all = np.arange(len(self.still))
-        count, kinds = len(mesh.points), len(self.here)
+        count, kinds = len(mesh.points), len(self.emitters)
         self._columns = np.zeros((count, 1 + kinds), np.float32)
         self._shown = self._columns
         """(V,1+L) openness of each point at the present frame, not smoothed."""
         self._diffuse, self._sheen = (np.zeros((count, kinds), np.float32) for _ in range(2))
         self._open_still()
-        self._buried = np.zeros(len(mesh.points), bool)
-        self._buried[self.still.rows] = self._columns[self.still.rows, 0] < np.float32(_BURIED_M / REACH_M)
+        rows = self.still.probe.rows
+        self._buried = np.zeros(count, bool)
+        self._buried[rows] = self._columns[rows, 0] < np.float32(_BURIED_M / REACH_M)
         self._smoother: _light.Smoother | None = None
-        if not before or self._moves[mesh.body[before:]].any():  # a captured body moves without a point
-            for m in self.movers:
+        for m in self.movers:
+            if not before or np.isin(mesh.body[before:], m.bodies).any():  # a captured body moves without a point
                 m.attach(mesh)
 
     def at(self, frame: int) -> Lit:
@@ -128,66 +128,46 @@ class Light:
         moved = [m for m in self.movers if m.move(poses)]
         if not moved and not self._stale:
             return False
-        self._stale = False
-        if self._carry({b for m in moved for b in m.bodies}, poses):
-            moved = self.movers
+        if self._carry({b for m in moved for b in m.bodies}, poses) or self._stale:  # other light, or other points
+            moved, self._stale = self.movers, False
         for m in moved:
-            m.cover(self.still, self.here, self.lit_rows)
+            m.cover(self.still)
         self._shown = self._columns.copy()
-        rows, darker = self._darkened()
-        self._shown[self.still.rows[rows]] = darker
+        rows, darker = self.still.darkened([m.taken for m in self.movers])
+        self._shown[self.still.probe.rows[rows]] = darker
         for m in self.movers:
-            self._shown[m.own.rows], aims = m.ride(self.here, self.scene, self.movers)
-            self._aim_at(m.own.rows, aims)
+            self._shown[m.own.rows], cast = m.ride(self.still.lights, self.scene, self.movers)
+            self._aim_at(m.own.rows, cast)
         return True
 
     def _distance(self) -> F32:
         """(V,) harmonic mean distance of what each point sees that does not move."""
         out = np.zeros(len(self.mesh.points), np.float32)
-        parts = [(self.still.rows, self.cast.opening), *((m.own.rows, m.inside) for m in self.movers)]
+        parts = [(self.still.probe.rows, self.still.opening), *((m.own.rows, m.inside) for m in self.movers)]
         for rows, opening in parts:
             out[rows] = AMBIENT_RAYS / _light.mean(1 / np.maximum(opening, np.float32(0.005)), 1.0)
         return out
 
     def _open_still(self) -> None:
-        """Columns and aims of what stands still, and the rows that some way of each emitter reaches."""
-        rows = self.still.rows
-        self._columns[rows] = self.cast.columns(self.aims, self._all)
-        self._aim_at(rows, self.aims)
-        self.lit_rows = [a.rows[self.cast.blocked[a.rows, k] != BLOCKED] for k, a in enumerate(self.aims)]
+        """Columns and aims of what stands still."""
+        rows = self.still.probe.rows
+        self._columns[rows] = self.still.columns()
+        self._aim_at(rows, self.still)
 
-    def _aim_at(self, rows: I64, aims: list[Aim]) -> None:
-        for k, a in enumerate(aims):
-            self._diffuse[rows, k], self._sheen[rows, k] = a.diffuse, a.sheen
+    def _aim_at(self, rows: I64, cast: Cast) -> None:
+        self._diffuse[rows], self._sheen[rows] = cast.diffuse, cast.sheen
 
     def _carry(self, bodies: set[int], poses: F64) -> bool:
         """Light what stands still anew by the emitters on bodies that moved; whether there are any."""
         carried = [k for k, e in enumerate(self.emitters) if e.body in bodies]
-        for k in carried:
-            e = self.here[k] = self.emitters[k].placed(poses)
-            a = self.aims[k] = aim(e, self.still.points, self.still.normals)
-            self.cast.blocked[:, k] = BLOCKED
-            self.cast.blocked[a.rows, k] = self.still.blocked(self.scene, e.points, a.rows, HERE)
         if carried:
+            for k in carried:
+                self._here[k] = self.emitters[k].placed(poses)
+            self.still.relight(lights(self._here), carried, self.scene)
             self._open_still()
             for m in self.movers:
                 m.version += 1
         return bool(carried)
-
-    def _darkened(self) -> tuple[I64, F32]:
-        """The still points that moving bodies take light from, and their columns."""
-        touched = np.zeros(len(self.still), bool)
-        for m in self.movers:
-            for rows in (m.near, *(rows for rows, _ in m.shadows)):
-                touched[rows] = True
-        rows, place = np.flatnonzero(touched), np.cumsum(touched) - 1
-        opening, blocked = self.cast.opening[rows], self.cast.blocked[rows]
-        for m in self.movers:
-            near = place[m.near]
-            opening[near] = np.minimum(opening[near], m.opening)
-            for k, (mine, shadow) in enumerate(m.shadows):
-                blocked[place[mine], k] |= shadow
-        return rows, Cast(opening, blocked).columns(self.aims, rows)
 
 
 def lit_mesh(authored: Authored, light: Light, power: F32) -> Authored:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.geometry import apply_pose, compose, invert_pose, rotate
+from synth4d.geometry import apply_pose, compose, invert_pose
 from synth4d.rays import RayScene
-from synth4d.render import _light
+from synth4d.render._light import Lights
 from synth4d.render.bind import LightMesh
-from synth4d.render.emitter import Aim, Emitter, aim
-from synth4d.render.probe import BLOCKED, HERE, REACH_M, Cast, Probe, cast, chain, motion_of
-from synth4d.types import F32, F64, U16
+from synth4d.render.probe import AMBIENT_RAYS, HERE, REACH_M, Cast, Probe, Taken, chain, motion_of
+from synth4d.types import F32, F64
 
 Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
@@ -46,16 +45,16 @@ class Mover:
         corners = [apply_pose(self._places[b], s) for b, s in zip(bodies, shapes, strict=True)]
         self.scene = RayScene(np.concatenate(corners))
         self.version = 0
+        self.pose: F64 = np.full(7, np.nan)
 
     def attach(self, mesh: LightMesh) -> None:
         """Take the points of a mesh that lie on these bodies."""
         self.own = Probe(mesh, np.flatnonzero(np.isin(mesh.body, self.bodies)), self._places)
-        self._all = np.arange(len(self.own))
-        self.inside = self.own.openings(self.scene, self._all, HERE)
-        self._still: tuple[int, list[Aim], Cast] | None = None
-        self._kept: tuple[tuple[int, ...], F32, list[Aim]] | None = None
-        self._opened: dict[int, tuple[F32, I64, F32]] = {}
-        self.pose: F64 = np.full(7, np.nan)
+        self.inside: F32 = np.full((len(self.own), AMBIENT_RAYS), REACH_M, np.float32)
+        rows, met = self.own.openings(self.scene, HERE, self.inside)
+        self.inside[rows] = met
+        self._lit: tuple[int, Cast, F32] | None = None
+        self._taken: dict[int, tuple[tuple[int, int], Taken]] = {}
 
     def move(self, poses: F64) -> bool:
         """Take the pose of the leading body if it differs enough from the present one."""
@@ -67,61 +66,34 @@ class Mover:
         self.out, self.into = motion_of(pose), motion_of(invert_pose(pose))
         return True
 
-    def cover(self, still: Probe, emitters: list[Emitter], lit_rows: list[I64]) -> None:
-        """Cast the rays of still points that these bodies may block; `lit_rows` are those an emitter reaches."""
-        self.near = _light.near(still.points, still.normals, self.into, self.scene.bounds, REACH_M)
-        self.opening = still.openings(self.scene, self.near, self.into)
-        self.shadows = [self._shadows(still, rows, e, self.into) for e, rows in zip(emitters, lit_rows, strict=True)]
+    def cover(self, still: Cast) -> None:
+        """Cast the rays of still points, in the world, that these bodies may block."""
+        self.lights = still.lights.moved(self.into)
+        self.taken = still.meet(self.scene, self.lights, self.into)
 
-    def ride(self, emitters: list[Emitter], scene: RayScene, movers: list[Mover]) -> tuple[F32, list[Aim]]:
-        """Columns and aims of these bodies' points, among what stands still and all movers."""
-        key = (*(m.version for m in movers),)
-        if self._kept is None or self._kept[0] != key:
-            aims, cast_ = self._among_still(emitters, scene)
-            opening, blocked = cast_.opening.copy(), cast_.blocked.copy()
-            for m in movers:
-                if m is self or m.scene.empty:
-                    continue
-                motion = chain(m.into, self.out)
-                near, openings = self._openings(m, motion)
-                opening[near] = np.minimum(opening[near], openings)
-                for k, (e, a) in enumerate(zip(emitters, aims, strict=True)):
-                    mine, shadow = m._shadows(self.own, a.rows[blocked[a.rows, k] != BLOCKED], e, motion)
-                    blocked[mine, k] |= shadow
-            self._kept = (key, Cast(opening, blocked).columns(aims, self._all), aims)
-        return self._kept[1], self._kept[2]
+    def ride(self, world: Lights, scene: RayScene, movers: list[Mover]) -> tuple[F32, Cast]:
+        """Columns of these bodies' points among what stands still and all movers; their cast is without these."""
+        cast, columns = self._among_still(world, scene)
+        rows, darker = cast.darkened([self._by(m, cast) for m in movers if m is not self])
+        shown = columns.copy()
+        shown[rows] = darker
+        return shown, cast
 
-    def _among_still(self, emitters: list[Emitter], scene: RayScene) -> tuple[list[Aim], Cast]:
-        """Aims at this pose, and what its own points meet of itself and of what stands still."""
-        if self._still is None or self._still[0] != self.version:
-            points, normals = apply_pose(self.pose, self.own.points), rotate(self.pose[3:], self.own.normals)
-            aims = [aim(e, points.astype(np.float32), normals.astype(np.float32)) for e in emitters]
-            met = cast(self.own, emitters, aims, scene, self.out)
-            met.opening = np.minimum(met.opening, self.inside)
-            for k, (e, a) in enumerate(zip(emitters, aims, strict=True)):
-                mine, shadow = self._shadows(self.own, a.rows[met.blocked[a.rows, k] != BLOCKED], e, HERE)
-                met.blocked[mine, k] |= shadow
-            self._still = (self.version, aims, met)
-        return self._still[1], self._still[2]
+    def _among_still(self, world: Lights, scene: RayScene) -> tuple[Cast, F32]:
+        """What its own points meet at this pose of itself and of what stands still, and their columns."""
+        if self._lit is None or self._lit[0] != self.version:
+            cast = Cast(self.own, self.lights)
+            cast.opening[:] = self.inside
+            cast.lose(cast.meet(scene, world, self.out))
+            rows, blocked = self.own.shadows(self.scene, self.lights, HERE, cast.blocked)
+            cast.blocked[rows] = blocked
+            self._lit = self.version, cast, cast.columns()
+        return self._lit[1:]
 
-    def _openings(self, other: Mover, motion: F32) -> tuple[I64, F32]:
-        """Which of its points another is near, and the openings it leaves them; kept while both move as one."""
-        kept = self._opened.get(other.lead)
-        if kept is None or np.abs(motion - kept[0]).max() > _MOVED[0] / 2:
-            near = _light.near(self.own.points, self.own.normals, motion, other.scene.bounds, REACH_M)
-            kept = self._opened[other.lead] = (motion, near, self.own.openings(other.scene, near, motion))
-        return kept[1], kept[2]
-
-    def _shadows(self, probe: Probe, rows: I64, emitter: Emitter, motion: F32) -> tuple[I64, U16]:
-        """Those of some rows that these bodies shade, and the samples they block. `motion` leads from the probe's
-        frame to that of these bodies, the emitter is in the world."""
-        if self.scene.empty:
-            return rows[:0], np.zeros(0, np.uint16)
-        blocked = probe.blocked(self.scene, self._targets(emitter), rows, motion)
-        return rows[blocked > 0], blocked[blocked > 0]
-
-    def _targets(self, emitter: Emitter) -> F32:
-        """The emitter's samples in the frame of these bodies."""
-        R, t = self.into[:, :3], self.into[:, 3]
-        p = emitter.points
-        return p[:, 0:1] * R[:, 0] + p[:, 1:2] * R[:, 1] + p[:, 2:3] * R[:, 2] + t
+    def _by(self, other: Mover, cast: Cast) -> Taken:
+        """What another takes from its points; kept until one of them moves."""
+        key, kept = (self.version, other.version), self._taken.get(other.lead)
+        if kept is None or kept[0] != key:
+            taken = cast.meet(other.scene, other.lights, chain(other.into, self.out))
+            kept = self._taken[other.lead] = key, taken
+        return kept[1]

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from synth4d.geometry import pose_matrix, rotmat
 from synth4d.rays import RayScene
-from synth4d.render import _author, _light
+from synth4d.render import _author
+from synth4d.render._light import Lights
 from synth4d.render.bind import LightMesh
-from synth4d.render.emitter import FIRST, SAMPLES, Aim, Emitter
+from synth4d.render.emitter import FIRST, SAMPLES
 from synth4d.types import F32, F64, U8, U16
 
 I64 = NDArray[np.int64]
@@ -30,73 +31,101 @@ class Probe:
         """`poses` (B,7) lead from each body's frame to the probe's."""
         body, normals, pull = mesh.body[rows], mesh.normals[rows], mesh.pull[rows]
         turn, place = rotmat(poses[:, 3:]), np.ascontiguousarray(poses[:, :3])
-
-        def turned(vectors: F64) -> F32:
-            return _f32(_author.turned(vectors, body, turn, np.zeros_like(place)))
-
         length = np.sqrt(np.sum(pull * pull, 1, keepdims=True))
         inset = pull * np.minimum(0.15, 0.004 / np.maximum(length, 1e-9))
         self.rows = rows
         self.points = _f32(_author.turned(mesh.points[rows] + normals * _LIFT_M + inset, body, turn, place))
-        self.normals = turned(normals)
-        # The pattern of rays turns with the body, so that its light does not flicker as it moves.
-        first, second = (turned(t) for t in _tangents(normals))
-        self.rays = _hemisphere(first, second, self.normals, _spin(mesh.points[rows]))
+        self.normals = _f32(_author.turned(normals, body, turn, np.zeros_like(place)))
+        self.pattern = _pattern(mesh.points[rows])
 
     def __len__(self) -> int:
         return len(self.points)
 
     def extend(self, more: Probe) -> None:
         """Take the points of another after one's own."""
-        for name in ("rows", "points", "normals", "rays"):
+        for name in ("rows", "points", "normals", "pattern"):
             setattr(self, name, np.concatenate([getattr(self, name), getattr(more, name)]))
 
-    def openings(self, scene: RayScene, rows: I64, motion: F32) -> F32:
-        """(R,K) distance of what blocks each ambient ray, at most REACH_M; `motion` leads to the scene's frame."""
-        return scene.openings(self.points, self.rays, rows, motion, REACH_M)
+    def openings(self, scene: RayScene, motion: F32, known: F32) -> tuple[I64, F32]:
+        """Rows (R,) whose ambient rays meet something nearer than `known` (V,K), and where (R,K); `motion` leads to
+        the scene's frame."""
+        return scene.openings(self.points, self.normals, self.pattern, _PATTERNS, motion, known, REACH_M)
 
-    def blocked(self, scene: RayScene, targets: F32, rows: I64, motion: F32) -> U16:
-        """(R,) a bit for each of the targets (SAMPLES,3) in the scene's frame whose way is blocked. Where the FIRST
-        agree, the rest is taken to: only penumbrae ask all."""
-        lead = scene.hits(self.points, rows, targets[:FIRST], motion)
-        out = np.where(lead == (1 << FIRST) - 1, BLOCKED, lead)
-        mixed = np.flatnonzero((out != 0) & (out != BLOCKED))
-        if len(mixed):
-            rest = scene.hits(self.points, rows[mixed], np.ascontiguousarray(targets[FIRST:]), motion)
-            out[mixed] |= rest << np.uint16(FIRST)
-        return out
+    def shadows(self, scene: RayScene, lights: Lights, motion: F32, known: U16) -> tuple[I64, U16]:
+        """Rows (R,) that lose samples of lights, in the scene's frame, beyond those `known` (V,L), and the bits of all
+        that are blocked (R,L)."""
+        return scene.shadows(self.points, lights.samples(), motion, known, FIRST)
 
 
-@dataclass(slots=True, eq=False)
-class Cast:
-    """What the rays of some points met, kept ray by ray so that further occluders can be added."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """What some occluders take from points: rows, and what these are left."""
 
+    near: I64
     opening: F32
-    """(R,K) distances"""
+    dark: I64
     blocked: U16
-    """(R,L) a bit for each sample of each emitter"""
+
+
+class Cast:
+    """Points with what lights would give them and what their rays met so far, ray by ray so that further occluders can
+    be added."""
+
+    def __init__(self, probe: Probe, lights: Lights) -> None:
+        """`lights` in the probe's frame."""
+        self.probe, self.lights = probe, lights
+        self.diffuse, self.sheen = lights.aim(probe.points, probe.normals)
+        """(V,L) irradiance of each emitter of unit rgb, and the same about the mirror direction of the normal"""
+        self.opening: F32 = np.full((len(probe), AMBIENT_RAYS), REACH_M, np.float32)
+        """(V,K) distances"""
+        self.blocked: U16 = np.where(self.diffuse > 0, np.uint16(0), BLOCKED)
+        """(V,L) a bit for each sample of each emitter"""
 
     def extend(self, more: Cast) -> None:
-        self.opening = np.concatenate([self.opening, more.opening])
-        self.blocked = np.concatenate([self.blocked, more.blocked])
+        """Take the points of another after one's own."""
+        self.probe.extend(more.probe)
+        for name in ("diffuse", "sheen", "opening", "blocked"):
+            setattr(self, name, np.concatenate([getattr(self, name), getattr(more, name)]))
 
-    def columns(self, aims: list[Aim], rows: I64) -> F32:
-        """(R,1+L) how open each point is to the ambient and to each emitter, 0..1; `rows` are those of the aims."""
-        out = np.empty((len(self.opening), 1 + len(aims)), np.float32)
-        # numpy's mean over a short last axis is ten times slower.
-        out[:, 0] = _light.mean(self.opening, AMBIENT_RAYS * REACH_M)
-        for k, a in enumerate(aims):
-            mine = np.ascontiguousarray(self.blocked[:, k])
-            out[:, 1 + k] = _OPEN[mine] if a.weight is None else _light.seen(mine, rows, a.weight, a.diffuse)
-        return out
+    def meet(self, scene: RayScene, lights: Lights, motion: F32) -> Taken:
+        """What a scene takes; `motion` leads to its frame, in which the lights are."""
+        near, opening = self.probe.openings(scene, motion, self.opening)
+        return Taken(near, opening, *self.probe.shadows(scene, lights, motion, self.blocked))
 
+    def lose(self, taken: Taken) -> None:
+        self.opening[taken.near] = taken.opening
+        self.blocked[taken.dark] = taken.blocked
 
-def cast(probe: Probe, emitters: list[Emitter], aims: list[Aim], scene: RayScene, motion: F32) -> Cast:
-    """All of a probe's rays in a scene in the world."""
-    blocked = np.full((len(probe), len(emitters)), BLOCKED)
-    for k, (e, a) in enumerate(zip(emitters, aims, strict=True)):
-        blocked[a.rows, k] = probe.blocked(scene, e.points, a.rows, motion)
-    return Cast(probe.openings(scene, np.arange(len(probe)), motion), blocked)
+    def relight(self, lights: Lights, changed: list[int], scene: RayScene) -> None:
+        """Lights have moved; `scene` is in the probe's frame."""
+        self.lights = lights
+        self.diffuse, self.sheen = lights.aim(self.probe.points, self.probe.normals)
+        self.blocked[:, changed] = np.where(self.diffuse[:, changed] > 0, np.uint16(0), BLOCKED)
+        known = np.full_like(self.blocked, BLOCKED)
+        known[:, changed] = self.blocked[:, changed]
+        rows, blocked = self.probe.shadows(scene, lights, HERE, known)
+        self.blocked[rows[:, None], changed] = blocked[:, changed]
+
+    def columns(self) -> F32:
+        """(V,1+L) how open each point is to the ambient and to each emitter, 0..1."""
+        return self._columns(np.arange(len(self.probe)), self.opening, self.blocked)
+
+    def darkened(self, takers: list[Taken]) -> tuple[I64, F32]:
+        """Rows from which takers take something, each by itself, and their columns without."""
+        touched = np.zeros(len(self.probe), bool)
+        for t in takers:
+            touched[t.near] = touched[t.dark] = True
+        rows, place = np.flatnonzero(touched), np.cumsum(touched) - 1
+        opening, blocked = self.opening[rows], self.blocked[rows]
+        for t in takers:
+            near = place[t.near]
+            opening[near] = np.minimum(opening[near], t.opening)
+            blocked[place[t.dark]] |= t.blocked
+        return rows, self._columns(rows, opening, blocked)
+
+    def _columns(self, rows: I64, opening: F32, blocked: U16) -> F32:
+        over, probe = AMBIENT_RAYS * REACH_M, self.probe
+        return self.lights.columns(opening, over, blocked, rows, probe.points, probe.normals, self.diffuse)
 
 
 def _f32(a: F64) -> F32:
@@ -117,11 +146,6 @@ def chain(a: F32, b: F32) -> F32:
 
 HERE = motion_of(np.array([0.0, 0, 0, 1, 0, 0, 0]))
 
-_BITS: U8 = np.array([bin(n).count("1") for n in range(1 << SAMPLES)], np.uint8)
-_OPEN: F32 = (1 - _BITS / np.float32(SAMPLES)).astype(np.float32)
-"""Share of the samples that a set of bits leaves open."""
-
-
 # ---- Directions -------------------------------------------------------------------------------------
 
 
@@ -129,29 +153,21 @@ def _spiral(count: int) -> F64:
     return np.arange(count) * np.pi * (3 - np.sqrt(5.0))
 
 
-def _hemisphere(first: F32, second: F32, normals: F32, spin: F64) -> F32:
-    """(V,K,3) cosine-distributed directions about normals, turned by spin (V,) radians."""
+def _patterns() -> F32:
+    """(256,K,3) cosine-distributed directions about +z, turned about it by 256 angles."""
     k = (np.arange(AMBIENT_RAYS) + 0.5) / AMBIENT_RAYS
-    phi = _spiral(AMBIENT_RAYS)
-    c, s = np.cos(spin)[:, None], np.sin(spin)[:, None]
-    x = (np.sqrt(k) * (np.cos(phi) * c - np.sin(phi) * s)).astype(np.float32)
-    y = (np.sqrt(k) * (np.sin(phi) * c + np.cos(phi) * s)).astype(np.float32)
-    z = np.sqrt(1 - k).astype(np.float32)[:, None]
-    return x[..., None] * first[:, None] + y[..., None] * second[:, None] + z * normals[:, None]
+    phi = _spiral(AMBIENT_RAYS) + np.arange(256)[:, None] * (2 * np.pi / 256)
+    flat = np.sqrt(k)
+    return _f32(np.stack([flat * np.cos(phi), flat * np.sin(phi), np.broadcast_to(np.sqrt(1 - k), phi.shape)], 2))
 
 
-def _tangents(n: F64) -> tuple[F64, F64]:
-    """Two axes across each normal (Duff et al. 2017, Building an orthonormal basis, revisited)."""
-    sign = np.copysign(1.0, n[:, 2])
-    a = -1.0 / (sign + n[:, 2])
-    b = n[:, 0] * n[:, 1] * a
-    first = np.stack([1 + sign * n[:, 0] ** 2 * a, sign * b, -sign * n[:, 0]], 1)
-    return first, np.stack([b, sign + n[:, 1] ** 2 * a, -n[:, 1]], 1)
+_PATTERNS = _patterns()
 
 
-def _spin(points: F64) -> F64:
-    """(V,) an angle hashed from the place, so that culling does not change it."""
+def _pattern(points: F64) -> U8:
+    """(V,) which one, hashed from the place, so that culling does not change it. It turns with the body, so that its
+    light does not flicker as it moves."""
     cell = np.round(points * 2000).astype(np.int64)
     x = (cell[:, 0] * 73856093 ^ cell[:, 1] * 19349663 ^ cell[:, 2] * 83492791).astype(np.uint64)
     x = (x ^ (x >> np.uint64(15))) * np.uint64(0x9E3779B97F4A7C15)
-    return (x >> np.uint64(40)).astype(np.float64) * (2 * np.pi / 2**24)
+    return (x >> np.uint64(56)).astype(np.uint8)

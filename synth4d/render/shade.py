@@ -10,7 +10,7 @@ from synth4d.render import _light, emitter
 from synth4d.render.bind import Authored, LightMesh
 from synth4d.render.emitter import Emitter
 from synth4d.render.light import Lit
-from synth4d.render.probe import HERE, Probe, cast
+from synth4d.render.probe import HERE, Cast, Probe
 from synth4d.render.tone import FULL, MOST, TABLE, TABLE_TOP, display, exposed
 from synth4d.types import F32, F64, Timeline, World
 
@@ -34,9 +34,10 @@ class Meter:
     def __init__(self, world: World, timeline: Timeline, moves: Bool, scene: RayScene) -> None:
         self.lamps = emitter.lamps(world)
         probe = Probe(*_meter_points(world, timeline, moves), timeline.poses[0])
-        aims = [emitter.aim(e, probe.points, probe.normals) for e in self.lamps]
-        columns = cast(probe, list(self.lamps), aims, scene, HERE).columns(aims, np.arange(len(probe)))
-        means = [float((columns[:, 1 + k] * a.diffuse).mean()) if len(probe) else 0.0 for k, a in enumerate(aims)]
+        cast = Cast(probe, emitter.lights(self.lamps))
+        cast.lose(cast.meet(scene, cast.lights, HERE))
+        columns, count = cast.columns(), max(len(probe), 1)
+        means = [float((columns[:, 1 + k] * cast.diffuse[:, k]).sum() / count) for k in range(len(self.lamps))]
         self.mean = np.array(means, np.float32)
         open_share = columns[:, 0].mean() if len(probe) else 1.0
         self.ambient = np.array(world.ambient_rgb, np.float32)

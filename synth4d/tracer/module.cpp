@@ -15,10 +15,12 @@ NB_MODULE(_tracer, m) {
            nb::arg("alike"), "Distance and number of what each ray hits first, in place.")
       .def("blocked", &Tracer::blocked, nb::arg("origins"), nb::arg("ways"), nb::arg("far"), nb::arg("hit"),
            nb::arg("alike"), "Whether each ray hits anything, in place.")
-      .def("openings", &openings, nb::arg("points"), nb::arg("rays"), nb::arg("rows"), nb::arg("motion"),
-           nb::arg("bounds"), nb::arg("reach"), "Distances that the rays of some points are open.")
-      .def("hits", &hits, nb::arg("points"), nb::arg("rows"), nb::arg("targets"), nb::arg("motion"),
-           nb::arg("bounds"), "A bit of each row for each target whose way is blocked.");
+      .def("openings", &openings, nb::arg("points"), nb::arg("normals"), nb::arg("pattern"), nb::arg("patterns"),
+           nb::arg("motion"), nb::arg("bounds"), nb::arg("opening"), nb::arg("reach"),
+           "Rows of points whose rays meet something nearer than what is known, and how far each is open.")
+      .def("shadows", &shadows, nb::arg("points"), nb::arg("targets"), nb::arg("motion"), nb::arg("bounds"),
+           nb::arg("known"), nb::arg("first"),
+           "Rows of points that lose targets, and a bit of each for each target whose way is blocked.");
   nb::class_<Solid>(m, "Solid")
       .def(nb::init<const Tracer &, Array<float, 3>, Array<uint16_t, 1>, Array<bool, 1>, Array<float, 2>>(),
            nb::keep_alive<1, 2>(), nb::arg("tracer"), nb::arg("corners"), nb::arg("owner"), nb::arg("both"),

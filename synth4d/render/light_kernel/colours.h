@@ -1,4 +1,4 @@
-// From what rays met to light, from light to colours, from pictures to bytes.
+// From light to colours, from pictures to bytes.
 #pragma once
 
 #include "../../tracer/common.h"
@@ -6,74 +6,6 @@
 namespace light {
 
 using namespace geo;
-
-// The cosine to the power 24: a broad highlight.
-inline float gleam(float c) {
-  const float c2 = c * c, c4 = c2 * c2, c8 = c4 * c4;
-  return c8 * c8 * c8;
-}
-
-inline std::tuple<nb::object, nb::object, nb::object> aim(Array<float, 2> points, Array<float, 2> normals,
-                                                   Array<float, 2> samples, Array<float, 2> facing, float least,
-                                                   float reach) {
-  require(points.shape(0) == normals.shape(0), "points and normals are (R,3)");
-  const size_t count = points.shape(0), per = samples.shape(0);
-  const bool lamp = facing.shape(0) == 0;
-  require(lamp || (facing.shape(0) == per && per <= 16), "facing is (S,3), S up to 16, or (0,3)");
-  std::vector<float> diffuse(count), sheen(count), weight(lamp ? 0 : count * per);
-  const Vec middle = middle_of(samples);
-  float side[6][16] = {}, half[16] = {};  // places and normals of samples by coordinate; ½ where both sides shine
-  for (size_t s = 0; s < (lamp ? 0 : per); ++s) {
-    for (size_t k = 0; k < 3; ++k) side[k][s] = samples.data()[3 * s + k], side[k + 3][s] = facing.data()[3 * s + k];
-    half[s] = side[3][s] == 0 && side[4][s] == 0 && side[5][s] == 0 ? 0.5f : 0.0f;
-  }
-  for (size_t i = 0; i < count; ++i) {
-    const Vec p = at(points.data(), int64_t(i)), n = at(normals.data(), int64_t(i));
-    const Vec way{middle.x - p.x, middle.y - p.y, middle.z - p.z};
-    const float square = std::max(dot(way, way), least);
-    if (lamp) {
-      const float c = std::max(dot(way, n) / std::sqrt(square), 0.0f);
-      diffuse[i] = c / square;
-      sheen[i] = gleam(c) / square;
-      continue;
-    }
-    if (!(square < reach * reach)) continue;
-    float given[16], cosine[16];  // side by side, then summed in order
-    for (size_t s = 0; s < per; ++s) {
-      const Vec w{side[0][s] - p.x, side[1][s] - p.y, side[2][s] - p.z}, f{side[3][s], side[4][s], side[5][s]};
-      const float d2 = dot(w, w), length = std::sqrt(std::max(d2, 1e-12f));
-      cosine[s] = std::max(dot(w, n) / length, 0.0f);
-      const float sent = std::max(-dot(w, f) / length, 0.0f) + half[s];
-      given[s] = sent / (std::max(d2, least) * float(per));
-    }
-    for (size_t s = 0; s < per; ++s) {
-      weight[i * per + s] = given[s] * cosine[s];
-      diffuse[i] += given[s] * cosine[s];
-      sheen[i] += given[s] * gleam(cosine[s]);
-    }
-  }
-  return {owned(std::move(diffuse), 1), owned(std::move(sheen), 1), owned(std::move(weight), lamp ? 1 : per)};
-}
-
-inline nb::object seen(Array<uint16_t, 1> blocked, Array<int64_t, 1> rows, Array<float, 2> weight,
-                       Array<float, 1> diffuse) {
-  const size_t count = blocked.shape(0), per = weight.shape(1);
-  require(rows.shape(0) == count && weight.shape(0) == diffuse.shape(0) && per <= 16,
-          "blocked and rows are (R,), weight (V,S), diffuse (V,)");
-  const uint32_t all = (1u << per) - 1;
-  std::vector<float> share(count);
-  for (size_t i = 0; i < count; ++i) {
-    const uint32_t bits = blocked.data()[i];
-    const size_t row = size_t(row_of(rows, int64_t(i), weight));
-    const float whole = diffuse.data()[row], *own = weight.data() + row * per;
-    if (bits == all || !(whole > 0)) continue;
-    float sum = 0;
-    for (size_t s = 0; s < per; ++s)
-      if (!(bits >> s & 1)) sum += own[s];
-    share[i] = sum / whole;
-  }
-  return owned(std::move(share), 1);
-}
 
 inline nb::object mean(Array<float, 2> values, float over) {
   std::vector<float> out(values.shape(0));

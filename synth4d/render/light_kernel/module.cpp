@@ -1,9 +1,9 @@
 // Python bindings of the loops of lighting.
 
 #include "colours.h"
+#include "lights.h"
 #include "mesh.h"
 #include "pose.h"
-#include "rays.h"
 
 using namespace light;
 
@@ -18,12 +18,15 @@ NB_MODULE(_light, m) {
            nb::arg("faces"), nb::arg("alike"), nb::arg("buried"), nb::arg("edge"))
       .def("smooth", &Smoother::smooth, nb::arg("columns"), nb::arg("diffuse"), nb::arg("sheen"),
            "Ambient (V,), and shares of emitters times their diffuse and sheen (V,L).");
-  m.def("near", &near, nb::arg("points"), nb::arg("normals"), nb::arg("motion"), nb::arg("bounds"), nb::arg("reach"),
-        "Rows of points within reach of a box that have some of it above their horizon.");
-  m.def("aim", &aim, nb::arg("points"), nb::arg("normals"), nb::arg("samples"), nb::arg("facing"), nb::arg("least"),
-        nb::arg("reach"), "Diffuse and sheen of an emitter's light (R,), and each sample's share (R,S).");
-  m.def("seen", &seen, nb::arg("blocked"), nb::arg("rows"), nb::arg("weight"), nb::arg("diffuse"),
-        "Share of the light of samples of some rows that is not blocked.");
+  nb::class_<Lights>(m, "Lights")
+      .def(nb::init<Array<float, 3>, Array<float, 3>, Array<bool, 1>, Array<float, 1>, Array<float, 1>>(),
+           nb::arg("samples"), nb::arg("facing"), nb::arg("lamp"), nb::arg("least"), nb::arg("reach"))
+      .def("moved", &Lights::moved, nb::arg("motion"), "The same ones in the frame that a motion leads to.")
+      .def("samples", &Lights::samples, "(L,S,3)")
+      .def("aim", &Lights::aim, nb::arg("points"), nb::arg("normals"), "Diffuse and sheen (V,L).")
+      .def("columns", &Lights::columns, nb::arg("opening"), nb::arg("over"), nb::arg("blocked"), nb::arg("rows"),
+           nb::arg("points"), nb::arg("normals"), nb::arg("diffuse"),
+           "How open rows of points are to the ambient and to each emitter (R,1+L).");
   m.def("mean", &mean, nb::arg("values"), nb::arg("over"), "Sums of rows, divided.");
   m.def("expose", &expose, nb::arg("ambient"), nb::arg("lamps"), nb::arg("sheen"), nb::arg("around"),
         nb::arg("power"), nb::arg("full"), nb::arg("most"), nb::arg("least"), nb::arg("light"),
