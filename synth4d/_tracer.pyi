@@ -40,6 +40,9 @@ class Solid:
 
     def __init__(self, tracer: Tracer, corners: F32, owner: U16, both: NDArray[bool_], bounds: F32) -> None: ...
 
+def bounds(corners: F32) -> F32:
+    """(2,3) lowest and highest of corners (N,3); 1e30 and -1e30 where there are none."""
+
 def settle(
     solids: list[Solid], motions: F32, lens: F64, T_world_cam: F64, certain: NDArray[bool_], depth: F32, ids: U16
 ) -> None:

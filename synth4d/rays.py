@@ -19,11 +19,11 @@ class RayScene:
     a camera, take half the time if one says so."""
 
     def __init__(self, triangles: F64 | F32) -> None:
-        from synth4d._tracer import Tracer
+        from synth4d._tracer import Tracer, bounds
 
         flat = _f32(triangles).reshape(-1, 3)
         self.empty = len(flat) == 0
-        self.bounds: F32 = np.stack([flat.min(0, initial=1e30), flat.max(0, initial=-1e30)])
+        self.bounds = bounds(flat)
         """(2,3) lowest and highest corner of what it holds; no ray meets it where it is empty."""
         self._tracer = None if self.empty else Tracer(_linked_to_embree(), flat)
 

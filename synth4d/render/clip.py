@@ -66,9 +66,10 @@ class Stage:
         self.light = Light(world, timeline, authored.light, emitters, sight.moves, scene)
         self.authored = lit_mesh(authored, self.light, meter.power(emitters))
         self.shade = Shade(world, self.authored, emitters, meter)
-        bodies = np.array([s.body for s in self.authored.skins], np.int64)[self.authored.skin]
-        ends = np.searchsorted(bodies, np.arange(len(world.bodies) + 1))
-        self.rows = {b: slice(int(ends[b]), int(ends[b + 1])) for b in np.unique(bodies).tolist()}
+        first = np.searchsorted([s.body for s in self.authored.skins], np.arange(len(world.bodies) + 1))
+        ends = np.searchsorted(self.authored.skin, first.astype(np.int32))
+        spans = zip(ends.tolist(), ends[1:].tolist(), strict=False)
+        self.rows = {b: slice(begin, end) for b, (begin, end) in enumerate(spans) if end > begin}
         self.moving = [b for b in self.rows if sight.moves[b]]
         self.liquid = Liquid(world, timeline, camera)
         self.borders = Borders(world, timeline, camera, self.rows)

@@ -115,7 +115,8 @@ class Cast:
         touched = np.zeros(len(self.probe), bool)
         for t in takers:
             touched[t.near] = touched[t.dark] = True
-        rows, place = np.flatnonzero(touched), np.cumsum(touched) - 1
+        rows, place = np.flatnonzero(touched), np.empty(len(touched), np.int64)
+        place[rows] = np.arange(len(rows))
         opening, blocked = self.opening[rows], self.blocked[rows]
         for t in takers:
             near = place[t.near]

@@ -25,6 +25,7 @@ NB_MODULE(_tracer, m) {
       .def(nb::init<const Tracer &, Array<float, 3>, Array<uint16_t, 1>, Array<bool, 1>, Array<float, 2>>(),
            nb::keep_alive<1, 2>(), nb::arg("tracer"), nb::arg("corners"), nb::arg("owner"), nb::arg("both"),
            nb::arg("bounds"));
+  m.def("bounds", &bounds, nb::arg("corners"), "Lowest and highest corner (2,3).");
   m.def("settle", &settle, nb::arg("solids"), nb::arg("motions"), nb::arg("lens"), nb::arg("T_world_cam"),
         nb::arg("certain"), nb::arg("depth"), nb::arg("ids"), Release(),
         "Ids and depths of the pixels at borders between things, in place.");

@@ -7,23 +7,19 @@ namespace tracer {
 
 // Whether a ray meets a box no further than some of its lengths away.
 inline bool crosses(Vec p, Vec way, const Box &box, float furthest) {
-  const float from[3] = {p.x, p.y, p.z}, d[3] = {way.x, way.y, way.z};
-  const float middle[3] = {box.middle.x, box.middle.y, box.middle.z}, half[3] = {box.half.x, box.half.y, box.half.z};
+  // Most pass even the sphere about it, which takes no division.
+  const Vec to{box.middle.x - p.x, box.middle.y - p.y, box.middle.z - p.z};
+  const float apart = dot(to, to) - 1.001f * dot(box.half, box.half), along = dot(to, way);
+  if (apart > 0 && (along <= 0 || apart * dot(way, way) > along * along)) return false;
+  const float toward[3] = {to.x, to.y, to.z}, d[3] = {way.x, way.y, way.z}, half[3] = {box.half.x, box.half.y, box.half.z};
   float enter = 0, leave = furthest;
   for (int a = 0; a < 3; ++a) {
     const float inverse = 1 / (std::fabs(d[a]) < 1e-9f ? std::copysign(1e-9f, d[a]) : d[a]);
-    const float s = (middle[a] - half[a] - from[a]) * inverse, t = (middle[a] + half[a] - from[a]) * inverse;
+    const float s = (toward[a] - half[a]) * inverse, t = (toward[a] + half[a]) * inverse;
     enter = std::max(enter, std::min(s, t));
     leave = std::min(leave, std::max(s, t));
   }
   return enter <= leave;
-}
-
-// Whether a ray may come as near as that to a point: quicker than a box.
-inline bool approaches(Vec p, Vec way, Vec middle, float radius) {
-  const Vec to{middle.x - p.x, middle.y - p.y, middle.z - p.z};
-  const float apart = dot(to, to) - radius * radius, along = dot(to, way);
-  return apart <= 0 || (along > 0 && apart * dot(way, way) <= along * along * 1.0001f);
 }
 
 // Whether a point is within reach of a box some of which is above its horizon.
@@ -108,7 +104,6 @@ inline std::tuple<nb::object, nb::object> shadows(const Tracer &tracer, Array<fl
       radius = std::max(radius, std::sqrt(dot(away, away)));
     }
     radius *= 1.001f;
-    const float around = radius + std::sqrt(dot(box.half, box.half));
     const Box wide{box.middle, {box.half.x + radius, box.half.y + radius, box.half.z + radius}};
     // Sample by sample: points in a row lie near each other, so that the rays of a packet take about the same way.
     auto ask = [&](const std::vector<std::pair<size_t, Vec>> &who, int from, int to) {
@@ -124,8 +119,7 @@ inline std::tuple<nb::object, nb::object> shadows(const Tracer &tracer, Array<fl
     for (size_t v = 0; v < count; ++v) {
       if (known.data()[v * lights + l] == all) continue;
       const Vec p = into.move(at(points.data(), int64_t(v)));
-      const Vec way{middle.x - p.x, middle.y - p.y, middle.z - p.z};
-      if (approaches(p, way, box.middle, around) && crosses(p, way, wide, 1)) lit.emplace_back(v, p);
+      if (crosses(p, {middle.x - p.x, middle.y - p.y, middle.z - p.z}, wide, 1)) lit.emplace_back(v, p);
     }
     ask(lit, 0, first);
     for (const auto &one : lit) {

@@ -11,6 +11,17 @@ namespace tracer {
 
 using namespace geo;
 
+// (2,3) lowest and highest corner of some corners (N,3).
+inline nb::object bounds(Array<float, 2> corners) {
+  require(corners.shape(1) == 3, "corners are (N,3)");
+  float low[3] = {1e30f, 1e30f, 1e30f}, high[3] = {-1e30f, -1e30f, -1e30f};
+  for (size_t i = 0; i < corners.shape(0); ++i)
+    for (size_t k = 0; k < 3; ++k) {
+      low[k] = std::min(low[k], corners.data()[3 * i + k]), high[k] = std::max(high[k], corners.data()[3 * i + k]);
+    }
+  return owned(std::vector<float>{low[0], low[1], low[2], high[0], high[1], high[2]}, {2, 3});
+}
+
 class Tracer {
  public:
   // Corners (3M,3) of M triangles, which are copied.
