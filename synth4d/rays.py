@@ -78,16 +78,18 @@ class Solid:
         self.part = None if scene._tracer is None else Solid(scene._tracer, _f32(triangles), *own, scene.bounds)
 
 
-def settle(solids: list[tuple[Solid, F64]], K: F64, T_world_cam: F64, certain: Bool, depth_z_m: F32, ids: U16) -> None:
+def settle(
+    solids: list[Solid], motions: F32, K: F64, T_world_cam: F64, certain: Bool, depth_z_m: F32, ids: U16
+) -> None:
     """Make a picture (H,W) exact at the borders between things whose flag in `certain` (65536,), by id, is set: each
     pixel there takes depth and id (0, 0 = nothing) of the first front that the ray through its centre meets.
-    `solids` come with the motion (3,4) that leads to their frame. In place."""
+    `motions` (M,3,4) lead to the frames of the M solids. In place."""
     from synth4d._tracer import settle
 
-    there = [(s.part, motion) for s, motion in solids if s.part is not None]
-    motions = _f32(np.array([motion for _, motion in there]).reshape(-1, 3, 4))
+    there = [m for m, s in enumerate(solids) if s.part is not None]
+    parts = [s.part for s in solids if s.part is not None]
     lens = np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]])
-    settle([s for s, _ in there], motions, lens, np.ascontiguousarray(T_world_cam), certain, depth_z_m, ids)
+    settle(parts, motions[there], lens, np.ascontiguousarray(T_world_cam), certain, depth_z_m, ids)
 
 
 @cache

@@ -7,13 +7,13 @@ through its centre meets first. Colours stay the splats'.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from synth4d.geometry import apply_pose, invert_pose, pose_matrix
+from synth4d.geometry import invert_pose, pose_matrix
 from synth4d.rays import Solid, settle
+from synth4d.render.placed import placed
 from synth4d.render.view import moving
 from synth4d.types import F32, F64, U16, Body, CameraPath, Timeline, World
 
@@ -29,50 +29,38 @@ class Borders:
         """`seen`: indices of the bodies that some frame may show."""
         self._timeline, self._camera = timeline, camera
         self._certain = np.zeros(65536, bool)
-        self._solids: list[tuple[Solid, int | None]] = []
+        self._solids: list[Solid] = []
         if any(b.captured is not None for b in world.bodies):
             return
         meshed = [i for i in seen if world.bodies[i].role != "liquid"]
         self._certain[[0, *(world.bodies[i].id for i in meshed)]] = True
         self._certain[[world.bodies[i].id for i in meshed if not _opaque(world.bodies[i])]] = False
         moves = moving(timeline)
-        still = [_triangles(world.bodies[i], timeline.poses[0, i]) for i in meshed if not moves[i]]
-        self._solids.append((_solid(still), None))
-        self._solids += [(_solid([_triangles(world.bodies[i])]), i) for i in meshed if moves[i]]
+        still, carried = ([i for i in meshed if moves[i] == moved] for moved in (False, True))
+        self._solids = [_solid(world.bodies, still, timeline.poses[0]), *(_solid(world.bodies, [i]) for i in carried)]
+        into = pose_matrix(invert_pose(timeline.poses[:, carried]))[..., :3, :]
+        here = np.broadcast_to(np.eye(4)[:3], (len(into), 1, 3, 4))
+        self._motions = np.concatenate([here, into], 1).astype(np.float32)
+        """(T,M,3,4) that lead to the solids' frames"""
 
     def settle(self, frame: int, depth_z_m: F32, ids: U16) -> None:
         """Make a picture (H,W) of a frame exact at the borders between things, in place."""
-        if not self._solids:
-            return
-        into = pose_matrix(invert_pose(self._timeline.poses[frame]))[:, :3]
-        placed = [(solid, np.eye(4)[:3] if i is None else into[i]) for solid, i in self._solids]
-        camera = self._camera
-        settle(placed, camera.K, camera.T_world_cam[frame], self._certain, depth_z_m, ids)
+        if self._solids:
+            camera = self._camera
+            settle(
+                self._solids, self._motions[frame], camera.K, camera.T_world_cam[frame], self._certain, depth_z_m, ids
+            )
 
 
 def _opaque(body: Body) -> bool:
     return all(s.material.opacity >= OPAQUE for s in body.surfaces)
 
 
-Part = tuple[F32, U16, NDArray[np.bool_]]
-
-
-def _triangles(body: Body, pose: F64 | None = None) -> Part:
-    """Corners (F,3,3) of what hides something of a body, in its own frame or where it stands; its id, and whether both
-    sides are seen."""
-    shown = [s for s in body.surfaces if s.drawn and len(s.faces) and s.material.opacity >= OPAQUE]
-    vertices = [np.asarray(s.vertices, float) if pose is None else apply_pose(pose, s.vertices) for s in shown]
-    corners = [v.astype(np.float32)[s.faces] for v, s in zip(vertices, shown, strict=True)]
-    both = [np.full(len(s.faces), s.two_sided) for s in shown]
-    count = sum(len(c) for c in corners)
-    return (
-        np.concatenate([np.zeros((0, 3, 3), np.float32), *corners]),
-        np.full(count, body.id, np.uint16),
-        np.concatenate([np.zeros(0, bool), *both]),
-    )
-
-
-def _solid(parts: list[Part]) -> Solid:
-    nothing = np.zeros((0, 3, 3), np.float32), np.zeros(0, np.uint16), np.zeros(0, bool)
-    corners, owner, both = (np.concatenate(column) for column in zip(nothing, *parts, strict=True))
-    return Solid(corners, owner, both)
+def _solid(bodies: Sequence[Body], which: list[int], poses: F64 | None = None) -> Solid:
+    """What hides something of some bodies, in its own frame or where it stands."""
+    shown = [
+        (i, s) for i in which for s in bodies[i].surfaces if s.drawn and len(s.faces) and s.material.opacity >= OPAQUE
+    ]
+    counts = [len(s.faces) for _, s in shown]
+    owner = np.repeat(np.array([bodies[i].id for i, _ in shown], np.uint16), counts)
+    return Solid(placed(shown, poses), owner, np.repeat(np.array([s.two_sided for _, s in shown], bool), counts))

@@ -96,7 +96,7 @@ class Stage:
         """Move what moved since the frame before, and recolour if the light changed."""
         poses, levels = self.timeline.poses, self.timeline.levels
         for body in self.moving:
-            if np.any(poses[frame, body] != poses[frame - 1, body]):
+            if (poses[frame, body] != poses[frame - 1, body]).any():
                 rows = np.arange(self.rows[body].start, self.rows[body].stop)
                 rasteriser.update(rows, *self._posed(frame, body))
         liquid = len(self.authored.skin) + np.arange(self.liquid.count)

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.geometry import apply_pose
 from synth4d.rays import RayScene
 from synth4d.render import _light
 from synth4d.render.bind import Authored, LightMesh
 from synth4d.render.emitter import Emitter, is_bulb, lights
 from synth4d.render.mover import Mover, groups
+from synth4d.render.placed import placed
 from synth4d.render.probe import AMBIENT_RAYS, HERE, REACH_M, Cast, Probe
 from synth4d.render.refine import halve
 from synth4d.render.smooth import smoother
-from synth4d.types import F32, F64, Timeline, World
+from synth4d.types import F32, F64, Surface, Timeline, World
 
 Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
@@ -64,8 +64,10 @@ class Light:
     ) -> None:
         self.timeline, self.emitters, self.scene, self._moves = timeline, emitters, scene, moves
         first = timeline.poses[0]
-        shapes = [occluder(world, timeline, b) for b in range(len(world.bodies))] if moves.any() else []
-        self.movers = [Mover(g, first, [shapes[b] for b in g]) for g in groups(timeline.poses, moves)]
+        self.movers = [
+            Mover(g, first, [s for b in g for s in occluders(world, timeline, b)])
+            for g in groups(timeline.poses, moves)
+        ]
         self._here = [e.placed(first) for e in emitters]
         self.still = self._cast(mesh, np.arange(len(mesh.points)), lights(self._here))
         self._attach(mesh)
@@ -180,20 +182,17 @@ def lit_mesh(authored: Authored, light: Light, power: F32) -> Authored:
     return authored
 
 
-def occluder(world: World, timeline: Timeline, index: int) -> F64:
-    """Triangles (F,3,3) of a body that block light, body frame: all but glass, liquid and the bulbs of lamps."""
+def occluders(world: World, timeline: Timeline, index: int) -> list[tuple[int, Surface]]:
+    """Surfaces of a body that block light, with its index: all but glass, liquid and the bulbs of lamps."""
     body = world.bodies[index]
-    parts = [np.zeros((0, 3, 3))]
-    if body.role != "liquid":
-        for s in body.surfaces:
-            if s.material.opacity > 0.5 and not is_bulb(s, world, timeline, index):
-                parts.append(np.asarray(s.vertices, float)[s.faces])
-    return np.concatenate(parts)
+    if body.role == "liquid":
+        return []
+    solid = [s for s in body.surfaces if s.material.opacity > 0.5]
+    return [(index, s) for s in solid if not is_bulb(s, world, timeline, index)]
 
 
-def still_triangles(world: World, timeline: Timeline, moves: Bool, *, drawn: bool = False) -> F64:
-    """World-frame occluders that never move; `drawn`: without the shapes that stand for captured bodies."""
+def still_triangles(world: World, timeline: Timeline, moves: Bool, *, drawn: bool = False) -> F32:
+    """World-frame occluders (F,3,3) that never move; `drawn`: without the shapes that stand for captured bodies."""
     shown = [not drawn or all(s.drawn for s in b.surfaces) for b in world.bodies]
     still = [i for i in range(len(world.bodies)) if not moves[i] and shown[i]]
-    parts = [apply_pose(timeline.poses[0, i], occluder(world, timeline, i)) for i in still]
-    return np.concatenate([np.zeros((0, 3, 3)), *parts])
+    return placed([s for i in still for s in occluders(world, timeline, i)], timeline.poses[0])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from synth4d.geometry import apply_pose, compose, invert_pose
+from synth4d.geometry import compose, invert_pose
 from synth4d.rays import RayScene
 from synth4d.render._light import Lights
 from synth4d.render.bind import LightMesh
+from synth4d.render.placed import placed
 from synth4d.render.probe import AMBIENT_RAYS, HERE, REACH_M, Cast, Probe, Taken, chain, motion_of
-from synth4d.types import F32, F64
+from synth4d.types import F32, F64, Surface
 
 Bool = NDArray[np.bool_]
 I64 = NDArray[np.int64]
@@ -37,13 +38,12 @@ def groups(poses: F64, moves: Bool) -> list[list[int]]:
 class Mover:
     """What it takes from still points is kept until it moves; so is the light on it, until it or another moves."""
 
-    def __init__(self, bodies: list[int], poses: F64, shapes: list[F64]) -> None:
-        """`poses` (B,7) are the first frame's, `shapes` the triangles of `bodies` that block light."""
+    def __init__(self, bodies: list[int], poses: F64, shapes: list[tuple[int, Surface]]) -> None:
+        """`poses` (B,7) are the first frame's, `shapes` the surfaces of `bodies` that block light."""
         self.bodies, self.lead = bodies, bodies[0]
         self._places = compose(invert_pose(poses[self.lead]), poses)
         """(B,7) of the bodies in the frame of the one that leads; those of others mean nothing."""
-        corners = [apply_pose(self._places[b], s) for b, s in zip(bodies, shapes, strict=True)]
-        self.scene = RayScene(np.concatenate(corners))
+        self.scene = RayScene(placed(shapes, self._places))
         self.version = 0
         self.pose: F64 = np.full(7, np.nan)
 

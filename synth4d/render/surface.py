@@ -97,15 +97,12 @@ def gather(bodies: tuple[Body, ...], wanted: Sequence[bool] | None = None) -> tu
         for surface in body.surfaces:
             if not len(surface.faces) or not surface.drawn:
                 continue
-            vertices = np.asarray(surface.vertices, float)
-            if not np.isfinite(vertices).all():
-                raise RenderError(f"{body.name}: a vertex of its mesh is not finite: mend the model")
-            triangles, outline = _prepared(vertices, surface)
+            triangles, outline, low, high = _prepared(body, surface)
             number = len(triangles)
             own = np.full(number, index, np.int32), np.full(number, len(skins), np.int32)
             parts.append(replace(triangles, body=own[0], skin=own[1]))
             outlines.append(outline)
-            skins.append(Skin(index, surface.material, vertices.min(0), vertices.max(0), surface.uv))
+            skins.append(Skin(index, surface.material, low, high, surface.uv))
     triangles, table = stack(parts), stack(outlines)
     return replace(triangles, source=np.arange(len(triangles), dtype=np.int32)), table, skins
 
@@ -129,19 +126,23 @@ def ranges(counts: I64) -> tuple[I64, I64]:
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-_CACHE: OrderedDict[bytes, tuple[Triangles, Outlines]] = OrderedDict()
+Prepared = tuple[Triangles, Outlines, F64, F64]
+"""Triangles of no body yet, their outlines, and the bounds of the surface."""
+_CACHE: OrderedDict[bytes, Prepared] = OrderedDict()
 _CACHE_TRIANGLES = 150_000
 """About 100 MB: the meshes of a scene recur from shot to shot."""
 
 
-def _prepared(vertices: F64, surface: Surface) -> tuple[Triangles, Outlines]:
-    """`_prepare`, remembered by the mesh's content."""
-    faces = np.ascontiguousarray(surface.faces, np.int32)
+def _prepared(body: Body, surface: Surface) -> Prepared:
+    """`_prepare` of a surface and its bounds, remembered by the mesh's content."""
+    vertices, faces = np.asarray(surface.vertices, float), np.ascontiguousarray(surface.faces, np.int32)
     key = hashlib.sha256(vertices.tobytes() + faces.tobytes() + bytes([surface.smooth, surface.two_sided])).digest()
     if key not in _CACHE:
-        _CACHE[key] = _prepare(vertices, surface)
+        if not np.isfinite(vertices).all():
+            raise RenderError(f"{body.name}: a vertex of its mesh is not finite: mend the model")
+        _CACHE[key] = *_prepare(vertices, surface), vertices.min(0), vertices.max(0)
         if len(_CACHE) % 64 == 0:
-            total = sum(len(t) for t, _ in _CACHE.values())
+            total = sum(len(p[0]) for p in _CACHE.values())
             while len(_CACHE) > 1 and total > _CACHE_TRIANGLES:
                 total -= len(_CACHE.popitem(last=False)[1][0])
     _CACHE.move_to_end(key)
