@@ -73,6 +73,22 @@ def shade(
 ) -> None:
     """Colours (N,3) of the Gaussians between stirred light points (V,) or of rekindled skins (S,), in place."""
 
+def glint(
+    means: F32,
+    normals: F32,
+    own: F32,
+    shade: F32,
+    eye: F32,
+    lamps: F32,
+    gloss: tuple[float, float, float, int],
+    light: F32,
+    table: F32,
+    top: float,
+) -> F32:
+    """Display values (N,3) of liquids of albedo `own` (N,3) dimmed by `shade` (N,), in even exposed light (3,), with
+    highlights of lamps (M,3); gloss: reflectance at normal incidence, albedo of what is mirrored, strength and exponent
+    of highlights."""
+
 def posed(means: F32, quats: F32, motion: F32, turn: F32) -> tuple[F32, F32]:
     """Means (N,3) moved by (3,4), and quaternions (N,4) wxyz turned by (4,)."""
 

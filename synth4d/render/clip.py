@@ -110,7 +110,7 @@ class Stage:
         if self.painted is None:
             rasteriser.recolour(self.captured.colours(self._colours(frame), frame))
         elif self.liquid.count:
-            rasteriser.recolour(self.shade.simple(self.liquid.albedos(frame), levels[frame]), liquid)
+            rasteriser.recolour(self.liquid.colours(frame, self.shade.matt(levels[frame])), liquid)
 
     def _posed(self, frame: int, body: int) -> tuple[F32, F32]:
         """World means and quaternions of a body's Gaussians."""
@@ -125,4 +125,4 @@ class Stage:
             self.painted = self.shade.colours(self.lit, levels)
         if not self.liquid.count:
             return self.painted
-        return np.concatenate([self.painted, self.shade.simple(self.liquid.albedos(frame), levels)])
+        return np.concatenate([self.painted, self.liquid.colours(frame, self.shade.matt(levels))])

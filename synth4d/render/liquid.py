@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from synth4d import vessel as vessels
 from synth4d.geometry import apply_pose, invert_pose, rotate
-from synth4d.render.tone import linear
+from synth4d.render import _light
+from synth4d.render.tone import TABLE, TABLE_TOP, linear
 from synth4d.types import F32, F64, U16, CameraPath, Timeline, Vessel, World
 
 Bool = NDArray[np.bool_]
@@ -37,10 +38,9 @@ RESTING_M_S = 0.25
 """What is slower than this in the open lies on something."""
 STREAM, PUDDLE = (1.25, 0.42, 0.42), (0.8, 0.8, 0.16)
 """Standard deviations of a stream's and a puddle's Gaussians in spacings: along the velocity, and upwards last."""
-F0 = 0.02
-"""Reflectance of water at normal incidence (Schlick's approximation, refractive index 1.33)."""
-SKY, GLINT, SHARP = 0.75, 1.6, 90.0
-"""Albedo of what is mirrored, and strength and exponent of the lamps' highlights (Blinn and Phong)."""
+GLOSS = 0.02, 0.75, 1.6, 90
+"""Reflectance of water at normal incidence (Schlick's approximation, refractive index 1.33), albedo of what is
+mirrored, and strength and exponent of the lamps' highlights (Blinn and Phong)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +87,9 @@ class Liquid:
         self.scales, self.opacities, self.ids = self._sizes()
         kinds, kind = np.unique(self.ids, return_inverse=True)
         albedo = _albedo(world)
-        self.own = np.array([albedo[int(i)] for i in kinds]).reshape(-1, 3)[kind]
+        self.own = np.array([albedo[int(i)] for i in kinds], np.float32).reshape(-1, 3)[kind]
         """(count,3) linear"""
+        self._lamps = np.array([lamp.position for lamp in world.lamps], np.float32).reshape(-1, 3)
         self._frame = -1
         self._laid: dict[int, list[Laid]] = {}
         """Of each sheet's body, as at the last frame."""
@@ -98,18 +99,13 @@ class Liquid:
         self._place(frame)
         return self.means, self.quats
 
-    def albedos(self, frame: int) -> F64:
-        """(count,3) linear colour of each under even light: its own, what it mirrors, and the lamps' glints."""
+    def colours(self, frame: int, light: F32) -> F32:
+        """(count,3) display values of each in even exposed light (3,): its own, what it mirrors, and lamps' glints."""
         self._place(frame)
-        means, normals = self.means.T.astype(float), np.ascontiguousarray(self.normals.T)
-        to_eye = _unit(self.camera.T_world_cam[frame, :3, 3, None] - means)
-        facing = np.clip(np.abs(_dot(normals, to_eye)), 0, 1)
-        mirrored = (F0 + (1 - F0) * (1 - facing) ** 5)[:, None]
-        glint = np.zeros(self.count)
-        for lamp in self.world.lamps:
-            half = _unit(_unit(np.array(lamp.position)[:, None] - means) + to_eye)
-            glint += np.clip(_dot(normals, half), 0, 1) ** SHARP / len(self.world.lamps)
-        return self.own * self.shade[:, None] * (1 - mirrored) + SKY * mirrored + GLINT * glint[:, None]
+        eye = self.camera.T_world_cam[frame, :3, 3].astype(np.float32)
+        return _light.glint(
+            self.means, self.normals, self.own, self.shade, eye, self._lamps, GLOSS, light, TABLE, TABLE_TOP
+        )
 
     # ---- Once a clip -------------------------------------------------------------------------
 
@@ -146,23 +142,32 @@ class Liquid:
             return
         T = self.camera.T_world_cam[frame]
         self.means = np.tile((T[:3, 3] - T[:3, 2]).astype(np.float32), (self.count, 1))
-        self.normals = np.tile(np.array([0.0, 0.0, 1.0]), (self.count, 1))
+        self.normals = np.tile(np.array([0, 0, 1], np.float32), (self.count, 1))
         self.quats = np.tile(np.array([1, 0, 0, 0], np.float32), (self.count, 1))
-        self.shade = np.ones(self.count)
+        self.shade = np.ones(self.count, np.float32)
+        changed = self._changed(frame, max(self._frame, 0))
         for s in self.sheets:
-            if self._frame < 0 or not self._same(s, frame, self._frame):
+            if self._frame < 0 or not self._same(s, frame, self._frame, changed):
                 self._laid[s.body] = self._lay(s, frame)
             for at, means, normals, quats, dim in self._laid[s.body]:
                 self.means[at], self.normals[at], self.quats[at], self.shade[at] = means, normals, quats, dim
         self._scatter(frame)
         self._frame = frame
 
-    def _same(self, s: Sheet, a: int, b: int) -> bool:
+    def _changed(self, a: int, b: int) -> Bool:
+        """(P,) particles that differ in anything between two frames."""
+        out = self.vessel[a] != self.vessel[b]
+        for c in (self.timeline.particles, self.velocity):
+            for k in range(3):
+                out |= c[a, :, k] != c[b, :, k]
+        return out
+
+    def _same(self, s: Sheet, a: int, b: int, changed: Bool) -> bool:
         """Whether a vessel and what is in it are at two frames where they were, and still."""
-        mine, then = (np.flatnonzero(self.vessel[f] == self.world.bodies[s.body].id) for f in (a, b))
-        if not np.array_equal(mine, then) or np.any(self.timeline.poses[a, s.body] != self.timeline.poses[b, s.body]):
+        id = self.world.bodies[s.body].id
+        if np.any(self.timeline.poses[a, s.body] != self.timeline.poses[b, s.body]):
             return False
-        return not any(np.any(c[a, mine] != c[b, mine]) for c in (self.timeline.particles, self.velocity))
+        return not np.any(changed & ((self.vessel[a] == id) | (self.vessel[b] == id)))
 
     def _lay(self, s: Sheet, frame: int) -> list[Laid]:
         """The surface in a vessel, and the wall below it where that is seen."""
@@ -266,16 +271,6 @@ def _lattice(v: Vessel, step: float) -> F64:
         angle = (np.arange(count) + 0.5 * (len(out) % 2)) * (2 * np.pi / count)
         out.append(np.stack([r * np.cos(angle), r * np.sin(angle), np.full(len(angle), z)], 1))
     return np.concatenate(out)
-
-
-def _dot(a: F64, b: F64) -> F64:
-    """(N,) of (3,N) and (3,N)."""
-    return np.asarray(a[0] * b[0] + a[1] * b[1] + a[2] * b[2])
-
-
-def _unit(v: F64) -> F64:
-    """(3,N), the order of coordinates in which this is fast."""
-    return np.asarray(v / np.maximum(np.sqrt(_dot(v, v)), 1e-9))
 
 
 def _from_z(n: F64) -> F32:

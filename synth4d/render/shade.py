@@ -11,7 +11,7 @@ from synth4d.render.bind import Authored, LightMesh
 from synth4d.render.emitter import Emitter
 from synth4d.render.light import Lit
 from synth4d.render.probe import HERE, Cast, Probe
-from synth4d.render.tone import FULL, MOST, TABLE, TABLE_TOP, display, exposed
+from synth4d.render.tone import FULL, MOST, TABLE, TABLE_TOP, exposed
 from synth4d.types import F32, F64, Timeline, World
 
 Bool = NDArray[np.bool_]
@@ -93,10 +93,10 @@ class Shade:
         )  # fmt: skip
         return self._colours
 
-    def simple(self, albedo: F64, controls: F64) -> F32:
-        """(…,3) display value of a matt thing in the open: for particles, which are lit without rays."""
+    def matt(self, controls: F64) -> F32:
+        """(3,) exposed light on a matt thing in the open: for particles, which are lit without rays."""
         around, direct = self.meter.surroundings(controls)
-        return display((albedo * exposed(around + 1.2 * direct)).astype(np.float32))
+        return exposed(around + np.float32(1.2) * direct)
 
 
 def levels(emitters: tuple[Emitter, ...], controls: F64) -> F32:

@@ -1,6 +1,7 @@
 // Python bindings of the loops of lighting.
 
 #include "colours.h"
+#include "glint.h"
 #include "lights.h"
 #include "mesh.h"
 #include "pose.h"
@@ -35,6 +36,9 @@ NB_MODULE(_light, m) {
         nb::arg("faces"), nb::arg("light"), nb::arg("skin"), nb::arg("albedo"), nb::arg("gloss"), nb::arg("glow"),
         nb::arg("table"), nb::arg("top"), nb::arg("colours"), Release(),
         "Colours of the Gaussians between stirred light points or of rekindled skins, in place.");
+  m.def("glint", &glint, nb::arg("means"), nb::arg("normals"), nb::arg("own"), nb::arg("shade"), nb::arg("eye"),
+        nb::arg("lamps"), nb::arg("gloss"), nb::arg("light"), nb::arg("table"), nb::arg("top"),
+        "Display values (N,3) of liquids: their own colour, what they mirror, and highlights of lamps.");
   m.def("posed", &posed, nb::arg("means"), nb::arg("quats"), nb::arg("motion"), nb::arg("turn"),
         "Means (N,3) moved and quaternions (N,4) wxyz turned.");
   m.def("quantise", &quantise, nb::arg("rgb"), nb::arg("alpha"), nb::arg("depth"), nb::arg("ids"),
