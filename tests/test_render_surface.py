@@ -16,8 +16,8 @@ from synth4d.bench import cast
 from synth4d.errors import RenderError
 from synth4d.geometry import intrinsics, look_at, rotmat
 from synth4d.rays import RayScene
-from synth4d.render import _author, author, surface, texture
-from synth4d.render.bind import WELD_M, _light_mesh, dominant, frames, quaternions
+from synth4d.render import _author, _light, author, surface, texture
+from synth4d.render.bind import FLATNESS, SIGMA, WELD_M, _light_mesh, dominant
 from synth4d.render.clip import Stage, pictures
 from synth4d.render.hidden import Horizon
 from synth4d.render.splat import Rasteriser
@@ -217,11 +217,16 @@ def test_frames_are_rotations_that_fit_the_projected_cell() -> None:
     rng = np.random.default_rng(3)
     flat = rng.normal(size=(200, 3))
     flat /= np.linalg.norm(flat, axis=1, keepdims=True)
-    axes, stretch = frames(flat)
-    assert np.allclose(np.linalg.det(axes), 1)
-    assert np.allclose(rotmat(quaternions(axes)), axes, atol=1e-9)
-    # A unit cell seen along the dominant axis covers stretch₁·stretch₂ of the plane.
-    assert np.allclose(stretch.prod(1), 1 / np.abs(flat).max(1))
+    grain = np.linspace(0.01, 0.02, 200, dtype=np.float32)
+    quats, scales = _light.lay(flat, np.arange(200, dtype=np.int32)[::-1].copy(), grain, SIGMA, FLATNESS)
+    axes, flat = rotmat(quats), flat[::-1]
+    assert np.allclose(axes[:, :, 2], flat, atol=1e-6)
+    # A unit cell seen along the dominant axis covers stretch₁·stretch₂ of the plane, further along the slope.
+    stretch = scales / (SIGMA * grain[:, None])
+    assert np.allclose(stretch[:, 0], 1 / np.abs(flat).max(1), rtol=1e-5)
+    assert np.allclose(stretch[:, 1:], [1, FLATNESS], rtol=1e-5)
+    dominant_of = np.eye(3)[np.abs(flat).argmax(1)]
+    assert np.allclose((axes[:, :, 1] * dominant_of).sum(1), 0, atol=1e-6)
 
 
 def test_corners_are_lit_where_they_are_and_with_their_own_surface() -> None:

@@ -16,6 +16,11 @@ def weld(corners: F64, normals: F64, skin: I32, cell: float) -> tuple[I64, I64, 
     """Corners (F,3,3) of one skin (F,), cell of a grid and normal are one point: that of each corner (3F,), the first
     corner of each (V,), and (V,3) the mean way from it to the middle of its triangles."""
 
+def lay(flat: F64, triangle: I32, grain: F32, sigma: float, flatness: float) -> tuple[F32, F32]:
+    """Quaternions (N,4) wxyz and scales (N,3) of Gaussians in triangles (N,) of unit normals (F,3), `grain` (N,) apart:
+    the principal axes of the covariance that fits a lattice projected along the normal's dominant axis, the normal
+    last, where it is `flatness` times as wide."""
+
 def rebind(place: I64, triangle: I32, bary: F32) -> None:
     """Gaussians go to the parts of triangles that are cut in four, in place; `place` (F,) among those cut, −1 = not."""
 
@@ -50,6 +55,9 @@ class Lights:
 
 def mean(values: F32, over: float) -> F32:
     """(R,) sums of rows, divided."""
+
+def look_up(values: F32, table: F32) -> F32:
+    """(N,3) the entries of a table over 0..1 nearest to values, which are clipped to that."""
 
 def expose(
     ambient: F32, lamps: F32, sheen: F32, around: F32, power: F32, full: float, most: float, least: float, light: F32

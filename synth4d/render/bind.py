@@ -17,7 +17,6 @@ SIGMA = 0.6
 """In-plane standard deviation in lattice cells: four neighbours still hide 93 % of what lies between them."""
 FLATNESS = 0.03
 OPACITY = 0.97
-_PLANES = np.array([[1, 2], [2, 0], [0, 1]])
 WELD_M = 0.004
 """Corners in one cell of this grid are lit as one: fine meshes need no finer light."""
 
@@ -77,22 +76,20 @@ class Points:
     """(N,) metres a pixel where it is seen, on average"""
 
     def take(self, rows: I64) -> Points:
-        return Points(*(getattr(self, f.name)[rows] for f in fields(self)))
+        return Points(*(getattr(self, f.name).take(rows, axis=0) for f in fields(self)))
 
 
 def bind(sheet: Triangles, outlines: Outlines, skins: list[Skin], points: Points) -> Authored:
     """Gaussians at points on the triangles of a sheet."""
     used, compact = _used(points.triangle, len(sheet))
     small, row = sheet.take(used), compact[points.triangle]
-    axes, stretch = frames(small.flat)
-    shape = np.concatenate([stretch, np.full((len(small), 1), FLATNESS)], 1).astype(np.float32) * np.float32(SIGMA)
-    opacity = np.array([s.material.opacity for s in skins], np.float32)
+    quats, scales = _light.lay(small.flat, row, points.grain, SIGMA, FLATNESS)
     out = Authored(
         small.skin[row],
         points.means,
-        quaternions(axes).astype(np.float32)[row],
-        shape[row] * points.grain[:, None],
-        _opacities(opacity[small.skin][row], points),
+        quats,
+        scales,
+        np.full(len(row), OPACITY, np.float32),
         np.empty((len(row), 3), np.float32),
         row,
         points.share,
@@ -102,6 +99,8 @@ def bind(sheet: Triangles, outlines: Outlines, skins: list[Skin], points: Points
     axis, face = dominant(small.flat), outlines.face[small.source]
     for s, rows in out.slices():
         mine, grain = row[rows], points.grain[rows]
+        if s.material.opacity < OPACITY:
+            out.opacities[rows] = _opacity(s.material.opacity, points.pixel[rows], grain)
         if s.material.image is not None and s.uv is not None:
             used, of = np.unique(mine, return_inverse=True)
             uv = mix(small.share[used], s.uv[face[used]].astype(np.float64))
@@ -113,16 +112,12 @@ def bind(sheet: Triangles, outlines: Outlines, skins: list[Skin], points: Points
     return out
 
 
-def _opacities(layer: F32, points: Points) -> F32:
-    """(N,) opacities of Gaussians that together make a layer as opaque as wanted (N,): the optical thickness of a
-    lattice, 2π σ² ω a cell with the pixel filter's 0.3 pixels², less what a Gaussian saturates by itself."""
-    out = np.full(len(layer), OPACITY, np.float32)
-    rows = np.flatnonzero(layer < OPACITY)
-    if len(rows):
-        pixels = (points.pixel[rows] / points.grain[rows]).astype(np.float64)
-        thin = -np.log1p(-layer[rows].astype(np.float64)) / (2 * np.pi * (SIGMA * SIGMA + 0.3 * pixels * pixels))
-        out[rows] = np.round(np.minimum(thin / (1 + 0.4 * thin), OPACITY), 4)
-    return out
+def _opacity(layer: float, pixel: F32, grain: F32) -> F64:
+    """(N,) opacities of Gaussians that together make a layer as opaque as that: the optical thickness of a lattice,
+    2π σ² ω a cell with the pixel filter's 0.3 pixels², less what a Gaussian saturates by itself."""
+    pixels = (pixel / grain).astype(np.float64)
+    thin = -np.log1p(-float(np.float32(layer))) / (2 * np.pi * (SIGMA * SIGMA + 0.3 * pixels * pixels))
+    return np.round(np.minimum(thin / (1 + 0.4 * thin), OPACITY), 4)
 
 
 def _used(triangle: I32, count: int) -> tuple[I64, I32]:
@@ -137,23 +132,6 @@ def dominant(flat: F64) -> I64:
     return np.argmax(np.abs(flat), axis=1)
 
 
-def frames(flat: F64) -> tuple[F64, F64]:
-    """Axes (F,3,3 columns: two in the plane, the normal) and stretch (F,2) of a lattice cell projected on
-    the plane: the principal axes of the covariance that fits the lattice."""
-    row, axis = np.arange(len(flat)), dominant(flat)
-    u, v = _PLANES[axis, 0], _PLANES[axis, 1]
-    gu, gv = -flat[row, u] / flat[row, axis], -flat[row, v] / flat[row, axis]
-    g = np.sqrt(gu * gu + gv * gv)
-    level = g < 1e-9
-    safe = np.where(level, 1.0, g)
-    cu, cv = np.where(level, 1.0, gu / safe), np.where(level, 0.0, gv / safe)
-    stretch = np.sqrt(1 + g * g)
-    first = np.zeros((len(flat), 3))
-    first[row, u], first[row, v], first[row, axis] = cu / stretch, cv / stretch, np.where(level, 0.0, g / stretch)
-    second = np.cross(flat, first)
-    return np.stack([first, second, flat], 2), np.stack([stretch, np.ones_like(stretch)], 1)
-
-
 def _light_mesh(small: Triangles) -> LightMesh:
     """Weld corners that about share surface, place and normal."""
     vertex, first, pull = _light.weld(small.corners, small.normals, small.skin, WELD_M)
@@ -161,17 +139,3 @@ def _light_mesh(small: Triangles) -> LightMesh:
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
     points, body = small.corners.reshape(-1, 3)[first], small.body[first // 3]
     return LightMesh(points, normal, pull, body, vertex.reshape(-1, 3))
-
-
-def quaternions(axes: F64) -> F64:
-    """(N,4) wxyz of rotation matrices (N,3,3), by the largest of the four squared components."""
-    m = axes
-    trace = m[:, 0, 0] + m[:, 1, 1] + m[:, 2, 2]
-    best = np.argmax(np.stack([trace, m[:, 0, 0], m[:, 1, 1], m[:, 2, 2]], 1), 1)
-    a, b, c = m[:, 2, 1] - m[:, 1, 2], m[:, 0, 2] - m[:, 2, 0], m[:, 1, 0] - m[:, 0, 1]
-    d, e, f = m[:, 1, 0] + m[:, 0, 1], m[:, 0, 2] + m[:, 2, 0], m[:, 2, 1] + m[:, 1, 2]
-    x, y, z = (1 + 2 * m[:, k, k] - trace for k in range(3))
-    rows = ([1 + trace, a, b, c], [a, x, d, e], [b, d, y, f], [c, e, f, z])
-    q = np.stack([np.stack(r, 1) for r in rows], 1)[np.arange(len(m)), best]
-    unit: F64 = q / np.linalg.norm(q, axis=1, keepdims=True)
-    return unit

@@ -65,13 +65,13 @@ class Stage:
         emitters = emitter.shining(meter.lamps + glows, timeline)
         self.light = Light(world, timeline, authored.light, emitters, sight.moves, scene)
         self.authored = lit_mesh(authored, self.light, meter.power(emitters))
-        self.shade = Shade(world, self.authored, emitters, meter)
+        self.liquid = Liquid(world, timeline, camera)
+        self.shade = Shade(world, self.authored, emitters, meter, self.liquid.count)
         first = np.searchsorted([s.body for s in self.authored.skins], np.arange(len(world.bodies) + 1))
         ends = np.searchsorted(self.authored.skin, first.astype(np.int32))
         spans = zip(ends.tolist(), ends[1:].tolist(), strict=False)
         self.rows = {b: slice(begin, end) for b, (begin, end) in enumerate(spans) if end > begin}
         self.moving = [b for b in self.rows if sight.moves[b]]
-        self.liquid = Liquid(world, timeline, camera)
         self.borders = Borders(world, timeline, camera, self.rows)
         self.lit: Lit | None = None
         self.painted: F32 | None = None
@@ -95,8 +95,9 @@ class Stage:
     def advance(self, rasteriser: Target, frame: int) -> None:
         """Move what moved since the frame before, and recolour if the light changed."""
         poses, levels = self.timeline.poses, self.timeline.levels
+        moved = (poses[frame] != poses[frame - 1]).any(1)
         for body in self.moving:
-            if (poses[frame, body] != poses[frame - 1, body]).any():
+            if moved[body]:
                 rows = np.arange(self.rows[body].start, self.rows[body].stop)
                 rasteriser.update(rows, *self._posed(frame, body))
         liquid = len(self.authored.skin) + np.arange(self.liquid.count)
@@ -123,6 +124,6 @@ class Stage:
         if self.painted is None:
             self.lit = self.light.at(frame)
             self.painted = self.shade.colours(self.lit, levels)
-        if not self.liquid.count:
-            return self.painted
-        return np.concatenate([self.painted, self.liquid.colours(frame, self.shade.matt(levels))])
+        if self.liquid.count:
+            self.painted[len(self.authored.skin) :] = self.liquid.colours(frame, self.shade.matt(levels))
+        return self.painted

@@ -67,18 +67,21 @@ class Meter:
 class Shade:
     """Colours of authored Gaussians, levels of emitters apart from light."""
 
-    def __init__(self, world: World, authored: Authored, emitters: tuple[Emitter, ...], meter: Meter) -> None:
+    def __init__(
+        self, world: World, authored: Authored, emitters: tuple[Emitter, ...], meter: Meter, others: int = 0
+    ) -> None:
+        """`others`: Gaussians that follow the authored ones, whose colours are not known here."""
         self.world, self.authored, self.emitters, self.meter = world, authored, emitters, meter
         materials = [s.material for s in authored.skins]
         self._gloss = _SHEEN_GAIN * np.array([m.gloss for m in materials], np.float32)
         self._emission = np.array([m.emission for m in materials], np.float32).reshape(-1, 3)
         self._control = [-1 if m.glow is None else world.controls.index(m.glow) for m in materials]
-        self._colours = np.empty((len(authored.skin), 3), np.float32)
+        self._colours = np.zeros((len(authored.skin) + others, 3), np.float32)
         self._light = np.full((len(authored.light.points), 6), np.nan, np.float32)
         self._glow = np.full((len(materials), 3), np.nan, np.float32)
 
     def colours(self, lit: Lit, controls: F64) -> F32:
-        """(N,3) display values; the array is reused by the next call."""
+        """(N+others,3) display values, those of the others as they were left; the array is reused by the next call."""
         a, exposure = self.authored, self.meter.exposure
         around, _ = self.meter.surroundings(controls)
         power = np.array([e.rgb * exposure for e in self.emitters], np.float32).reshape(-1, 3)
@@ -89,7 +92,7 @@ class Shade:
         self._glow = glow
         _light.shade(
             stirred, rekindled, a.triangle, a.bary, a.light.faces, self._light, a.skin, a.albedo, self._gloss, glow,
-            TABLE, TABLE_TOP, self._colours,
+            TABLE, TABLE_TOP, self._colours[: len(a.skin)],
         )  # fmt: skip
         return self._colours
 

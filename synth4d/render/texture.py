@@ -18,8 +18,6 @@ from synth4d.types import F32, F64, Material
 I64 = NDArray[np.int64]
 
 _TILE = 256
-_PLANES = np.array([[1, 2], [0, 2], [0, 1]])
-"""Axes of the pattern seen along x, y, z: the second is up wherever there is an up."""
 
 
 def albedo(material: Material, at: Place) -> F32:
@@ -45,8 +43,11 @@ class Place:
     ) -> None:
         self.shifted = points + np.float32(phase * size)
         self.points, self.axis, self.low, self.high, self.size, self.grain = points, axis, low, high, size, grain
-        first = 3 * np.arange(len(points))
-        self.u, self.v = (self.shifted.ravel()[first + _PLANES[axis, k]] / np.float32(size) for k in (0, 1))
+        x, y, z = (self.shifted[:, k] / np.float32(size) for k in range(3))
+        # Seen along x, y, z: the second axis of the pattern is up wherever there is an up.
+        self.u: F32
+        self.v: F32
+        self.u, self.v = np.where(axis == 0, y, x), np.where(axis == 2, y, z)
 
     def within(self) -> F32:
         """(N,3) position in the surface's bounds, 0..1."""

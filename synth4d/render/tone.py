@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from synth4d.render import _light
 from synth4d.types import F32, F64
 
 FULL, MOST = 0.75, 1.3
@@ -61,6 +62,5 @@ _LINEAR = linear(np.arange(_TABLE_SIZE + 1) / _TABLE_SIZE).astype(np.float32)
 
 
 def linear_fast(srgb: F32) -> F32:
-    """sRGB, clipped to 0..1 → linear light, from a table."""
-    light: F32 = _LINEAR[(np.clip(srgb, 0, 1) * np.float32(_TABLE_SIZE) + np.float32(0.5)).astype(np.int32)]
-    return light
+    """(N,3) sRGB, clipped to 0..1 → linear light, from a table."""
+    return _light.look_up(srgb, _LINEAR)

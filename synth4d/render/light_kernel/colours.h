@@ -28,6 +28,15 @@ struct Curve {
   }
 };
 
+// Entries of a table over 0..1 that are nearest to values (N,3).
+inline nb::object look_up(Array<float, 2> values, Array<float, 1> table) {
+  const float size = float(table.shape(0) - 1);
+  std::vector<float> out(values.size());
+  for (size_t i = 0; i < out.size(); ++i)
+    out[i] = table.data()[int32_t(std::min(std::max(values.data()[i], 0.0f), 1.0f) * size + 0.5f)];
+  return owned(std::move(out), values.shape(1));
+}
+
 inline nb::object expose(Array<float, 1> ambient, Array<float, 2> lamps, Array<float, 2> sheen, Array<float, 1> around,
                   Array<float, 2> power, float full, float most, float least, Out<float, 2> light) {
   const size_t count = ambient.shape(0), kinds = power.shape(0);

@@ -97,19 +97,28 @@ class Smoother {
     const size_t count = own_.size(), kinds = columns.shape(1) - 1;
     require(columns.shape(0) == count && diffuse.size() == count * kinds && sheen.size() == count * kinds,
             "columns are (V,1+L), diffuse and sheen (V,L)");
-    std::vector<float> once(count), ambient(count), given(count * kinds), glossy(count * kinds), share(kinds);
-    const float *c = columns.data();
+    std::vector<float> once(count), ambient(count), given(count * kinds), glossy(count * kinds);
+    // Four columns are averaged side by side.
+    const size_t groups = kinds / 4 + 1;
+    std::vector<float> padded(count * groups * 4), sums(groups * 4);
+    for (size_t v = 0; v < count; ++v)
+      std::copy_n(columns.data() + v * (kinds + 1), kinds + 1, padded.data() + v * groups * 4);
     for (size_t v = 0; v < count; ++v) {
-      float light = own_[v].ambient * c[v * (kinds + 1)];
-      for (size_t k = 0; k < kinds; ++k) share[k] = own_[v].shadow * c[v * (kinds + 1) + 1 + k];
-      for (size_t l = begin_[v]; l < begin_[v + 1]; ++l) {
-        const float *theirs = c + size_t(links_[l].other) * (kinds + 1);
-        light += links_[l].ambient * theirs[0];
-        for (size_t k = 0; k < kinds; ++k) share[k] += links_[l].shadow * theirs[1 + k];
+      for (size_t g = 0; g < groups; ++g) {
+        float sum[4] = {}, weight[4];
+        auto add = [&](const Link &link) {
+          const float *theirs = padded.data() + (size_t(link.other) * groups + g) * 4;
+          for (int k = 0; k < 4; ++k) weight[k] = link.shadow;
+          if (g == 0) weight[0] = link.ambient;
+          for (int k = 0; k < 4; ++k) sum[k] += weight[k] * theirs[k];
+        };
+        add(own_[v]);
+        for (size_t l = begin_[v]; l < begin_[v + 1]; ++l) add(links_[l]);
+        std::copy(sum, sum + 4, sums.data() + 4 * g);
       }
-      once[v] = light;
+      once[v] = sums[0];
       for (size_t k = 0, i = v * kinds; k < kinds; ++k, ++i)
-        given[i] = share[k] * diffuse.data()[i], glossy[i] = share[k] * sheen.data()[i];
+        given[i] = sums[1 + k] * diffuse.data()[i], glossy[i] = sums[1 + k] * sheen.data()[i];
     }
     for (size_t v = 0; v < count; ++v) {
       ambient[v] = own_[v].ambient * once[v];

@@ -2,6 +2,7 @@
 
 #include "colours.h"
 #include "glint.h"
+#include "lattice.h"
 #include "lights.h"
 #include "mesh.h"
 #include "pose.h"
@@ -12,6 +13,8 @@ NB_MODULE(_light, m) {
   m.doc() = "Loops of lighting. Arrays are C-contiguous; points (V,3), motions (3,4) into the frame of bounds.";
   m.def("weld", &weld, nb::arg("corners"), nb::arg("normals"), nb::arg("skin"), nb::arg("cell"),
         "The point of each corner, the first corner of each point, and its way to the middle of its triangles.");
+  m.def("lay", &lay, nb::arg("flat"), nb::arg("triangle"), nb::arg("grain"), nb::arg("sigma"), nb::arg("flatness"),
+        "Quaternions (N,4) wxyz and scales (N,3) of Gaussians in triangles.");
   m.def("rebind", &rebind, nb::arg("place"), nb::arg("triangle"), nb::arg("bary"),
         "Gaussians of triangles that are cut in four go to the parts they lie in, in place.");
   nb::class_<Smoother>(m, "Smoother")
@@ -29,6 +32,7 @@ NB_MODULE(_light, m) {
            nb::arg("points"), nb::arg("normals"), nb::arg("diffuse"),
            "How open rows of points are to the ambient and to each emitter (R,1+L).");
   m.def("mean", &mean, nb::arg("values"), nb::arg("over"), "Sums of rows, divided.");
+  m.def("look_up", &look_up, nb::arg("values"), nb::arg("table"), "Entries (N,3) of a table over 0..1.");
   m.def("expose", &expose, nb::arg("ambient"), nb::arg("lamps"), nb::arg("sheen"), nb::arg("around"),
         nb::arg("power"), nb::arg("full"), nb::arg("most"), nb::arg("least"), nb::arg("light"),
         "Exposed, compressed light of points, in place; which of them it changed by more than the least.");
