@@ -27,7 +27,12 @@ class Solid {
       if (front || both_.data()[f]) far[size_t(i)] = t, ids[size_t(i)] = owner_.data()[f];
       else through.emplace_back(i, t);
     }, true);
+    // Most rays pass the sphere about a thing that moves.
+    const Vec to{box_.middle.x - from.x, box_.middle.y - from.y, box_.middle.z - from.z}, out = into.turned_back(to);
+    const float apart = dot(to, to) - 1.001f * dot(box_.half, box_.half);
     for (size_t i = 0; i < ways.size(); ++i) {
+      const float along = dot(out, ways[i]);
+      if (apart > 0 && (along <= 0 || apart * dot(ways[i], ways[i]) > along * along)) continue;
       const Vec way = into.turn(ways[i]);
       if (crosses(from, way, box_, far[i])) queue.add(from, way, far[i], int64_t(i));
     }

@@ -53,6 +53,10 @@ struct Motion {
     return {m[0] * v.x + m[1] * v.y + m[2] * v.z, m[4] * v.x + m[5] * v.y + m[6] * v.z,
             m[8] * v.x + m[9] * v.y + m[10] * v.z};
   }
+  Vec turned_back(Vec v) const {
+    return {m[0] * v.x + m[4] * v.y + m[8] * v.z, m[1] * v.x + m[5] * v.y + m[9] * v.z,
+            m[2] * v.x + m[6] * v.y + m[10] * v.z};
+  }
   Vec move(Vec v) const {
     Vec r = turn(v);
     return {r.x + m[3], r.y + m[7], r.z + m[11]};

@@ -26,10 +26,10 @@ class Lights {
     require(lamp.shape(0) == count && least.shape(0) == count && reach.shape(0) == count,
             "lamp, least and reach are (L,)");
     for (size_t l = 0; l < count; ++l) {
-      Light light{lamp.data()[l], least.data()[l], reach.data()[l], {}, {}, {}};
+      Light light{lamp.data()[l], least.data()[l], reach.data()[l]};
       for (size_t s = 0; s < kSamples; ++s) {
         const int64_t i = int64_t(l * kSamples + s);
-        light.samples[s] = at(samples.data(), i), light.facing[s] = at(facing.data(), i);
+        light.put(s, at(samples.data(), i), at(facing.data(), i));
       }
       lights_.push_back(light.settled());
     }
@@ -41,7 +41,7 @@ class Lights {
     Lights out = *this;
     const Motion into{motion.data()};
     for (Light &l : out.lights_) {
-      for (size_t s = 0; s < kSamples; ++s) l.samples[s] = into.move(l.samples[s]), l.facing[s] = into.turn(l.facing[s]);
+      for (size_t s = 0; s < kSamples; ++s) l.put(s, into.move(l.sample(s)), into.turn(l.facing(s)));
       l = l.settled();
     }
     return out;
@@ -50,7 +50,7 @@ class Lights {
   nb::object samples() const {
     std::vector<float> out;
     for (const Light &l : lights_)
-      for (const Vec &v : l.samples) out.insert(out.end(), {v.x, v.y, v.z});
+      for (size_t s = 0; s < kSamples; ++s) out.insert(out.end(), {l.side[0][s], l.side[1][s], l.side[2][s]});
     return owned(std::move(out), {lights_.size(), kSamples, size_t(3)});
   }
 
@@ -65,6 +65,7 @@ class Lights {
         const Light &l = lights_[k];
         float &given = diffuse[v * kinds + k], &glossy = sheen[v * kinds + k];
         const Vec way{l.middle.x - p.x, l.middle.y - p.y, l.middle.z - p.z};
+        if (dot(way, n) < -l.radius) continue;  // below the horizon
         const float square = std::max(dot(way, way), l.least);
         if (l.lamp) {
           const float c = std::max(dot(way, n) / std::sqrt(square), 0.0f);
@@ -106,23 +107,37 @@ class Lights {
   struct Light {
     bool lamp;
     float least, reach;
-    Vec middle, samples[kSamples], facing[kSamples];
+    Vec middle{};
+    float radius = 0;
+    float side[6][kSamples] = {}, half[kSamples] = {};  // samples and normals by coordinate; ½ where both sides shine
+
+    Vec sample(size_t s) const { return {side[0][s], side[1][s], side[2][s]}; }
+    Vec facing(size_t s) const { return {side[3][s], side[4][s], side[5][s]}; }
+    void put(size_t s, Vec p, Vec f) {
+      side[0][s] = p.x, side[1][s] = p.y, side[2][s] = p.z, side[3][s] = f.x, side[4][s] = f.y, side[5][s] = f.z;
+      half[s] = f.x == 0 && f.y == 0 && f.z == 0 ? 0.5f : 0.0f;
+    }
 
     Light settled() {
-      middle = {0, 0, 0};
-      for (const Vec &v : samples) middle = {middle.x + v.x, middle.y + v.y, middle.z + v.z};
-      middle = {middle.x / kSamples, middle.y / kSamples, middle.z / kSamples};
+      middle = {0, 0, 0}, radius = 0;
+      for (size_t s = 0; s < kSamples; ++s) {
+        const Vec v = sample(s);
+        middle = {middle.x + v.x / kSamples, middle.y + v.y / kSamples, middle.z + v.z / kSamples};
+      }
+      for (size_t s = 0; s < kSamples; ++s) {
+        const Vec v = sample(s), away{v.x - middle.x, v.y - middle.y, v.z - middle.z};
+        radius = std::max(radius, 1.001f * std::sqrt(dot(away, away)));
+      }
       return *this;
     }
 
     // What each sample sends to a point, and its cosine there: side by side, to be summed in order.
     void give(Vec p, Vec n, float *given, float *cosine) const {
       for (size_t s = 0; s < kSamples; ++s) {
-        const Vec w{samples[s].x - p.x, samples[s].y - p.y, samples[s].z - p.z}, f = facing[s];
+        const Vec w{side[0][s] - p.x, side[1][s] - p.y, side[2][s] - p.z}, f{side[3][s], side[4][s], side[5][s]};
         const float d2 = dot(w, w), length = std::sqrt(std::max(d2, 1e-12f));
-        const float half = f.x == 0 && f.y == 0 && f.z == 0 ? 0.5f : 0.0f;  // both sides shine
         cosine[s] = std::max(dot(w, n) / length, 0.0f);
-        given[s] = (std::max(-dot(w, f) / length, 0.0f) + half) / (std::max(d2, least) * float(kSamples));
+        given[s] = (std::max(-dot(w, f) / length, 0.0f) + half[s]) / (std::max(d2, least) * float(kSamples));
       }
     }
 

@@ -98,27 +98,24 @@ class Smoother {
     require(columns.shape(0) == count && diffuse.size() == count * kinds && sheen.size() == count * kinds,
             "columns are (V,1+L), diffuse and sheen (V,L)");
     std::vector<float> once(count), ambient(count), given(count * kinds), glossy(count * kinds);
-    // Four columns are averaged side by side.
     const size_t groups = kinds / 4 + 1;
-    std::vector<float> padded(count * groups * 4), sums(groups * 4);
+    std::vector<Four> padded(count * groups), sums(groups);
     for (size_t v = 0; v < count; ++v)
-      std::copy_n(columns.data() + v * (kinds + 1), kinds + 1, padded.data() + v * groups * 4);
+      std::copy_n(columns.data() + v * (kinds + 1), kinds + 1, reinterpret_cast<float *>(&padded[v * groups]));
+    const float *share = reinterpret_cast<const float *>(sums.data());
     for (size_t v = 0; v < count; ++v) {
-      for (size_t g = 0; g < groups; ++g) {
-        float sum[4] = {}, weight[4];
-        auto add = [&](const Link &link) {
-          const float *theirs = padded.data() + (size_t(link.other) * groups + g) * 4;
-          for (int k = 0; k < 4; ++k) weight[k] = link.shadow;
-          if (g == 0) weight[0] = link.ambient;
-          for (int k = 0; k < 4; ++k) sum[k] += weight[k] * theirs[k];
-        };
-        add(own_[v]);
-        for (size_t l = begin_[v]; l < begin_[v + 1]; ++l) add(links_[l]);
-        std::copy(sum, sum + 4, sums.data() + 4 * g);
-      }
-      once[v] = sums[0];
+      auto average = [&](size_t g, auto weight) {
+        Four sum = weight(own_[v]) * padded[v * groups + g];
+        for (size_t l = begin_[v]; l < begin_[v + 1]; ++l)
+          sum += weight(links_[l]) * padded[size_t(links_[l].other) * groups + g];
+        sums[g] = sum;
+      };
+      average(0, [](const Link &l) { return Four{l.ambient, l.shadow, l.shadow, l.shadow}; });
+      for (size_t g = 1; g < groups; ++g)
+        average(g, [](const Link &l) { return Four{l.shadow, l.shadow, l.shadow, l.shadow}; });
+      once[v] = share[0];
       for (size_t k = 0, i = v * kinds; k < kinds; ++k, ++i)
-        given[i] = sums[1 + k] * diffuse.data()[i], glossy[i] = sums[1 + k] * sheen.data()[i];
+        given[i] = share[1 + k] * diffuse.data()[i], glossy[i] = share[1 + k] * sheen.data()[i];
     }
     for (size_t v = 0; v < count; ++v) {
       ambient[v] = own_[v].ambient * once[v];
@@ -129,6 +126,7 @@ class Smoother {
   }
 
  private:
+  using Four = float __attribute__((vector_size(16)));  // columns that are averaged side by side
   struct Link {
     int32_t other;
     float ambient, shadow;
