@@ -75,7 +75,10 @@ class Light:
     def grow(self, mesh: LightMesh) -> None:
         """Light the points of a mesh that follow those lit already, which are its first."""
         old = len(self.mesh.points)
-        self.still.extend(self._cast(mesh, np.arange(old, len(mesh.points)), self.still.lights))
+        more = self._cast(mesh, np.arange(old, len(mesh.points)), self.still.lights)
+        for m in self.movers:
+            m.cover_more(more, len(self.still.probe))
+        self.still.extend(more)
         self._attach(mesh, old)
 
     def _cast(self, mesh: LightMesh, rows: I64, lights: _light.Lights) -> Cast:
@@ -116,7 +119,7 @@ class Light:
         """(F,) triangles within which light varies too much to be a line between corners, at some of these
         frames. `power` (1+L,) is the exposed light of the ambient and of each emitter at its brightest."""
         out = np.zeros(len(self.mesh.faces), bool)
-        for frame in frames if self.movers else frames[:1]:
+        for frame in frames if self.movers else frames[-1:]:
             self._move(frame)
             for k, p in enumerate(power):
                 light = self._shown[:, k] * (p if k == 0 else p * self._diffuse[:, k - 1])
@@ -130,8 +133,9 @@ class Light:
         moved = [m for m in self.movers if m.move(poses)]
         if not moved and not self._stale:
             return False
-        if self._carry({b for m in moved for b in m.bodies}, poses) or self._stale:  # other light, or other points
-            moved, self._stale = self.movers, False
+        self._stale = False
+        if self._carry({b for m in moved for b in m.bodies}, poses):
+            moved = self.movers
         for m in moved:
             m.cover(self.still)
         self._shown = self._columns.copy()
@@ -174,8 +178,8 @@ class Light:
 
 def lit_mesh(authored: Authored, light: Light, power: F32) -> Authored:
     """The Gaussians on a light mesh that is finer where light is uneven; `light` grows with it."""
-    # What moves is looked at where it rests, before and after.
-    for frames in ((0, len(light.timeline.poses) - 1), (0,)):
+    # What moves is looked at where it rests, after and before: at the first frame it stays for the clip to begin.
+    for frames in ((len(light.timeline.poses) - 1, 0), (0,)):
         many = np.bincount(authored.triangle, minlength=len(authored.light.faces)) >= _FEWEST
         authored = halve(authored, light.uneven(power, frames) & many)
         light.grow(authored.light)

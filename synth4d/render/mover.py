@@ -71,6 +71,11 @@ class Mover:
         self.lights = still.lights.moved(self.into)
         self.taken = still.meet(self.scene, self.lights, self.into)
 
+    def cover_more(self, still: Cast, first: int) -> None:
+        """The same for points that follow `first` others, if those are covered."""
+        if self.version:
+            self.taken = self.taken.followed(still.meet(self.scene, self.lights, self.into), first)
+
     def ride(self, world: Lights, scene: RayScene, movers: list[Mover]) -> tuple[F32, Cast]:
         """Columns of these bodies' points among what stands still and all movers; their cast is without these."""
         cast, columns = self._among_still(world, scene)

@@ -66,6 +66,15 @@ class Taken:
     dark: I64
     blocked: U16
 
+    def followed(self, more: Taken, first: int) -> Taken:
+        """With what they take from points that follow `first` others."""
+        return Taken(
+            np.concatenate([self.near, first + more.near]),
+            np.concatenate([self.opening, more.opening]),
+            np.concatenate([self.dark, first + more.dark]),
+            np.concatenate([self.blocked, more.blocked]),
+        )
+
 
 class Cast:
     """Points with what lights would give them and what their rays met so far, ray by ray so that further occluders can
