@@ -59,6 +59,9 @@ def mean(values: F32, over: float) -> F32:
 def look_up(values: F32, table: F32) -> F32:
     """(N,3) the entries of a table over 0..1 nearest to values, which are clipped to that."""
 
+def noise(u: F32, v: F32, axis: I64, across: float, along: float, shift: float, tile: F32) -> F32:
+    """(N,) a periodic tile (S,S) at places u, v (N,), scaled and shifted, of surfaces projected along an axis (N,)."""
+
 def expose(
     ambient: F32, lamps: F32, sheen: F32, around: F32, power: F32, full: float, most: float, least: float, light: F32
 ) -> U8:
@@ -94,8 +97,8 @@ def glint(
     top: float,
 ) -> F32:
     """Display values (N,3) of liquids of albedo `own` (N,3) dimmed by `shade` (N,), in even exposed light (3,), with
-    highlights of lamps (M,3); gloss: reflectance at normal incidence, albedo of what is mirrored, strength and exponent
-    of highlights."""
+    highlights of lamps (M,3); 0 behind the eye (2,3: place, way ahead). Gloss: reflectance at normal incidence, albedo
+    of what is mirrored, strength and exponent of highlights."""
 
 def posed(means: F32, quats: F32, motion: F32, turn: F32) -> tuple[F32, F32]:
     """Means (N,3) moved by (3,4), and quaternions (N,4) wxyz turned by (4,)."""

@@ -102,7 +102,8 @@ class Liquid:
     def colours(self, frame: int, light: F32) -> F32:
         """(count,3) display values of each in even exposed light (3,): its own, what it mirrors, and lamps' glints."""
         self._place(frame)
-        eye = self.camera.T_world_cam[frame, :3, 3].astype(np.float32)
+        T = self.camera.T_world_cam[frame]
+        eye = np.stack([T[:3, 3], T[:3, 2]]).astype(np.float32)
         return _light.glint(
             self.means, self.normals, self.own, self.shade, eye, self._lamps, GLOSS, light, TABLE, TABLE_TOP
         )

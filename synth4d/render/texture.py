@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from synth4d.errors import RenderError
+from synth4d.render import _light
 from synth4d.render.tone import linear_fast
 from synth4d.types import F32, F64, Material
 
@@ -45,9 +46,8 @@ class Place:
         self.points, self.axis, self.low, self.high, self.size, self.grain = points, axis, low, high, size, grain
         x, y, z = (self.shifted[:, k] / np.float32(size) for k in range(3))
         # Seen along x, y, z: the second axis of the pattern is up wherever there is an up.
-        self.u: F32
-        self.v: F32
-        self.u, self.v = np.where(axis == 0, y, x), np.where(axis == 2, y, z)
+        self.u: F32 = np.where(axis == 0, y, x)
+        self.v: F32 = np.where(axis == 2, y, z)
 
     def within(self) -> F32:
         """(N,3) position in the surface's bounds, 0..1."""
@@ -56,10 +56,7 @@ class Place:
 
     def noise(self, across: float = 1.0, along: float = 1.0, shift: float = 0.0) -> F32:
         """Fractal noise of mean 0 and deviation 1, with `across` and `along` periods a repeat."""
-        u = ((self.u * np.float32(across) + np.float32(shift)) * _TILE).astype(np.int32) + 97 * self.axis
-        v = ((self.v * np.float32(along) + np.float32(shift)) * _TILE).astype(np.int32)
-        drawn: F32 = _fractal()[u & (_TILE - 1), v & (_TILE - 1)]
-        return drawn
+        return _light.noise(self.u, self.v, self.axis, across, along, shift, _fractal())
 
     def line(self, distance: F32, half_width: float) -> F32:
         """Share of a line of half_width metres that a point at a distance sees, blurred over its grain: lines

@@ -51,13 +51,6 @@ def shoulder(light: F64) -> F64:
 TABLE: F32 = encode(shoulder((np.arange(_TABLE_SIZE + 1) / _TABLE_SIZE) ** 2 * TABLE_TOP)).astype(np.float32)
 
 
-def display(light: F32) -> F32:
-    """Exposed linear light → display value 0..1, from a table."""
-    step = np.sqrt(np.clip(light, 0, TABLE_TOP) / np.float32(TABLE_TOP)) * np.float32(_TABLE_SIZE)
-    shown: F32 = TABLE[(step + np.float32(0.5)).astype(np.int32)]
-    return shown
-
-
 _LINEAR = linear(np.arange(_TABLE_SIZE + 1) / _TABLE_SIZE).astype(np.float32)
 
 

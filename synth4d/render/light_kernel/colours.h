@@ -37,6 +37,21 @@ inline nb::object look_up(Array<float, 2> values, Array<float, 1> table) {
   return owned(std::move(out), values.shape(1));
 }
 
+// A periodic square tile (S,S), S a power of two, at places u, v (N,) of surfaces that are each projected along an axis.
+inline nb::object noise(Array<float, 1> u, Array<float, 1> v, Array<int64_t, 1> axis, float across, float along,
+                        float shift, Array<float, 2> tile) {
+  const size_t count = u.shape(0), side = tile.shape(0);
+  require(v.shape(0) == count && axis.shape(0) == count, "u, v and axis are (N,)");
+  require(tile.shape(1) == side && !(side & (side - 1)), "a tile is square, its side a power of two");
+  std::vector<float> out(count);
+  for (size_t i = 0; i < count; ++i) {
+    const int32_t row = int32_t((u.data()[i] * across + shift) * float(side)) + 97 * int32_t(axis.data()[i]);
+    const int32_t column = int32_t((v.data()[i] * along + shift) * float(side));
+    out[i] = tile.data()[(size_t(row) & (side - 1)) * side + (size_t(column) & (side - 1))];
+  }
+  return owned(std::move(out), 1);
+}
+
 inline nb::object expose(Array<float, 1> ambient, Array<float, 2> lamps, Array<float, 2> sheen, Array<float, 1> around,
                   Array<float, 2> power, float full, float most, float least, Out<float, 2> light) {
   const size_t count = ambient.shape(0), kinds = power.shape(0);

@@ -33,6 +33,8 @@ NB_MODULE(_light, m) {
            "How open rows of points are to the ambient and to each emitter (R,1+L).");
   m.def("mean", &mean, nb::arg("values"), nb::arg("over"), "Sums of rows, divided.");
   m.def("look_up", &look_up, nb::arg("values"), nb::arg("table"), "Entries (N,3) of a table over 0..1.");
+  m.def("noise", &noise, nb::arg("u"), nb::arg("v"), nb::arg("axis"), nb::arg("across"), nb::arg("along"),
+        nb::arg("shift"), nb::arg("tile"), "A periodic tile at places of surfaces (N,).");
   m.def("expose", &expose, nb::arg("ambient"), nb::arg("lamps"), nb::arg("sheen"), nb::arg("around"),
         nb::arg("power"), nb::arg("full"), nb::arg("most"), nb::arg("least"), nb::arg("light"),
         "Exposed, compressed light of points, in place; which of them it changed by more than the least.");
