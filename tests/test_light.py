@@ -87,6 +87,21 @@ def test_what_lies_close_behind_a_panel_leaves_no_dark_spot_beside_it(side: floa
     assert beside.sum() > 150 and seen[beside].min() > 0.45
 
 
+def test_points_that_a_mesh_grows_by_lie_in_the_shadows_that_were_there() -> None:
+    """Light at a frame is the same if what moves casts its shadows anew, on all points at once."""
+    room = table([LAMP])
+    block = room.add("block", "prop", [(box((0.2, 0.2, 0.3), (0, 0, 0.15)), WHITE, False)])
+    timeline = room.timeline(2)
+    timeline.poses[1, block, 0] += 0.5
+    light = clips.Stage(room.world(), timeline, over(2)).light
+    grown = light.at(0)
+    for m in light.movers:
+        m.pose = np.full(7, np.nan)
+    anew = light.at(0)
+    assert anew is not grown and len(light.still.probe) > 300 and grown.lamps.min() == 0
+    assert np.array_equal(anew.ambient, grown.ambient) and np.array_equal(anew.lamps, grown.lamps)
+
+
 def test_halving_moves_no_gaussian() -> None:
     """Where a Gaussian lies among its corners stays the same point, whatever triangles are cut, twice over."""
     room = table([LAMP])
