@@ -60,6 +60,19 @@ class RayScene:
             return np.zeros(0, np.int64), np.zeros((0, known.shape[1]), np.uint16)
         return self._tracer.shadows(points, targets, motion, self.bounds, known, first)
 
+    def shown(
+        self, eyes: F32, T_cam_scene: F64, lens: F64, boxes: F64, ids: U16, depth_z_m: F32, own: int,
+        behind: float, most: int,
+    ) -> I64:  # fmt: skip
+        """(M,3) frame, id and count of the pixels at which pictures (T,H,W) show something where the scene would be
+        if nothing stood before it. They are on a grid of about `most` over each of the boxes (T,4) (NaN = none); what
+        is not `own` and more than `behind` farther than the scene, or nothing, is not counted. `lens`: fx, fy, cx, cy;
+        `eyes` (T,3) in the scene's frame."""
+        if self._tracer is None:
+            return np.zeros((0, 3), np.int64)
+        pictures = np.ascontiguousarray(ids), _f32(depth_z_m)
+        return self._tracer.shown(_f32(eyes), T_cam_scene, lens, boxes, *pictures, own, behind, float(most))
+
     def first(self, origins: F64 | F32, directions: F64 | F32, *, alike: bool = False) -> tuple[I32, F32]:
         """(N,) index of the first triangle hit (−1 = none) and its distance (inf)."""
         far, triangle = np.full(len(origins), np.inf, np.float32), np.full(len(origins), -1, np.int32)

@@ -4,6 +4,7 @@
 
 #include "border.h"
 #include "probe.h"
+#include "silhouette.h"
 
 using namespace tracer;
 
@@ -20,7 +21,12 @@ NB_MODULE(_tracer, m) {
            "Rows of points whose rays meet something nearer than what is known, and how far each is open.")
       .def("shadows", &shadows, nb::arg("points"), nb::arg("targets"), nb::arg("motion"), nb::arg("bounds"),
            nb::arg("known"), nb::arg("first"),
-           "Rows of points that lose targets, and a bit of each for each target whose way is blocked.");
+           "Rows of points that lose targets, and a bit of each for each target whose way is blocked.")
+      .def("shown", &shown, nb::arg("eyes"), nb::arg("motions"), nb::arg("lens"), nb::arg("boxes"), nb::arg("ids"),
+           nb::arg("depth"), nb::arg("own"), nb::arg("behind"), nb::arg("most"),
+           "Frame, id and count of the pixels that show what stands at a body's silhouette.");
+  m.def("extents", &extents, nb::arg("vertices"), nb::arg("faces"), nb::arg("motions"), nb::arg("lens"),
+        nb::arg("near"), nb::arg("boxes"), Release(), "Boxes in the picture of a body in each frame, in place.");
   nb::class_<Solid>(m, "Solid")
       .def(nb::init<const Tracer &, Array<float, 3>, Array<uint16_t, 1>, Array<bool, 1>, Array<float, 2>>(),
            nb::keep_alive<1, 2>(), nb::arg("tracer"), nb::arg("corners"), nb::arg("owner"), nb::arg("both"),
