@@ -6,9 +6,10 @@
 from numpy import bool_, int64
 from numpy.typing import NDArray
 
-from synth4d.types import F64, U16
+from synth4d.types import F32, F64, U8, U16
 
 Bool = NDArray[bool_]
+I64 = NDArray[int64]
 
 def outline(ids: U16, out: Bool) -> None:
     """Pixels (T,H,W) with a neighbour of another id, and those at the frame's edge, in place."""
@@ -19,5 +20,12 @@ def visible(ids: U16, rank: U16, counts: F64, boxes: F64) -> None:
 def deepest(ids: U16, rank: U16, size: int, found: F64) -> None:
     """NaN (T,N,3) become [x, y, r] of the place deepest inside, in blocks of `size` pixels."""
 
-def sample(ids: U16, outline: Bool, rank: U16, count: int, inner: int, border: int) -> NDArray[int64]:
-    """(M,3) frame, object and flat pixel: of each of `count` objects at most `inner` and `border` ones a frame."""
+def sample(ids: U16, outline: Bool, rank: U16, count: int, inner: int, border: int) -> I64:
+    """(M,3) frame, object and flat pixel: of each of `count` objects at most `inner` and `border` ones a frame, object
+    by object."""
+
+def points(
+    ids: U16, depth: F32, rows: I64, count: int, lens: F64, T_world_cam: F64
+) -> tuple[I64, I64, I64, F64, F64, F64, U8, U8, U8, I64, I64]:
+    """The fields of pixels_cloud.Points of sampled pixels (M,3) of `count` objects, without those whose depth is none
+    or agrees with no neighbour's, and where those of each object begin and end (N+1,); `lens`: fx, fy, cx, cy."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from synth4d.annotate import _masks
 from synth4d.annotate.visible import outline, ranks
-from synth4d.types import F64, Clip
+from synth4d.types import F64, U16, Clip
 
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -56,18 +56,12 @@ class Points:
 
 def clouds(clip: Clip, table: list[int]) -> list[Points]:
     """One Points for each id of `table`."""
-    frame, obj, flat = _sample(clip, table)
-    y, x = np.divmod(flat, clip.ids.shape[2])
-    depth = clip.depth_z_m[frame, y, x].astype(float)
-    slope, border, cut, met, smooth, by = _edges(clip, frame, x, y, depth)
-    keep = smooth & (depth > 0)
-    frame, obj, x, y, depth = frame[keep], obj[keep], x[keep], y[keep], depth[keep]
-    world = lift(clip, frame, x, y, depth)
-    whole = Points(frame, x, y, depth, world, slope[keep], border[keep], cut[keep], met[keep], by[keep])
-    order = np.argsort(obj, kind="stable")
-    ends = np.searchsorted(obj[order], np.arange(len(table) + 1))
-    ordered = whole.pick(order)
-    return [ordered.pick(slice(a, b)) for a, b in pairwise(ends)]
+    ids, depth = np.ascontiguousarray(clip.ids), np.ascontiguousarray(clip.depth_z_m)
+    K, T = clip.camera.K, np.ascontiguousarray(clip.camera.T_world_cam)
+    lens = np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]])
+    *fields, ends = _masks.points(ids, depth, _sample(ids, table), len(table), lens, T)
+    whole = Points(*(f.view(bool) if f.dtype == np.uint8 else f for f in fields))
+    return [whole.pick(slice(a, b)) for a, b in pairwise(ends.tolist())]
 
 
 def lift(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> F64:
@@ -81,44 +75,6 @@ def lift(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> F64:
     return out
 
 
-def pixel_m(clip: Clip, depth: F64) -> F64:
-    """What one pixel spans at a depth, metres."""
-    return np.asarray(depth / clip.camera.K[0, 0])
-
-
-def _sample(clip: Clip, table: list[int]) -> tuple[I64, I64, I64]:
-    """Frame, position in `table` and flat pixel of the sampled pixels, ordered by frame and object."""
-    ids = np.ascontiguousarray(clip.ids)
-    rows = _masks.sample(ids, outline(ids), ranks(table), len(table), INNER, OUTLINE)
-    frame, obj, flat = np.ascontiguousarray(rows.T)
-    return frame, obj, flat
-
-
-def _edges(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> tuple[F64, Bools, Bools, Bools, Bools, I64]:
-    """slope, border, cut, met, by as in Points, the fifth whether the depth agrees with an own neighbour's."""
-    H, W = clip.ids.shape[1:]
-    here = (frame * H + y) * W + x
-    ids, depths = clip.ids.ravel(), clip.depth_z_m.ravel()
-    own = ids[here]
-    before = np.maximum(0.02, 4 * pixel_m(clip, depth))
-    slope, border, cut, met = np.zeros(len(x)), *np.zeros((3, len(x)), bool)
-    nearest, tilt, by = np.full(len(x), np.inf), np.zeros(len(x)), np.full(len(x), -1)
-    for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-        along, end = (x, W) if dx else (y, H)
-        outside = along == (end - 1 if dx + dy > 0 else 0)
-        beside = np.where(outside, here, here + dx + dy * W)
-        other = ids[beside] != own
-        z = depths[beside].astype(float)
-        step = np.abs(z - depth)
-        border |= other | outside
-        before_it = other & (z > 0) & (z < depth - before)
-        cut |= outside | before_it
-        by = np.where(before_it, ids[beside], by)
-        if dy == 1:
-            tilt = np.where(other | outside, 0.0, depth - z)
-        elif dy == -1:
-            # Nearer than the object would be there if it went on.
-            met = other & (z > 0) & (tilt > 0.006) & (z < depth + 0.5 * tilt)
-        slope = np.where(other | outside, slope, np.maximum(slope, step))
-        nearest = np.where(other | outside, nearest, np.minimum(nearest, step))
-    return slope, border, cut, met & ~cut, nearest < np.maximum(0.015, 3 * pixel_m(clip, depth)), by
+def _sample(ids: U16, table: list[int]) -> I64:
+    """Frame, position in `table` and flat pixel (M,3) of the sampled pixels, ordered by object and frame."""
+    return _masks.sample(ids, outline(ids), ranks(table), len(table), INNER, OUTLINE)

@@ -66,12 +66,13 @@ inline void deepest(Ids ids, Rank rank, size_t size, Out<double, 3> found) {
     const uint16_t *image = ids.data() + t * height * width;
     std::fill(away.begin(), away.end(), FAR);
     mark_borders(image, height, width, marks.data());
-    for (size_t y = 0; y < h * size; ++y) {
-      const uint8_t *row = marks.data() + y * width;
-      int32_t *out = &away[(y / size + 1) * stride + 1];
+    for (size_t y = 0; y < h; ++y) {
+      uint8_t *row = marks.data() + y * size * width;  // of a row of blocks: what is marked in any of its rows
+      for (size_t i = 1; i < size; ++i)
+        for (size_t x = 0; x < width; ++x) row[x] |= row[i * width + x];
+      int32_t *out = &away[(y + 1) * stride + 1];
       for (size_t x = 0; x < w; ++x)
-        for (size_t i = 0; i < size; ++i)
-          if (row[x * size + i]) out[x] = 0;
+        for (size_t i = 0; i < size; ++i) out[x] = row[x * size + i] ? 0 : out[x];
     }
     // Two passes, each looking at the four neighbours it has been to (Rosenfeld and Pfaltz 1966).
     for (size_t y = 1; y <= h; ++y)
@@ -99,12 +100,12 @@ inline void deepest(Ids ids, Rank rank, size_t size, Out<double, 3> found) {
   }
 }
 
-// Frame, object and flat pixel (M,3) of at most `inner` pixels inside each of `count` objects and `border` of its
-// outline, evenly spaced in reading order: the first, the last, and what lies between.
+// Frame, object and flat pixel (M,3), object by object, of at most `inner` pixels inside each of `count` objects and
+// `border` of its outline a frame, evenly spaced in reading order: the first, the last, and what lies between.
 inline nb::object sample(Ids ids, Array<bool, 3> marks, Rank rank, size_t count, size_t inner, size_t border) {
   require(rank.size() == 65536 && marks.size() == ids.size(), "rank is (65536,), outline (T,H,W)");
   const size_t pixels = ids.shape(1) * ids.shape(2);
-  std::vector<int64_t> out;
+  std::vector<std::vector<int64_t>> found(count);
   std::vector<std::vector<int32_t>> groups(2 * count);
   for (size_t t = 0; t < ids.shape(0); ++t) {
     const uint16_t *image = ids.data() + t * pixels;
@@ -116,10 +117,12 @@ inline nb::object sample(Ids ids, Array<bool, 3> marks, Rank rank, size_t count,
       const size_t have = groups[g].size(), take = std::min(have, g % 2 ? border : inner);
       for (size_t i = 0; i < take; ++i) {
         const size_t pick = take > 1 ? i * (have - 1) / (take - 1) : 0;
-        out.insert(out.end(), {int64_t(t), int64_t(g / 2), int64_t(groups[g][pick])});
+        found[g / 2].insert(found[g / 2].end(), {int64_t(t), int64_t(g / 2), int64_t(groups[g][pick])});
       }
     }
   }
+  std::vector<int64_t> out;
+  for (const auto &rows : found) out.insert(out.end(), rows.begin(), rows.end());
   return owned(std::move(out), 3);
 }
 

@@ -1,5 +1,5 @@
 // synth4d.annotate._masks: what the id images of a clip show of each object; use synth4d.annotate.visible.
-#include "masks.h"
+#include "points.h"
 
 using namespace masks;
 
@@ -13,4 +13,6 @@ NB_MODULE(_masks, m) {
         "The place deepest inside each object, in place.");
   m.def("sample", &sample, nb::arg("ids"), nb::arg("outline"), nb::arg("rank"), nb::arg("count"), nb::arg("inner"),
         nb::arg("border"), "Evenly spaced pixels of each object's inside and of its outline.");
+  m.def("points", &points, nb::arg("ids"), nb::arg("depth"), nb::arg("rows"), nb::arg("count"), nb::arg("lens"),
+        nb::arg("T_world_cam"), "Sampled pixels as points in the world, and what stands beside them.");
 }
