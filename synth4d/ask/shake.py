@@ -40,10 +40,8 @@ def _shaken(view: View, shake: Shake, rng: np.random.Generator) -> View:
 def _thing(o: ObjectFact, shake: Shake, rng: np.random.Generator) -> ObjectFact:
     start, end = rng.normal(0, shake.metres, (2, 3))
     steps = np.linspace(0, 1, len(o.box)) if len(o.box) > 1 else np.zeros(1)
-    moved = [
-        box and [*(np.array(box[:3]) + start + (end - start) * step).tolist(), *box[3:]]
-        for box, step in zip(o.box, steps, strict=True)
-    ]
+    centres = np.array([box[:3] if box else [np.nan] * 3 for box in o.box]) + start + (end - start) * steps[:, None]
+    moved = [box and [*centre, *box[3:]] for box, centre in zip(o.box, centres.tolist(), strict=True)]
     more = 1 + float(rng.choice([-1, 1])) * shake.share
     changed = {
         "openness": o.openness and [v and v * more for v in o.openness],

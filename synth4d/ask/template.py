@@ -42,13 +42,17 @@ class Prompts:
         )
         self.env.filters["cap"] = _capital
 
-    def wordings(self, family: str, language: str, kind: str, slots: Mapping[str, object]) -> list[str]:
+    def wordings(self, family: str, language: str, kind: str, slots: Mapping[str, str]) -> tuple[str, ...]:
         """Every wording of a kind, filled in."""
+        return self._filled(family, language, kind, tuple(slots.items()))
+
+    @lru_cache(maxsize=4096)
+    def _filled(self, family: str, language: str, kind: str, slots: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
         template = self.env.get_template(f"{family}.{language}.j2")
         if kind not in template.blocks:
             raise ConfigError(f"prompts/{family}.{language}.j2 has no block {kind}; add one, a wording a line")
         text = "".join(template.blocks[kind](template.new_context(dict(slots))))
-        return [line.strip() for line in text.splitlines() if line.strip()]
+        return tuple(line.strip() for line in text.splitlines() if line.strip())
 
     def block(self, family: str, language: str, name: str, **slots: object) -> str:
         """A block as a whole, filled in."""

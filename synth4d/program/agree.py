@@ -77,20 +77,32 @@ def box2d_iou(x: Sequence[float], y: Sequence[float]) -> float:
 
 def box3d_iou(x: dict[str, list[float]], y: dict[str, list[float]]) -> float:
     """Exact IoU of two oriented boxes: the volume of the intersection of their twelve half-spaces."""
-    from scipy.optimize import linprog
     from scipy.spatial import ConvexHull, HalfspaceIntersection, QhullError
 
-    spaces = np.vstack([_half_spaces(x), _half_spaces(y)])
-    # The centre of the largest ball inside both boxes: an interior point, or none.
-    inner = np.hstack([spaces[:, :3], np.ones((12, 1))])
-    found = linprog([0, 0, 0, -1], inner, -spaces[:, 3], bounds=[(None, None)] * 4)
-    if not found.success or found.x[3] <= 1e-6:
+    inner = _inside_both(x, y, spaces := np.vstack([_half_spaces(x), _half_spaces(y)]))
+    if inner is None:
         return 0.0
     try:
-        common = float(ConvexHull(HalfspaceIntersection(spaces, found.x[:3]).intersections).volume)
+        common = float(ConvexHull(HalfspaceIntersection(spaces, inner).intersections).volume)
     except QhullError:
         return 0.0
     return common / (float(np.prod(x["size"])) + float(np.prod(y["size"])) - common)
+
+
+def _inside_both(x: dict[str, list[float]], y: dict[str, list[float]], spaces: F64) -> F64 | None:
+    """(3,) a point inside two boxes, None where there is none: midway between their centres, or the centre of the
+    largest ball, which takes a hundred times as long to find."""
+    centres, sizes = np.array([x["center"], y["center"]]), np.array([x["size"], y["size"]])
+    if np.linalg.norm(centres[0] - centres[1]) > np.linalg.norm(sizes, axis=1).sum() / 2:
+        return None
+    middle = centres.mean(axis=0)
+    if (spaces[:, :3] @ middle + spaces[:, 3]).max() < -1e-6:
+        return np.asarray(middle)
+    from scipy.optimize import linprog
+
+    ball = np.hstack([spaces[:, :3], np.ones((12, 1))])
+    found = linprog([0, 0, 0, -1], ball, -spaces[:, 3], bounds=[(None, None)] * 4)
+    return np.asarray(found.x[:3]) if found.success and found.x[3] > 1e-6 else None
 
 
 def _half_spaces(box: dict[str, list[float]]) -> F64:

@@ -46,15 +46,7 @@ def filter_(
     role: str | None,
 ) -> Things:
     """instances of a category, English label, colour or role; a thing without a named colour is in doubt"""
-    key = (of, category, label, colour, role)
-    if key not in view.filtered:  # thousands of programs of a clip name the same few things
-        view.filtered[key] = _filtered(view, of or Things(view.askable), category, label, colour, role)
-    return view.filtered[key]
-
-
-def _filtered(
-    view: View, base: Things, category: str | None, label: str | None, colour: str | None, role: str | None
-) -> Things:
+    base = of or Things(view.askable)
     kept: list[int] = []
     unsure: list[int] = []
     for id in (*base.sure, *base.unsure):

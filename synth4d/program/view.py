@@ -97,8 +97,8 @@ class View:
         """What was filmed, where this is not it;"""
         self.unlike: frozenset[int] = frozenset()
         """and the things that are otherwise here."""
-        self.filtered: dict[object, Things] = {}
-        """Sets of things by what they were filtered by."""
+        self.found: dict[object, Any] = {}
+        """What programs give here, once evaluated; a Refusal where they give nothing."""
         self._distances: dict[tuple[int, int, int], float] = {}
         _check(facts, camera)
 
