@@ -21,11 +21,21 @@ def deepest(ids: U16, rank: U16, size: int, found: F64) -> None:
     """NaN (T,N,3) become [x, y, r] of the place deepest inside, in blocks of `size` pixels."""
 
 def sample(ids: U16, outline: Bool, rank: U16, count: int, inner: int, border: int) -> I64:
-    """(M,3) frame, object and flat pixel: of each of `count` objects at most `inner` and `border` ones a frame, object
-    by object."""
+    """(M,3) frame, object and flat pixel: of each of `count` objects at most `inner` and `border` ones a frame."""
 
 def points(
     ids: U16, depth: F32, rows: I64, count: int, lens: F64, T_world_cam: F64
 ) -> tuple[I64, I64, I64, F64, F64, F64, U8, U8, U8, I64, I64]:
     """The fields of pixels_cloud.Points of sampled pixels (M,3) of `count` objects, without those whose depth is none
     or agrees with no neighbour's, and where those of each object begin and end (N+1,); `lens`: fx, fy, cx, cy."""
+
+def looked_for(
+    ids: U16, depth: F32, frames: I64, world: F64, own: U16, slack: F64, lens: F64, T_cam_world: F64, lag: int,
+    counts: I64,
+) -> None:
+    """`counts` (T,2), in place, at the earlier frame: how many of the points (M,) are gone, and stay, `lag` frames
+    later: what is seen there is farther, or is the same thing at the same depth, give or take `slack` (M,)."""
+
+def extents(plan: F64, ways: F64, rank: int, share: float, out: F64) -> None:
+    """`out` (2,N): extents of points (M,2) along and across headings with cosine and sine `ways` (N,2), from the
+    percentile `rank` + `share` places from the low end to that from the high one."""

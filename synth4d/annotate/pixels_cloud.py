@@ -76,5 +76,5 @@ def lift(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> F64:
 
 
 def _sample(ids: U16, table: list[int]) -> I64:
-    """Frame, position in `table` and flat pixel (M,3) of the sampled pixels, ordered by object and frame."""
+    """Frame, position in `table` and flat pixel (M,3) of the sampled pixels, ordered by frame and object."""
     return _masks.sample(ids, outline(ids), ranks(table), len(table), INNER, OUTLINE)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from synth4d.annotate import _masks
 from synth4d.annotate.pixels_cloud import Points
 from synth4d.geometry import quat_from_axis_angle, quat_from_rotmat, quat_mul
 from synth4d.types import F64
@@ -111,7 +112,7 @@ def _centre(points: Points, eye: F64, size: F64, heading: float) -> F64 | None:
 def _middle(along: F64, points: Points, known: float, facing: float) -> float | None:
     """Where the middle of an extent of `known` length is. `facing` = cosine between this axis and the way
     to the camera: its sign says which end is the near one."""
-    low, high = (float(v) for v in _ends(along))
+    low, high = _ends(along)
     unseen = known - (high - low)
     if unseen <= max(0.004, 0.03 * known):
         return (low + high) / 2
@@ -148,14 +149,20 @@ def _is_face(along: F64, points: Points, low: float, high: float) -> bool:
     return bool((inner >= high - FACE_M).sum() >= max(FEW, 0.2 * len(inner), 2 * even * len(inner)))
 
 
-def _ends(along: F64) -> tuple[F64, F64]:
-    """Percentiles TRIM and 100 − TRIM of the last axis; numpy's own takes three times as long."""
-    last = along.shape[-1] - 1
-    first, part = divmod(last * TRIM / 100, 1)
-    i, j = int(first), min(int(first) + 1, last)
-    p = np.partition(along, sorted({i, j, last - j, last - i}), axis=-1)
-    low, high = p[..., i] * (1 - part) + p[..., j] * part, p[..., last - i] * (1 - part) + p[..., last - j] * part
-    return low, high
+def _ends(along: F64) -> tuple[float, float]:
+    """Percentiles TRIM and 100 − TRIM; numpy's own takes three times as long."""
+    last = len(along) - 1
+    i, part = _rank(len(along))
+    j = min(i + 1, last)
+    p = np.partition(along, sorted({i, j, last - j, last - i}))
+    low, high = p[i] * (1 - part) + p[j] * part, p[last - i] * (1 - part) + p[last - j] * part
+    return float(low), float(high)
+
+
+def _rank(count: int) -> tuple[int, float]:
+    """Which of so many numbers is at the percentile TRIM, and how far the percentile is beyond it."""
+    first, part = divmod((count - 1) * TRIM / 100, 1)
+    return int(first), part
 
 
 def _heading(plan: F64, size: F64) -> float:
@@ -174,9 +181,7 @@ def _misfit(plan: F64, size: F64, headings: F64) -> F64:
 
 def _shares(plan: F64, size: F64, headings: F64) -> F64:
     """(2,N) seen extents along and across each heading, as shares of the known ones."""
-    c, s = np.cos(headings)[:, None], np.sin(headings)[:, None]
     out = np.empty((2, len(headings)))
-    for k, along in enumerate((plan[:, 0] * c + plan[:, 1] * s, plan[:, 1] * c - plan[:, 0] * s)):
-        low, high = _ends(along)
-        out[k] = (high - low) / size[k]
-    return out
+    ways = np.stack([np.cos(headings), np.sin(headings)], -1)
+    _masks.extents(np.ascontiguousarray(plan), ways, *_rank(len(plan)), out)
+    return out / size[:2, None]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from synth4d.annotate import _masks
 from synth4d.annotate.pixels_cloud import Points
 from synth4d.geometry import rigid_inverse
 from synth4d.types import F64, Clip
@@ -57,13 +59,12 @@ def _inside_motion(run: Run, moving: F64) -> bool:
 def _moving(clip: Clip, points: Points) -> F64:
     """(T-1,) whether it moved from frame t to t+1; False where that cannot be seen."""
     T = len(clip.ids)
-    probes = _probes(points)
+    gone = _gone_after(clip, _probes(points))
     moving = np.zeros(max(T - 1, 0), bool)
     for lag in LAGS:
         if lag >= T:
             continue
-        gone = np.maximum(_gone(clip, probes, lag), _gone(clip, probes, -lag))
-        for t in np.flatnonzero(gone >= GONE):
+        for t in np.flatnonzero(np.maximum(gone(lag), gone(-lag)) >= GONE):
             if lag == 1 or not moving[t : t + lag].any():
                 moving[t : t + lag] = True
     return moving
@@ -79,27 +80,17 @@ def _probes(points: Points) -> Points:
     return inner.pick(np.flatnonzero(rank % step == 0))
 
 
-def _gone(clip: Clip, probes: Points, lag: int) -> F64:
-    """(T-|lag|,) share of an object's points that are gone when looked for `lag` frames later (or earlier);
+def _gone_after(clip: Clip, probes: Points) -> Callable[[int], F64]:
+    """lag → (T-|lag|,) share of an object's points that are gone when looked for `lag` frames later (or earlier);
     index = the earlier frame. 0 where too few can be looked for."""
-    T, H, W = clip.ids.shape
-    n = T - abs(lag)
-    target = probes.frame + lag
-    ok = (target >= 0) & (target < T)
-    p, target = probes.pick(np.flatnonzero(ok)), target[ok]
-    M = rigid_inverse(clip.camera.T_world_cam)[:, :3].transpose(1, 2, 0)[:, :, target]
-    a, b, away = (m[0] * p.world[:, 0] + m[1] * p.world[:, 1] + m[2] * p.world[:, 2] + m[3] for m in M)
-    z = np.maximum(away, 1e-6)
-    K = clip.camera.K
-    x = np.floor(K[0, 0] * a / z + K[0, 2]).astype(int)
-    y = np.floor(K[1, 1] * b / z + K[1, 2]).astype(int)
-    inside = (away > 0.05) & (x >= 0) & (x < W) & (y >= 0) & (y < H)
-    x, y = np.clip(x, 0, W - 1), np.clip(y, 0, H - 1)
-    shown = clip.depth_z_m[target, y, x]
-    own = clip.ids[p.frame, p.y, p.x]
-    tolerance = TOLERANCE_M + p.slope
-    gone = inside & ((shown == 0) | (shown > z + tolerance))
-    stays = inside & ~gone & (np.abs(shown - z) <= tolerance) & (clip.ids[target, y, x] == own)
-    index = np.minimum(p.frame, target)
-    lost, kept = np.bincount(index[gone], minlength=n)[:n], np.bincount(index[stays], minlength=n)[:n]
-    return np.where((lost + kept >= 6) & (lost >= 3), lost / np.maximum(lost + kept, 1), 0.0)
+    ids, depth, K = np.ascontiguousarray(clip.ids), np.ascontiguousarray(clip.depth_z_m), clip.camera.K
+    lens, T_cam_world = np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]]), rigid_inverse(clip.camera.T_world_cam)
+    own, slack = ids[probes.frame, probes.y, probes.x], TOLERANCE_M + probes.slope
+
+    def gone(lag: int) -> F64:
+        counts = np.zeros((len(ids), 2), np.int64)
+        _masks.looked_for(ids, depth, probes.frame, probes.world, own, slack, lens, T_cam_world, lag, counts)
+        lost, kept = counts[: len(ids) - abs(lag)].T
+        return np.where((lost + kept >= 6) & (lost >= 3), lost / np.maximum(lost + kept, 1), 0.0)
+
+    return gone

@@ -41,13 +41,13 @@ class Prompts:
             auto_reload=False,
         )
         self.env.filters["cap"] = _capital
+        self._filled = lru_cache(maxsize=4096)(self._fill)  # moments and things are named again and again
 
     def wordings(self, family: str, language: str, kind: str, slots: Mapping[str, str]) -> tuple[str, ...]:
         """Every wording of a kind, filled in."""
         return self._filled(family, language, kind, tuple(slots.items()))
 
-    @lru_cache(maxsize=4096)
-    def _filled(self, family: str, language: str, kind: str, slots: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    def _fill(self, family: str, language: str, kind: str, slots: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
         template = self.env.get_template(f"{family}.{language}.j2")
         if kind not in template.blocks:
             raise ConfigError(f"prompts/{family}.{language}.j2 has no block {kind}; add one, a wording a line")

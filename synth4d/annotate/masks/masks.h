@@ -50,6 +50,12 @@ inline void visible(Ids ids, Rank rank, Out<double, 2> counts, Out<double, 3> bo
     }
 }
 
+// Distances of a row, 1 … `width`, where they are less over the row beside it.
+inline void step_from(const int32_t *beside, int32_t *row, size_t width) {
+  for (size_t x = 1; x <= width; ++x)
+    row[x] = std::min(row[x], 1 + std::min(std::min(beside[x - 1], beside[x]), beside[x + 1]));
+}
+
 // Found (T,N,3) [x, y, r], which comes as NaN: the place from which the nearest border is furthest, counted in king's
 // moves between blocks of `size` × `size` pixels; of equal ones the first in reading order.
 inline void deepest(Ids ids, Rank rank, size_t size, Out<double, 3> found) {
@@ -74,19 +80,18 @@ inline void deepest(Ids ids, Rank rank, size_t size, Out<double, 3> found) {
       for (size_t x = 0; x < w; ++x)
         for (size_t i = 0; i < size; ++i) out[x] = row[x * size + i] ? 0 : out[x];
     }
-    // Two passes, each looking at the four neighbours it has been to (Rosenfeld and Pfaltz 1966).
-    for (size_t y = 1; y <= h; ++y)
-      for (size_t x = 1; x <= w; ++x) {
-        int32_t *p = &away[y * stride + x];
-        const int32_t *above = p - stride;
-        *p = std::min(*p, 1 + std::min(std::min(above[-1], above[0]), std::min(above[1], p[-1])));
-      }
-    for (size_t y = h; y >= 1; --y)
-      for (size_t x = w; x >= 1; --x) {
-        int32_t *p = &away[y * stride + x];
-        const int32_t *below = p + stride;
-        *p = std::min(*p, 1 + std::min(std::min(below[-1], below[0]), std::min(below[1], p[1])));
-      }
+    // Two passes, each looking at the four neighbours it has been to (Rosenfeld and Pfaltz 1966): those of the row
+    // before all at once, the one beside in turn.
+    for (size_t y = 1; y <= h; ++y) {
+      int32_t *row = &away[y * stride];
+      step_from(row - stride, row, w);
+      for (size_t x = 1; x <= w; ++x) row[x] = std::min(row[x], row[x - 1] + 1);
+    }
+    for (size_t y = h; y >= 1; --y) {
+      int32_t *row = &away[y * stride];
+      step_from(row + stride, row, w);
+      for (size_t x = w; x >= 1; --x) row[x] = std::min(row[x], row[x + 1] + 1);
+    }
     std::fill(best.begin(), best.end(), 0);
     for (size_t y = 0; y < h; ++y)
       for (size_t x = 0; x < w; ++x) {
@@ -100,29 +105,48 @@ inline void deepest(Ids ids, Rank rank, size_t size, Out<double, 3> found) {
   }
 }
 
-// Frame, object and flat pixel (M,3), object by object, of at most `inner` pixels inside each of `count` objects and
-// `border` of its outline a frame, evenly spaced in reading order: the first, the last, and what lies between.
+// Pixels of a group in reading order, as stretches of them.
+class Group {
+ public:
+  void clear() { stretches_.clear(), have_ = 0; }
+  void add(size_t first, size_t count) { stretches_.emplace_back(first, have_), have_ += count; }
+  // At most `most` of them, evenly spaced: the first, the last, and what lies between.
+  template <class Take>
+  void spread(size_t most, Take take) const {
+    const size_t count = std::min(have_, most);
+    auto stretch = stretches_.begin();
+    for (size_t i = 0; i < count; ++i) {
+      const size_t pick = count > 1 ? i * (have_ - 1) / (count - 1) : 0;
+      while (stretch + 1 != stretches_.end() && (stretch + 1)->second <= pick) ++stretch;
+      take(stretch->first + pick - stretch->second);
+    }
+  }
+
+ private:
+  std::vector<std::pair<size_t, size_t>> stretches_;  // the first pixel of each, and how many are before it
+  size_t have_ = 0;
+};
+
+// Frame, object and flat pixel (M,3) of at most `inner` pixels inside each of `count` objects and `border` of its
+// outline, evenly spaced in reading order.
 inline nb::object sample(Ids ids, Array<bool, 3> marks, Rank rank, size_t count, size_t inner, size_t border) {
   require(rank.size() == 65536 && marks.size() == ids.size(), "rank is (65536,), outline (T,H,W)");
   const size_t pixels = ids.shape(1) * ids.shape(2);
-  std::vector<std::vector<int64_t>> found(count);
-  std::vector<std::vector<int32_t>> groups(2 * count);
+  std::vector<int64_t> out;
+  std::vector<Group> groups(2 * count);
   for (size_t t = 0; t < ids.shape(0); ++t) {
     const uint16_t *image = ids.data() + t * pixels;
     const bool *edge = marks.data() + t * pixels;
     for (auto &group : groups) group.clear();
-    for (size_t p = 0; p < pixels; ++p)
-      if (const size_t k = rank.data()[image[p]]; k < count) groups[2 * k + edge[p]].push_back(int32_t(p));
-    for (size_t g = 0; g < groups.size(); ++g) {
-      const size_t have = groups[g].size(), take = std::min(have, g % 2 ? border : inner);
-      for (size_t i = 0; i < take; ++i) {
-        const size_t pick = take > 1 ? i * (have - 1) / (take - 1) : 0;
-        found[g / 2].insert(found[g / 2].end(), {int64_t(t), int64_t(g / 2), int64_t(groups[g][pick])});
-      }
+    for (size_t p = 0, end; p < pixels; p = end) {
+      for (end = p + 1; end < pixels && image[end] == image[p] && edge[end] == edge[p];) ++end;
+      if (const size_t k = rank.data()[image[p]]; k < count) groups[2 * k + edge[p]].add(p, end - p);
     }
+    for (size_t g = 0; g < groups.size(); ++g)
+      groups[g].spread(g % 2 ? border : inner, [&](size_t pixel) {
+        out.insert(out.end(), {int64_t(t), int64_t(g / 2), int64_t(pixel)});
+      });
   }
-  std::vector<int64_t> out;
-  for (const auto &rows : found) out.insert(out.end(), rows.begin(), rows.end());
   return owned(std::move(out), 3);
 }
 

@@ -44,17 +44,31 @@ inline Beside beside(const uint16_t *ids, const float *depths, int64_t height, i
   return out;
 }
 
-// Columns of the sampled pixels (M,3) that have a depth which agrees with an own neighbour's: frame, x, y, depth,
-// world (K,3), slope, border, cut, met, by; and where each object's begin and end (N+1,).
+struct Point {
+  int64_t frame, x, y;
+  double depth, world[3];
+  Beside beside;
+};
+
+// A column of all points, object by object.
+template <class T, class Get>
+nb::object column(const std::vector<std::vector<Point>> &objects, size_t wide, Get get) {
+  std::vector<T> out;
+  for (const auto &points : objects)
+    for (const Point &p : points)
+      for (size_t k = 0; k < wide; ++k) out.push_back(T(get(p, k)));
+  return owned(std::move(out), wide);
+}
+
+// Of each of `count` objects the sampled pixels (M,3) whose depth agrees with an own neighbour's, in columns: frame, x,
+// y, depth, world (K,3), slope, border, cut, met, by; and where each object's begin and end (N+1,).
 inline nb::object points(Ids ids, Array<float, 3> depth, Array<int64_t, 2> rows, size_t count, Array<double, 1> lens,
                          Array<double, 3> T_world_cam) {
   require(depth.size() == ids.size() && rows.shape(1) == 3 && lens.size() == 4 &&
               T_world_cam.size() == 16 * ids.shape(0),
           "depth is (T,H,W), rows (M,3), lens (4,), T_world_cam (T,4,4)");
   const auto height = int64_t(ids.shape(1)), width = int64_t(ids.shape(2));
-  std::vector<int64_t> frames, xs, ys, by, ends(count + 1, 0);
-  std::vector<double> depths, world, slopes;
-  std::vector<uint8_t> border, cut, met;
+  std::vector<std::vector<Point>> objects(count);
   const double *l = lens.data();
   for (size_t i = 0; i < rows.shape(0); ++i) {
     const int64_t *row = rows.data() + 3 * i, t = row[0], x = row[2] % width, y = row[2] / width;
@@ -63,18 +77,25 @@ inline nb::object points(Ids ids, Array<float, 3> depth, Array<int64_t, 2> rows,
     if (!(z > 0)) continue;
     const Beside b = beside(ids.data() + t * height * width, picture, height, width, x, y, per_pixel);
     if (!(b.nearest < std::max(0.015, 3 * per_pixel))) continue;
+    Point p{t, x, y, z, {}, b};
     const double u = (double(x) + 0.5 - l[2]) / l[0] * z, v = (double(y) + 0.5 - l[3]) / l[1] * z;
-    for (const double *T = T_world_cam.data() + 16 * t, *end = T + 12; T < end; T += 4)
-      world.push_back(u * T[0] + v * T[1] + z * T[2] + T[3]);
-    frames.push_back(t), xs.push_back(x), ys.push_back(y), depths.push_back(z), slopes.push_back(b.slope);
-    border.push_back(b.border), cut.push_back(b.cut), met.push_back(b.met), by.push_back(b.by);
-    ++ends[size_t(row[1]) + 1];
+    const double *T = T_world_cam.data() + 16 * t;
+    for (size_t k = 0; k < 3; ++k) p.world[k] = u * T[4 * k] + v * T[4 * k + 1] + z * T[4 * k + 2] + T[4 * k + 3];
+    objects[size_t(row[1])].push_back(p);
   }
-  for (size_t k = 0; k < count; ++k) ends[k + 1] += ends[k];
-  return nb::make_tuple(owned(std::move(frames), 1), owned(std::move(xs), 1), owned(std::move(ys), 1),
-                        owned(std::move(depths), 1), owned(std::move(world), 3), owned(std::move(slopes), 1),
-                        owned(std::move(border), 1), owned(std::move(cut), 1), owned(std::move(met), 1),
-                        owned(std::move(by), 1), owned(std::move(ends), 1));
+  std::vector<int64_t> ends(1, 0);
+  for (const auto &points : objects) ends.push_back(ends.back() + int64_t(points.size()));
+  return nb::make_tuple(column<int64_t>(objects, 1, [](const Point &p, size_t) { return p.frame; }),
+                        column<int64_t>(objects, 1, [](const Point &p, size_t) { return p.x; }),
+                        column<int64_t>(objects, 1, [](const Point &p, size_t) { return p.y; }),
+                        column<double>(objects, 1, [](const Point &p, size_t) { return p.depth; }),
+                        column<double>(objects, 3, [](const Point &p, size_t k) { return p.world[k]; }),
+                        column<double>(objects, 1, [](const Point &p, size_t) { return p.beside.slope; }),
+                        column<uint8_t>(objects, 1, [](const Point &p, size_t) { return p.beside.border; }),
+                        column<uint8_t>(objects, 1, [](const Point &p, size_t) { return p.beside.cut; }),
+                        column<uint8_t>(objects, 1, [](const Point &p, size_t) { return p.beside.met; }),
+                        column<int64_t>(objects, 1, [](const Point &p, size_t) { return p.beside.by; }),
+                        owned(std::move(ends), 1));
 }
 
 }  // namespace masks
