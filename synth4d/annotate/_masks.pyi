@@ -27,7 +27,7 @@ def points(
     ids: U16, depth: F32, rows: I64, count: int, lens: F64, T_world_cam: F64
 ) -> tuple[I64, I64, I64, F64, F64, F64, U8, U8, U8, I64, I64]:
     """The fields of pixels_cloud.Points of sampled pixels (M,3) of `count` objects, without those whose depth is none
-    or agrees with no neighbour's, and where those of each object begin and end (N+1,); `lens`: fx, fy, cx, cy."""
+    or agrees with no neighbour's, and the rows (N,2) that those of each object fill; `lens`: fx, fy, cx, cy."""
 
 def looked_for(
     ids: U16, depth: F32, frames: I64, world: F64, own: U16, slack: F64, lens: F64, T_cam_world: F64, lag: int,

@@ -140,7 +140,9 @@ def _object(
 def hidden_by(points: Points, counts: F64, liquids: list[int]) -> Covers:
     """Per frame the things, no liquids, that stand before a noticeable share of an outline: the farther of two
     surfaces that meet in a step of depth goes on behind the nearer one."""
-    before = points.border & (points.by >= 0) & ~np.isin(points.by, liquids)
+    before = points.border & (points.by >= 0)
+    if liquids:
+        before &= ~np.isin(points.by, liquids)
     border = np.bincount(points.frame[points.border], minlength=len(counts))
     found, times = np.unique(points.frame[before] * 65536 + points.by[before], return_counts=True)
     by: list[dict[int, float]] = [{} for _ in counts]

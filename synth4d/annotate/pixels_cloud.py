@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,9 +58,9 @@ def clouds(clip: Clip, table: list[int]) -> list[Points]:
     ids, depth = np.ascontiguousarray(clip.ids), np.ascontiguousarray(clip.depth_z_m)
     K, T = clip.camera.K, np.ascontiguousarray(clip.camera.T_world_cam)
     lens = np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]])
-    *fields, ends = _masks.points(ids, depth, _sample(ids, table), len(table), lens, T)
+    *fields, filled = _masks.points(ids, depth, _sample(ids, table), len(table), lens, T)
     whole = Points(*(f.view(bool) if f.dtype == np.uint8 else f for f in fields))
-    return [whole.pick(slice(a, b)) for a, b in pairwise(ends.tolist())]
+    return [whole.pick(slice(a, b)) for a, b in filled.tolist()]
 
 
 def lift(clip: Clip, frame: I64, x: I64, y: I64, depth: F64) -> F64:

@@ -98,11 +98,12 @@ def _liquid_boxes(body: Body, timeline: Timeline, clip: Clip) -> F64:
     """The box of a liquid's particles in each frame, grown by their radius."""
     out = np.full((len(timeline.times_s), 4), np.nan)
     K, T_cam_world = clip.camera.K, rigid_inverse(clip.camera.T_world_cam)
-    for t, particles in enumerate(timeline.particles[:, timeline.particle_id == body.id].astype(float)):
+    own = timeline.particles.take(np.flatnonzero(timeline.particle_id == body.id), axis=1)
+    for t, particles in enumerate(own):
         here = particles[np.isfinite(particles[:, 0])]
         if not len(here):
             continue
-        seen = silhouettes.in_camera(T_cam_world[t : t + 1], here)[0]
+        seen = silhouettes.in_camera(T_cam_world[t : t + 1], here.astype(float))[0]
         seen = seen[seen[:, 2] > silhouettes.NEAR_M]
         if len(seen):
             r = K[0, 0] * timeline.particle_radius_m / seen[:, 2]

@@ -133,6 +133,7 @@ inline nb::object sample(Ids ids, Array<bool, 3> marks, Rank rank, size_t count,
   require(rank.size() == 65536 && marks.size() == ids.size(), "rank is (65536,), outline (T,H,W)");
   const size_t pixels = ids.shape(1) * ids.shape(2);
   std::vector<int64_t> out;
+  out.reserve(3 * ids.shape(0) * count * (inner + border));
   std::vector<Group> groups(2 * count);
   for (size_t t = 0; t < ids.shape(0); ++t) {
     const uint16_t *image = ids.data() + t * pixels;
