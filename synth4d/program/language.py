@@ -11,7 +11,6 @@ import difflib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
-from weakref import WeakValueDictionary
 
 from synth4d.errors import SynthError
 from synth4d.program.view import Refusal, Refused, View, refuse
@@ -128,9 +127,9 @@ def op(name: str, result: Type, **fields: Field) -> Callable[[Run], Run]:
 # ---- Parsing -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """A checked program. While it is held, a like one parses to it, so that a View answers each only once."""
+    """A checked program. A like one parses to the same, so that a View answers each only once."""
 
     op: Op
     fields: dict[str, Any]
@@ -154,8 +153,9 @@ class Program:
         return sum(1 for _ in self.walk())
 
 
-_HELD: WeakValueDictionary[tuple[object, ...], Program] = WeakValueDictionary()
-"""Programs by what they are made of."""
+_PARSED: dict[tuple[object, ...], Program] = {}
+"""Programs by what they are made of; some 700 a clip."""
+_MOST = 20000
 
 
 def _made_of(field: Any) -> object:
@@ -198,7 +198,9 @@ def _parse(node: object, where: str, depth: int, budget: list[int]) -> Program:
             fields[key] = None
         else:
             fields[key] = _field(field, node[key], f"{where}.{key}", depth, budget)
-    return _HELD.setdefault((name, *map(_made_of, fields.values())), Program(declared, fields))
+    if len(_PARSED) > _MOST:
+        _PARSED.clear()
+    return _PARSED.setdefault((name, *map(_made_of, fields.values())), Program(declared, fields))
 
 
 def _field(field: Field, value: object, where: str, depth: int, budget: list[int]) -> Any:

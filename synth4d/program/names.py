@@ -68,13 +68,10 @@ class Names:
         self._pattern = self._compiled()
 
     def _compiled(self) -> re.Pattern[str] | None:
-        def either(forms: Iterable[str]) -> str:
-            return "|".join(_bounded(f) for f in sorted(forms, key=lambda f: (-len(f), f)))
-
         if not self._forms:
             return None
-        colour = either(self._colours)
-        return re.compile(rf"(?:(?P<colour>{colour})(?:-coloured|-colored)?(?: |的)?)?(?P<name>{either(self._forms)})")
+        colour, name = _either(self._colours), _either(self._forms)
+        return re.compile(rf"(?:(?P<colour>{colour})(?:-coloured|-colored)?(?: |的)?)?(?P<name>{name})")
 
     def fitting(self, labels: Iterable[str], colour: str | None) -> frozenset[int]:
         """Ids of the things with one of some labels and, where it is given, a colour."""
@@ -111,10 +108,15 @@ def key(label: Label) -> str:
     return plain(label.en).lower()
 
 
-def _bounded(form: str) -> str:
-    """A form as a pattern; Latin letters are not cut out of longer words, Chinese around them is no word."""
-    latin = [f.isascii() and f.isalnum() for f in (form[:1], form[-1:])]
-    return ("(?<![a-z0-9])" if latin[0] else "") + re.escape(form) + ("(?![a-z0-9])" if latin[1] else "")
+def _either(forms: Iterable[str]) -> str:
+    """A pattern of any of some forms, the longest first; Latin letters are not cut out of longer words, Chinese around
+    them is no word. What goes before is looked at once for all of them."""
+    first, others = list[str](), list[str]()
+    for form in sorted(forms, key=lambda f: (-len(f), f)):
+        begins, ends = (f.isascii() and f.isalnum() for f in (form[:1], form[-1:]))
+        (first if begins else others).append(re.escape(form) + ("(?![a-z0-9])" if ends else ""))
+    latin = [f"(?<![a-z0-9])(?:{'|'.join(first)})"] if first else []
+    return "|".join([*latin, *others])
 
 
 def _colours() -> dict[str, str]:
