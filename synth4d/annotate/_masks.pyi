@@ -30,7 +30,15 @@ def points(
     or agrees with no neighbour's, and the rows (N,2) that those of each object fill; `lens`: fx, fy, cx, cy."""
 
 def looked_for(
-    ids: U16, depth: F32, frames: I64, world: F64, own: U16, slack: F64, lens: F64, T_cam_world: F64, lag: int,
+    ids: U16,
+    depth: F32,
+    frames: I64,
+    world: F64,
+    own: U16,
+    slack: F64,
+    lens: F64,
+    T_cam_world: F64,
+    lag: int,
     counts: I64,
 ) -> None:
     """`counts` (T,2), in place, at the earlier frame: how many of the points (M,) are gone, and stay, `lag` frames

@@ -58,8 +58,9 @@ def clouds(clip: Clip, table: list[int]) -> list[Points]:
     ids, depth = np.ascontiguousarray(clip.ids), np.ascontiguousarray(clip.depth_z_m)
     K, T = clip.camera.K, np.ascontiguousarray(clip.camera.T_world_cam)
     lens = np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]])
-    *fields, filled = _masks.points(ids, depth, _sample(ids, table), len(table), lens, T)
-    whole = Points(*(f.view(bool) if f.dtype == np.uint8 else f for f in fields))
+    rows = _sample(ids, table)
+    frame, x, y, z, world, slope, border, cut, met, by, filled = _masks.points(ids, depth, rows, len(table), lens, T)
+    whole = Points(frame, x, y, z, world, slope, border.view(bool), cut.view(bool), met.view(bool), by)
     return [whole.pick(slice(a, b)) for a, b in filled.tolist()]
 
 
