@@ -93,7 +93,7 @@ class View:
         """Operations that may look at it; None = all. What was not filmed can't be asked everything."""
         self.others: dict[object, View] = {}
         """Views of what would be, once made."""
-        self.film: View = self
+        self.filmed: View | None = None
         """What was filmed, where this is not it;"""
         self.unlike: frozenset[int] = frozenset()
         """and the things that are otherwise here."""
@@ -101,6 +101,11 @@ class View:
         """What programs give here, once evaluated; a Refusal where they give nothing."""
         self._distances: dict[tuple[int, int, int], float] = {}
         _check(facts, camera)
+
+    @property
+    def film(self) -> View:
+        """What was filmed; no attribute, since what holds itself is left to the garbage collector."""
+        return self if self.filmed is None else self.filmed
 
     # ---- Objects ---------------------------------------------------------------------------------
 

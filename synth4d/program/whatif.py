@@ -38,7 +38,7 @@ def without(view: View, event: EventFact) -> View:
     if event.id not in view.others:
         ends = _simulated(view, event) if view.facts.witness == "world" else _persisting(view, event)
         view.others[event.id] = still = _still(view, ends)
-        still.film, still.unlike = view, frozenset(ends)
+        still.filmed, still.unlike = view, frozenset(ends)
     return view.others[event.id]
 
 
