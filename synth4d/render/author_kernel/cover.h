@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "refine.h"
+#include "surface.h"
 
 namespace synth4d {
 
-constexpr int LINES = 9;
 
 struct Sheet {  // light triangles, in the order of bodies
   const double *corners;   // (M,3,3)

@@ -9,6 +9,7 @@
 
 #include "cover.h"
 #include "refine.h"
+#include "surface.h"
 
 namespace nb = nanobind;
 using namespace synth4d;
@@ -121,6 +122,18 @@ NB_MODULE(_author, m) {
     return std::make_tuple(owned(std::move(cut.source)), owned(std::move(cut.corners), {3, 3}),
                            owned(std::move(cut.normals), {3, 3}), owned(std::move(cut.share), {3, 3}),
                            owned(std::move(cut.pixel)));
+  });
+
+  m.def("ready", [](const std::vector<std::tuple<Rows3, In<int32_t, nb::shape<-1, 3>>, bool>> &surfaces) {
+    std::vector<Part> parts;
+    for (const auto &[vertices, faces, smooth] : surfaces)
+      parts.push_back({vertices.data(), (int64_t)vertices.shape(0), faces.data(), (int64_t)faces.shape(0), smooth});
+    Ready r = ready(parts);
+    return std::make_tuple(owned(std::move(r.corners), {3, 3}), owned(std::move(r.normals), {3, 3}),
+                           owned(std::move(r.flat), {3}), owned(std::move(r.lines), {LINES, 4}),
+                           owned(std::move(r.widths), {LINES}), owned(std::move(r.beyond), {LINES}),
+                           owned(std::move(r.across), {LINES, 3}), owned(std::move(r.bend)), owned(std::move(r.part)),
+                           owned(std::move(r.face)), owned(std::move(r.bounds), {2, 3}));
   });
 
   m.def("turned", [](Rows3 vectors, In<int32_t, nb::ndim<1>> body, Rows33 rotation, Rows3 shift) {

@@ -1,0 +1,258 @@
+#include "surface.h"
+
+#include <stdexcept>
+#include <unordered_map>
+
+namespace synth4d {
+
+namespace {
+
+constexpr double CREASE = 0.766044443118978;  // cosine of 40°
+constexpr double FLUSH = 1 - 1e-5, WELDS = 1e5, AREA = 1e-9;
+constexpr double NONE = std::numeric_limits<double>::quiet_NaN();
+
+using Corners = std::array<Vec, 3>;
+
+Vec cross(const Vec &a, const Vec &b) {
+  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
+}
+
+Vec unit(const Vec &v) {
+  const double length = std::max(std::sqrt(dot(v, v)), 1e-12);
+  return {v[0] / length, v[1] / length, v[2] / length};
+}
+
+int32_t next(int32_t corner) { return corner % 3 == 2 ? corner - 2 : corner + 1; }
+int32_t last(int32_t corner) { return corner % 3 == 0 ? corner + 2 : corner - 1; }
+
+// What lies along an edge; `hard`: a convex crease or an open border.
+struct Side {
+  bool hard;
+  bool flush;  // the triangle across lies in the same plane
+  Vec inward;
+  double offset;
+  Vec across;
+};
+
+// The triangles of one part. A corner is numbered 3·triangle + k, and so is the edge from it to the next.
+struct Shape {
+  std::vector<Corners> at;
+  std::vector<Vec> flat;
+  std::vector<int32_t> face, vertex, begin, around, twin;
+  std::vector<Side> sides;
+
+  const Vec &point(int32_t corner) const { return at[corner / 3][corner % 3]; }
+
+  explicit Shape(const Part &part) {
+    clean(part, weld(part));
+    surround(part.vertex_count);
+    pair();
+    for (int32_t edge = 0; edge < (int32_t)vertex.size(); edge++) sides.push_back(side(edge));
+  }
+
+  // (V,) equal numbers for vertices within the same cell.
+  static std::vector<int32_t> weld(const Part &part) {
+    struct Hash {
+      size_t operator()(const std::array<int64_t, 3> &k) const {
+        return (size_t)k[0] * 0x9E3779B97F4A7C15 ^ (size_t)k[1] * 0xC2B2AE3D27D4EB4F ^ (size_t)k[2] * 0x165667B19E3779F9;
+      }
+    };
+    std::unordered_map<std::array<int64_t, 3>, int32_t, Hash> known((size_t)part.vertex_count);
+    std::vector<int32_t> out;
+    for (int64_t i = 0; i < part.vertex_count; i++) {
+      std::array<int64_t, 3> cell;
+      for (int k = 0; k < 3; k++) cell[k] = (int64_t)std::nearbyint(part.vertices[3 * i + k] * WELDS);
+      out.push_back(known.emplace(cell, (int32_t)known.size()).first->second);
+    }
+    return out;
+  }
+
+  void clean(const Part &part, const std::vector<int32_t> &welded) {
+    std::vector<std::array<int32_t, 3>> known;  // welded vertices of the triangles that are kept, ascending
+    std::vector<int32_t> newest((size_t)part.vertex_count, -1), older;  // kept triangles by their first of those
+    for (int64_t f = 0; f < part.face_count; f++) {
+      Corners corners;
+      std::array<int32_t, 3> own;
+      for (int k = 0; k < 3; k++) {
+        const int64_t v = part.faces[3 * f + k];
+        if (v < 0 || v >= part.vertex_count) throw std::out_of_range("a face of a mesh names a vertex it lacks");
+        corners[k] = vec(part.vertices + 3 * v), own[k] = welded[v];
+      }
+      const Vec normal = cross(corners[1] - corners[0], corners[2] - corners[0]);
+      if (!(std::sqrt(dot(normal, normal)) / 2 > AREA)) continue;
+      std::array<int32_t, 3> ascending = own;
+      std::sort(ascending.begin(), ascending.end());
+      int32_t &head = newest[ascending[0]], same = head;
+      while (same >= 0 && known[same] != ascending) same = older[same];
+      if (same >= 0) continue;
+      older.push_back(head), head = (int32_t)known.size();
+      known.push_back(ascending), at.push_back(corners), flat.push_back(unit(normal)), face.push_back((int32_t)f);
+      vertex.insert(vertex.end(), own.begin(), own.end());
+    }
+  }
+
+  // The corners at each welded vertex, ascending.
+  void surround(int64_t count) {
+    begin.assign((size_t)count + 1, 0);
+    for (int32_t v : vertex) begin[v + 1]++;
+    for (int64_t v = 0; v < count; v++) begin[v + 1] += begin[v];
+    around.resize(vertex.size());
+    std::vector<int32_t> free(begin.begin(), begin.end() - 1);
+    for (size_t c = 0; c < vertex.size(); c++) around[free[vertex[c]]++] = (int32_t)c;
+  }
+
+  // The other edge between the same vertices, or −1 where there is none or more than one.
+  void pair() {
+    for (int32_t edge = 0; edge < (int32_t)vertex.size(); edge++) {
+      const int32_t a = vertex[edge], b = vertex[next(edge)];
+      int32_t found = -1, count = 0;
+      for (int32_t i = begin[a]; i < begin[a + 1]; i++) {
+        const int32_t out = around[i], in = last(out);
+        if (out != edge && vertex[next(out)] == b) found = out, count++;
+        if (in != edge && vertex[in] == b && a != b) found = in, count++;
+      }
+      twin.push_back(count == 1 ? found : -1);
+    }
+  }
+
+  Side side(int32_t edge) const {
+    const Vec &normal = flat[edge / 3];
+    const Vec inward = unit(cross(normal, point(next(edge)) - point(edge)));
+    Side out{true, false, inward, dot(inward, point(edge)), {NONE, NONE, NONE}};
+    if (const int32_t other = twin[edge]; other >= 0) {
+      out.across = flat[other / 3];
+      const double facing = dot(normal, out.across);
+      out.hard = facing < CREASE && dot(normal, point(last(other)) - point(edge)) < 0;
+      out.flush = facing > FLUSH;
+    }
+    return out;
+  }
+
+  // Angle at a corner.
+  double angle(int32_t corner) const {
+    const Vec along = unit(point(next(corner)) - point(corner)), back = unit(point(last(corner)) - point(corner));
+    return std::acos(std::clamp(dot(along, back), -1.0, 1.0));
+  }
+
+  // (3N,) angle-weighted normals over the faces around a vertex that lie within the crease angle.
+  std::vector<Vec> corner_normals() const {
+    std::vector<Vec> weighted, out;
+    for (int32_t c = 0; c < (int32_t)vertex.size(); c++) weighted.push_back(angle(c) * flat[c / 3]);
+    for (int32_t c = 0; c < (int32_t)vertex.size(); c++) {
+      Vec sum{};
+      for (int32_t i = begin[vertex[c]]; i < begin[vertex[c] + 1]; i++)
+        if (dot(flat[c / 3], flat[around[i] / 3]) > CREASE) sum = sum + weighted[around[i]];
+      out.push_back(unit(sum));
+    }
+    return out;
+  }
+
+  // Least radius of convex curvature, from how far smooth normals turn along the edges.
+  double bend(int32_t triangle, const Vec *normals) const {
+    double square = INF;
+    for (int k = 0; k < 3; k++) {
+      const Vec edge = at[triangle][k] - at[triangle][(k + 1) % 3], turn = normals[k] - normals[(k + 1) % 3];
+      const double turned = dot(turn, turn);
+      if (turned > 1e-8 && dot(edge, turn) > 0) square = std::min(square, dot(edge, edge) / turned);
+    }
+    return std::sqrt(square);
+  }
+
+  // The hard lines of a triangle and of its coplanar neighbours where it lies inside of them; null = none.
+  std::array<const Side *, LINES> hard_lines(int32_t triangle) const {
+    std::array<const Side *, LINES> out{};
+    for (int k = 0; k < 3; k++) {
+      const int32_t edge = 3 * triangle + k;
+      if (sides[edge].hard) out[k] = &sides[edge];
+      if (!sides[edge].flush) continue;
+      const int32_t theirs[2] = {next(twin[edge]), last(twin[edge])};
+      for (int j = 0; j < 2; j++) {
+        const Side &side = sides[theirs[j]];
+        bool inside = side.hard;
+        for (const Vec &corner : at[triangle]) inside = inside && dot(side.inward, corner) - side.offset > -1e-6;
+        if (inside) out[3 + 2 * k + j] = &side;
+      }
+    }
+    return out;
+  }
+};
+
+template <class T>
+void append(std::vector<double> &to, const std::vector<T> &from) {
+  const auto *values = reinterpret_cast<const double *>(from.data());
+  to.insert(to.end(), values, values + from.size() * sizeof(T) / sizeof(double));
+}
+
+void outline(const Shape &shape, int32_t triangle, double *lines, double *widths, double *across) {
+  const auto hard = shape.hard_lines(triangle);
+  double distance[LINES];
+  for (int k = 0; k < LINES; k++) {
+    if (!hard[k]) continue;
+    std::copy_n(hard[k]->inward.begin(), 3, lines + 4 * k);
+    lines[4 * k + 3] = hard[k]->offset;
+    std::copy_n(hard[k]->across.begin(), 3, across + 3 * k);
+    distance[k] = dot(hard[k]->inward, shape.at[triangle][0]) - hard[k]->offset;
+    for (int j = 0; j < k; j++) {
+      if (!hard[j] || !(dot(hard[k]->inward, hard[j]->inward) < -0.8)) continue;
+      widths[k] = std::min(widths[k], distance[k] + distance[j]);
+      widths[j] = std::min(widths[j], distance[k] + distance[j]);
+    }
+  }
+}
+
+// The widths across a triangle's edges, and across those of its neighbours.
+void widths_beyond(const Shape &shape, int32_t triangle, const double *widths, double *beyond) {
+  auto across = [&](int32_t edge) { return shape.twin[edge] < 0 ? INF : widths[shape.twin[edge] / 3 * LINES + shape.twin[edge] % 3]; };
+  for (int k = 0; k < 3; k++) {
+    const int32_t edge = 3 * triangle + k, other = shape.twin[edge];
+    beyond[k] = across(edge);
+    if (other >= 0) beyond[3 + 2 * k] = across(next(other)), beyond[4 + 2 * k] = across(last(other));
+  }
+}
+
+void add(Ready &out, const Part &part, int32_t index) {
+  const Shape shape(part);
+  const auto first = (int64_t)out.face.size(), count = (int64_t)shape.at.size();
+  const std::vector<Vec> smooth = shape.corner_normals();
+  append(out.corners, shape.at);
+  append(out.flat, shape.flat);
+  if (part.smooth) append(out.normals, smooth);
+  out.part.insert(out.part.end(), (size_t)count, index);
+  out.face.insert(out.face.end(), shape.face.begin(), shape.face.end());
+  out.lines.resize((size_t)(first + count) * LINES * 4, NONE);
+  out.across.resize((size_t)(first + count) * LINES * 3, NONE);
+  out.widths.resize((size_t)(first + count) * LINES, INF);
+  out.beyond.resize((size_t)(first + count) * LINES, INF);
+  double *widths = out.widths.data() + first * LINES;
+  for (int32_t t = 0; t < count; t++) {
+    const int64_t row = first + t;
+    if (!part.smooth)
+      for (int k = 0; k < 3; k++) out.normals.insert(out.normals.end(), shape.flat[t].begin(), shape.flat[t].end());
+    out.bend.push_back(shape.bend(t, &smooth[3 * t]));
+    outline(shape, t, &out.lines[row * LINES * 4], widths + t * LINES, &out.across[row * LINES * 3]);
+  }
+  for (int32_t t = 0; t < count; t++) widths_beyond(shape, t, widths, &out.beyond[(first + t) * LINES]);
+}
+
+void bound(Ready &out, const Part &part) {
+  Vec low{INF, INF, INF}, high{-INF, -INF, -INF};
+  for (int64_t i = 0; i < 3 * part.vertex_count; i++) {
+    low[i % 3] = std::min(low[i % 3], part.vertices[i]);
+    high[i % 3] = std::max(high[i % 3], part.vertices[i]);
+  }
+  for (const Vec &v : {low, high}) out.bounds.insert(out.bounds.end(), v.begin(), v.end());
+}
+
+}  // namespace
+
+Ready ready(const std::vector<Part> &parts) {
+  Ready out;
+  size_t count = 0;
+  for (const Part &part : parts) count += (size_t)part.face_count;
+  out.corners.reserve(count * 9), out.normals.reserve(count * 9), out.lines.reserve(count * LINES * 4);
+  out.across.reserve(count * LINES * 3), out.widths.reserve(count * LINES), out.beyond.reserve(count * LINES);
+  for (size_t i = 0; i < parts.size(); i++) bound(out, parts[i]), add(out, parts[i], (int32_t)i);
+  return out;
+}
+
+}  // namespace synth4d
