@@ -11,8 +11,6 @@ constexpr double CREASE = 0.766044443118978;  // cosine of 40°
 constexpr double FLUSH = 1 - 1e-5, WELDS = 1e5, AREA = 1e-9;
 constexpr double NONE = std::numeric_limits<double>::quiet_NaN();
 
-using Corners = std::array<Vec, 3>;
-
 Vec cross(const Vec &a, const Vec &b) {
   return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
 }
@@ -29,24 +27,21 @@ int32_t last(int32_t corner) { return corner % 3 == 0 ? corner + 2 : corner - 1;
 struct Side {
   bool hard;
   bool flush;  // the triangle across lies in the same plane
-  Vec inward;
+  Vec inward;  // this and the offset are a hard line's alone
   double offset;
-  Vec across;
 };
 
 // The triangles of one part. A corner is numbered 3·triangle + k, and so is the edge from it to the next.
 struct Shape {
-  std::vector<Corners> at;
-  std::vector<Vec> flat;
+  std::vector<Vec> at, flat;
   std::vector<int32_t> face, vertex, begin, around, twin;
   std::vector<Side> sides;
-
-  const Vec &point(int32_t corner) const { return at[corner / 3][corner % 3]; }
 
   explicit Shape(const Part &part) {
     clean(part, weld(part));
     surround(part.vertex_count);
     pair();
+    sides.reserve(vertex.size());
     for (int32_t edge = 0; edge < (int32_t)vertex.size(); edge++) sides.push_back(side(edge));
   }
 
@@ -71,7 +66,7 @@ struct Shape {
     std::vector<std::array<int32_t, 3>> known;  // welded vertices of the triangles that are kept, ascending
     std::vector<int32_t> newest((size_t)part.vertex_count, -1), older;  // kept triangles by their first of those
     for (int64_t f = 0; f < part.face_count; f++) {
-      Corners corners;
+      std::array<Vec, 3> corners;
       std::array<int32_t, 3> own;
       for (int k = 0; k < 3; k++) {
         const int64_t v = part.faces[3 * f + k];
@@ -86,8 +81,8 @@ struct Shape {
       while (same >= 0 && known[same] != ascending) same = older[same];
       if (same >= 0) continue;
       older.push_back(head), head = (int32_t)known.size();
-      known.push_back(ascending), at.push_back(corners), flat.push_back(unit(normal)), face.push_back((int32_t)f);
-      vertex.insert(vertex.end(), own.begin(), own.end());
+      known.push_back(ascending), flat.push_back(unit(normal)), face.push_back((int32_t)f);
+      for (int k = 0; k < 3; k++) at.push_back(corners[k]), vertex.push_back(own[k]);
     }
   }
 
@@ -103,13 +98,15 @@ struct Shape {
 
   // The other edge between the same vertices, or −1 where there is none or more than one.
   void pair() {
+    std::vector<int32_t> ahead, behind;
+    for (int32_t c = 0; c < (int32_t)vertex.size(); c++) ahead.push_back(vertex[next(c)]), behind.push_back(vertex[last(c)]);
     for (int32_t edge = 0; edge < (int32_t)vertex.size(); edge++) {
-      const int32_t a = vertex[edge], b = vertex[next(edge)];
+      const int32_t a = vertex[edge], b = ahead[edge];
       int32_t found = -1, count = 0;
       for (int32_t i = begin[a]; i < begin[a + 1]; i++) {
-        const int32_t out = around[i], in = last(out);
-        if (out != edge && vertex[next(out)] == b) found = out, count++;
-        if (in != edge && vertex[in] == b && a != b) found = in, count++;
+        const int32_t c = around[i];
+        if (ahead[c] == b && c != edge) found = c, count++;
+        if (behind[c] == b && a != b) found = last(c), count++;
       }
       twin.push_back(count == 1 ? found : -1);
     }
@@ -117,26 +114,29 @@ struct Shape {
 
   Side side(int32_t edge) const {
     const Vec &normal = flat[edge / 3];
-    const Vec inward = unit(cross(normal, point(next(edge)) - point(edge)));
-    Side out{true, false, inward, dot(inward, point(edge)), {NONE, NONE, NONE}};
+    Side out{true, false, {}, 0};
     if (const int32_t other = twin[edge]; other >= 0) {
-      out.across = flat[other / 3];
-      const double facing = dot(normal, out.across);
-      out.hard = facing < CREASE && dot(normal, point(last(other)) - point(edge)) < 0;
+      const double facing = dot(normal, flat[other / 3]);
+      out.hard = facing < CREASE && dot(normal, at[last(other)] - at[edge]) < 0;
       out.flush = facing > FLUSH;
+    }
+    if (out.hard) {
+      out.inward = unit(cross(normal, at[next(edge)] - at[edge]));
+      out.offset = dot(out.inward, at[edge]);
     }
     return out;
   }
 
   // Angle at a corner.
   double angle(int32_t corner) const {
-    const Vec along = unit(point(next(corner)) - point(corner)), back = unit(point(last(corner)) - point(corner));
+    const Vec along = unit(at[next(corner)] - at[corner]), back = unit(at[last(corner)] - at[corner]);
     return std::acos(std::clamp(dot(along, back), -1.0, 1.0));
   }
 
   // (3N,) angle-weighted normals over the faces around a vertex that lie within the crease angle.
   std::vector<Vec> corner_normals() const {
     std::vector<Vec> weighted, out;
+    weighted.reserve(vertex.size()), out.reserve(vertex.size());
     for (int32_t c = 0; c < (int32_t)vertex.size(); c++) weighted.push_back(angle(c) * flat[c / 3]);
     for (int32_t c = 0; c < (int32_t)vertex.size(); c++) {
       Vec sum{};
@@ -151,26 +151,27 @@ struct Shape {
   double bend(int32_t triangle, const Vec *normals) const {
     double square = INF;
     for (int k = 0; k < 3; k++) {
-      const Vec edge = at[triangle][k] - at[triangle][(k + 1) % 3], turn = normals[k] - normals[(k + 1) % 3];
+      const Vec edge = at[3 * triangle + k] - at[3 * triangle + (k + 1) % 3], turn = normals[k] - normals[(k + 1) % 3];
       const double turned = dot(turn, turn);
       if (turned > 1e-8 && dot(edge, turn) > 0) square = std::min(square, dot(edge, edge) / turned);
     }
     return std::sqrt(square);
   }
 
-  // The hard lines of a triangle and of its coplanar neighbours where it lies inside of them; null = none.
-  std::array<const Side *, LINES> hard_lines(int32_t triangle) const {
-    std::array<const Side *, LINES> out{};
+  // The edges, its own and of its coplanar neighbours, whose hard lines a triangle lies inside of; −1 = none.
+  std::array<int32_t, LINES> hard_edges(int32_t triangle) const {
+    std::array<int32_t, LINES> out;
+    out.fill(-1);
     for (int k = 0; k < 3; k++) {
       const int32_t edge = 3 * triangle + k;
-      if (sides[edge].hard) out[k] = &sides[edge];
+      if (sides[edge].hard) out[k] = edge;
       if (!sides[edge].flush) continue;
       const int32_t theirs[2] = {next(twin[edge]), last(twin[edge])};
       for (int j = 0; j < 2; j++) {
         const Side &side = sides[theirs[j]];
         bool inside = side.hard;
-        for (const Vec &corner : at[triangle]) inside = inside && dot(side.inward, corner) - side.offset > -1e-6;
-        if (inside) out[3 + 2 * k + j] = &side;
+        for (int c = 0; c < 3; c++) inside = inside && dot(side.inward, at[3 * triangle + c]) - side.offset > -1e-6;
+        if (inside) out[3 + 2 * k + j] = theirs[j];
       }
     }
     return out;
@@ -184,16 +185,17 @@ void append(std::vector<double> &to, const std::vector<T> &from) {
 }
 
 void outline(const Shape &shape, int32_t triangle, double *lines, double *widths, double *across) {
-  const auto hard = shape.hard_lines(triangle);
+  const std::array<int32_t, LINES> hard = shape.hard_edges(triangle);
   double distance[LINES];
   for (int k = 0; k < LINES; k++) {
-    if (!hard[k]) continue;
-    std::copy_n(hard[k]->inward.begin(), 3, lines + 4 * k);
-    lines[4 * k + 3] = hard[k]->offset;
-    std::copy_n(hard[k]->across.begin(), 3, across + 3 * k);
-    distance[k] = dot(hard[k]->inward, shape.at[triangle][0]) - hard[k]->offset;
+    if (hard[k] < 0) continue;
+    const Side &side = shape.sides[hard[k]];
+    std::copy_n(side.inward.begin(), 3, lines + 4 * k);
+    lines[4 * k + 3] = side.offset;
+    if (const int32_t other = shape.twin[hard[k]]; other >= 0) std::copy_n(shape.flat[other / 3].begin(), 3, across + 3 * k);
+    distance[k] = dot(side.inward, shape.at[3 * triangle]) - side.offset;
     for (int j = 0; j < k; j++) {
-      if (!hard[j] || !(dot(hard[k]->inward, hard[j]->inward) < -0.8)) continue;
+      if (hard[j] < 0 || !(dot(side.inward, shape.sides[hard[j]].inward) < -0.8)) continue;
       widths[k] = std::min(widths[k], distance[k] + distance[j]);
       widths[j] = std::min(widths[j], distance[k] + distance[j]);
     }
@@ -212,7 +214,7 @@ void widths_beyond(const Shape &shape, int32_t triangle, const double *widths, d
 
 void add(Ready &out, const Part &part, int32_t index) {
   const Shape shape(part);
-  const auto first = (int64_t)out.face.size(), count = (int64_t)shape.at.size();
+  const auto first = (int64_t)out.face.size(), count = (int64_t)shape.flat.size();
   const std::vector<Vec> smooth = shape.corner_normals();
   append(out.corners, shape.at);
   append(out.flat, shape.flat);
