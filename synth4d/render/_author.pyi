@@ -34,9 +34,9 @@ class Depths:
 
 def ready(
     surfaces: list[tuple[F64, I32, bool]],
-) -> tuple[F64, F64, F64, F64, F64, F64, F64, F64, I32, I32, F64]:
+) -> tuple[F64, F64, F64, I64, F64, F64, F64, F64, F64, F64, I32, I32, F64]:
     """From vertices (V,3), faces (F,3) and whether normals are smooth: corners (N,3,3), normals at them, flat ones
-    (N,3); lines, widths, beyond, across and bend as in surface.Outlines; surface and face (N,), and the bounds of the
+    (N,3); begin, lines, widths, beyond, across, strip and bend as in surface.Outlines; surface and face (N,), and the bounds of the
     surfaces (P,2,3)."""
 
 def turned(vectors: F64, body: I32, rotation: F64, shift: F64) -> F64:
@@ -68,10 +68,12 @@ def cover(
     source: I32,
     joined: NDArray[uint8],
     room: F64,
+    begin: I64,
     lines: F64,
     widths: F64,
     beyond: F64,
     across: F64,
+    strip: F64,
     bend: F64,
     eyes: Eyes,
     depths: Depths,

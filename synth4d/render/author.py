@@ -13,7 +13,7 @@ from synth4d.geometry import box_corners, compose
 from synth4d.render import _author
 from synth4d.render.bind import Authored, Points, bind
 from synth4d.render.hidden import Horizon, Solids
-from synth4d.render.surface import Outlines, Triangles, gather, mix, unit
+from synth4d.render.surface import Outlines, Triangles, gather, mix, ranges, unit
 from synth4d.render.view import Sight
 from synth4d.types import F64, Body, World
 
@@ -63,8 +63,8 @@ def author(world: World, sight: Sight, horizon: Horizon) -> Authored:
     spacing = [SPACING_PX.get(b.role, 1.0) for b in world.bodies]
     points = Points(*_author.cover(
         sheet.corners, sheet.flat, sheet.body, sheet.source, _joined(sheet, outlines, pixel, sight, solids),
-        _room(sheet, outlines, pixel, sight, solids), outlines.lines, outlines.widths, outlines.beyond, outlines.across,
-        outlines.bend, sight.eyes, horizon.depths, (~sight.moves).view(np.uint8), sight.rotation, sight.place, spacing,
+        _room(sheet, outlines, pixel, sight, solids), outlines.begin, outlines.lines, outlines.widths,
+        outlines.beyond, outlines.across, outlines.strip, outlines.bend, sight.eyes, horizon.depths, (~sight.moves).view(np.uint8), sight.rotation, sight.place, spacing,
         CHUNK, CELLS, SPACING_M, SLANT, JOINT,
     ))  # fmt: skip
     return bind(sheet, outlines, skins, _bare(points, sheet, solids))
@@ -118,8 +118,8 @@ def _joined(sheet: Triangles, outlines: Outlines, pixel: F64, sight: Sight, soli
     """(M,9) whether what is seen goes on beyond a hard line of a triangle at about the same depth, for the first, the
     middle and the last eye: such an edge is no silhouette, and what lies behind must not show."""
     out = np.zeros((len(sheet), _author.LINES), np.uint8)
-    row, k = np.nonzero(~np.isnan(outlines.lines[sheet.source, :, 3]))
-    line = outlines.lines[sheet.source[row], k]
+    row, k = ranges(np.diff(outlines.begin)[sheet.source])
+    line = outlines.lines[outlines.begin[sheet.source[row]] + k]
     away = np.stack([_dot(line, sheet.corners[row, c]) - line[:, 3] for c in range(3)], 1)
     near = np.flatnonzero(away.min(1, initial=np.inf) < _BORDER_PX * pixel[row])
     row, k, inward, body = row[near], k[near], line[near, :3], sheet.body[row[near]]
@@ -138,7 +138,7 @@ def _joined(sheet: Triangles, outlines: Outlines, pixel: F64, sight: Sight, soli
 
 def _room(sheet: Triangles, outlines: Outlines, pixel: F64, sight: Sight, solids: Solids) -> F64:
     """(M,) how deep a triangle's Gaussians may be sunk where some eye sees it edge-on: not through a thin wall."""
-    bend, strip = outlines.bend[sheet.source], outlines.widths.min(1, initial=np.inf)[sheet.source]
+    bend, strip = outlines.bend[sheet.source], outlines.strip[sheet.source]
     middle = sheet.corners.mean(1)
     height = sight.eyes.facing(middle, sheet.flat, sheet.body)[:, 1]
     level = np.clip(height, 0, 1)

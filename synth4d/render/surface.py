@@ -18,6 +18,7 @@ from synth4d.render import _author
 from synth4d.types import F64, I32, Body, Material, Surface
 
 Bool = NDArray[np.bool_]
+I64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,16 +47,20 @@ class Triangles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outlines:
-    """What surrounds each triangle as it was in its mesh, before any cutting (S rows)."""
+    """What surrounds each triangle as it was in its mesh, before any cutting (S rows, H hard lines)."""
 
+    begin: I64
+    """(S+1,) where the hard lines of each triangle begin, at most `_author.LINES` of them"""
     lines: F64
-    """(S,9,4) hard lines: distance of a point p inward is lines[:3]·p − lines[3]; NaN = none"""
+    """(H,4) hard lines: distance of a point p inward is lines[:3]·p − lines[3]"""
     widths: F64
-    """(S,9) width of the strip between a hard line and the one opposite; inf = no opposite"""
+    """(H,) width of the strip between a hard line and the one opposite; inf = no opposite"""
     beyond: F64
-    """(S,9) width of the strip on the other side of a hard line; inf = wide"""
+    """(H,) width of the strip on the other side of a hard line; inf = wide"""
     across: F64
-    """(S,9,3) normal of the face on the other side of a hard line; NaN = an open border"""
+    """(H,3) normal of the face on the other side of a hard line; NaN = an open border"""
+    strip: F64
+    """(S,) least of the widths"""
     bend: F64
     """(S,) least radius of convex curvature; inf = flat or hollow"""
     slack: F64
@@ -90,7 +95,7 @@ def gather(bodies: tuple[Body, ...], wanted: Sequence[bool] | None = None) -> tu
     for index, surface in drawn:
         if not np.isfinite(surface.vertices).all():
             raise RenderError(f"{bodies[index].name}: a vertex of its mesh is not finite: mend the model")
-    corners, normals, flat, lines, widths, beyond, across, bend, skin, face, bounds = _author.ready(
+    corners, normals, flat, begin, lines, widths, beyond, across, strip, bend, skin, face, bounds = _author.ready(
         [(surface.vertices, surface.faces, surface.smooth) for _, surface in drawn]
     )
     skins = [Skin(i, s.material, low, high, s.uv) for (i, s), (low, high) in zip(drawn, bounds, strict=True)]
@@ -98,7 +103,7 @@ def gather(bodies: tuple[Body, ...], wanted: Sequence[bool] | None = None) -> tu
     slack = np.array([_slack(surface) for _, surface in drawn], float)[skin]
     share = np.broadcast_to(np.eye(3), corners.shape)
     triangles = Triangles(corners, normals, flat, body, skin, np.arange(len(skin), dtype=np.int32), share)
-    return triangles, Outlines(lines, widths, beyond, across, bend, slack, face), skins
+    return triangles, Outlines(begin, lines, widths, beyond, across, strip, bend, slack, face), skins
 
 
 def _slack(surface: Surface) -> float:
@@ -112,6 +117,12 @@ def mix(bary: F64, values: F64) -> F64:
     for k in (1, 2):
         mixed = mixed + bary[:, :, k : k + 1] * values[:, None, k]
     return mixed
+
+
+def ranges(counts: I64) -> tuple[I64, I64]:
+    """For counts (N,): the owner of every item (sum,) and the item's number within its owner."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def dot(a: F64, b: F64) -> F64:

@@ -80,8 +80,7 @@ struct Coverer {
       last[k] = (int64_t)std::floor(high[k] / grain.chunk + 0.5);
     }
     const int32_t s = sheet.source[t];
-    double strip = 2 * outlines.bend[s];
-    for (int k = 0; k < LINES; k++) strip = std::min(strip, outlines.widths[s * LINES + k]);
+    const double strip = std::min(2 * outlines.bend[s], outlines.strip[s]);
     for (int64_t i = first[0]; i <= last[0]; i++)
       for (int64_t j = first[1]; j <= last[1]; j++) {
         Piece p{t, {i, j}, {}, {}, {}, 0, 0, 0, strip};
@@ -132,26 +131,25 @@ struct Coverer {
   // The hard lines that a piece's points may be too close to.
   int borders(const Piece &p, double step, Border *found) const {
     const Views &seen = bodies[sheet.body[p.triangle]].views;
-    const int64_t row = (int64_t)sheet.source[p.triangle] * LINES;
+    const int64_t *begin = outlines.begin + sheet.source[p.triangle];
     int number = 0;
-    for (int k = 0; k < LINES; k++) {
-      const double *line = outlines.lines + 4 * (row + k);
-      if (std::isnan(line[3])) continue;
+    for (int64_t h = begin[0]; h < begin[1]; h++) {
+      const double *line = outlines.lines + 4 * h;
       const Vec inward = vec(line);
       const double away = dot(inward, p.center) - line[3];
       double inset = grain.joint * step;
-      if (!sheet.joined[p.triangle * LINES + k]) {
-        const double *other = outlines.across + 3 * (row + k);
+      if (!sheet.joined[p.triangle * LINES + h - begin[0]]) {
+        const double *other = outlines.across + 3 * h;
         const Vec at = p.center - away * inward;
         // What hangs over is hidden by the other side as far as that is seen.
         const double height = std::isnan(other[0]) ? -1 : seen.facing(at, vec(other))[1];
-        const double hidden = height > 0 ? height * std::min(outlines.beyond[row + k], 1.0) : 0;
+        const double hidden = height > 0 ? height * std::min(outlines.beyond[h], 1.0) : 0;
         const double cosine = across(seen, at, inward, vec(sheet.flat + 3 * p.triangle)), straight = step * overhang(p.mean / step);
         // A foreshortened side ends further in, but within its triangle.
         const double slanted = step * overhang(p.mean / step / cosine) - hidden / cosine;
         inset = std::max(inset, std::min(slanted, std::max(straight, extent(p.triangle, line) / 2)));
       }
-      inset = std::min(inset, outlines.widths[row + k] / 2);
+      inset = std::min(inset, outlines.widths[h] / 2);
       if (away > p.radius + inset) continue;
       found[number++] = {inward, line[3], inset};
     }

@@ -12,7 +12,6 @@
 
 namespace synth4d {
 
-
 struct Sheet {  // light triangles, in the order of bodies
   const double *corners;   // (M,3,3)
   const double *flat;      // (M,3)
@@ -24,10 +23,12 @@ struct Sheet {  // light triangles, in the order of bodies
 };
 
 struct Outlines {  // about each source triangle
-  const double *lines;     // (S,LINES,4) distance of p inward is n·p − d; NaN = none
-  const double *widths;    // (S,LINES) of the strip from the line to the one opposite
-  const double *beyond;    // (S,LINES) width of the strip on its other side
-  const double *across;    // (S,LINES,3) normal of the face on its other side; NaN = an open border
+  const int64_t *begin;    // (S+1,) the hard lines of each
+  const double *lines;     // (H,4) distance of p inward is n·p − d
+  const double *widths;    // (H,) of the strip from the line to the one opposite
+  const double *beyond;    // (H,) width of the strip on its other side
+  const double *across;    // (H,3) normal of the face on its other side; NaN = an open border
+  const double *strip;     // (S,) least of the widths
   const double *bend;      // (S,) least radius of curvature
 };
 

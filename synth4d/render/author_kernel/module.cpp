@@ -130,10 +130,10 @@ NB_MODULE(_author, m) {
       parts.push_back({vertices.data(), (int64_t)vertices.shape(0), faces.data(), (int64_t)faces.shape(0), smooth});
     Ready r = ready(parts);
     return std::make_tuple(owned(std::move(r.corners), {3, 3}), owned(std::move(r.normals), {3, 3}),
-                           owned(std::move(r.flat), {3}), owned(std::move(r.lines), {LINES, 4}),
-                           owned(std::move(r.widths), {LINES}), owned(std::move(r.beyond), {LINES}),
-                           owned(std::move(r.across), {LINES, 3}), owned(std::move(r.bend)), owned(std::move(r.part)),
-                           owned(std::move(r.face)), owned(std::move(r.bounds), {2, 3}));
+                           owned(std::move(r.flat), {3}), owned(std::move(r.begin)),
+                           owned(std::move(r.lines), {4}), owned(std::move(r.widths)), owned(std::move(r.beyond)),
+                           owned(std::move(r.across), {3}), owned(std::move(r.strip)), owned(std::move(r.bend)),
+                           owned(std::move(r.part)), owned(std::move(r.face)), owned(std::move(r.bounds), {2, 3}));
   });
 
   m.def("turned", [](Rows3 vectors, In<int32_t, nb::ndim<1>> body, Rows33 rotation, Rows3 shift) {
@@ -148,13 +148,13 @@ NB_MODULE(_author, m) {
 
   m.def("cover", [](Rows33 corners, Rows3 flat, In<int32_t, nb::ndim<1>> body, In<int32_t, nb::ndim<1>> source,
                     In<uint8_t, nb::shape<-1, LINES>> joined, List room,
-                    In<double, nb::shape<-1, LINES, 4>> lines, In<double, nb::shape<-1, LINES>> widths,
-                    In<double, nb::shape<-1, LINES>> beyond, In<double, nb::shape<-1, LINES, 3>> across, List bend,
+                    In<int64_t, nb::ndim<1>> begin, In<double, nb::shape<-1, 4>> lines, List widths, List beyond,
+                    Rows3 across, List strip, List bend,
                     const Eyes &eyes, const Depths &depths, Flags still, Rows33 rotation, Rows3 place,
                     std::vector<double> spacing_px, double chunk, std::vector<int64_t> levels,
                     std::pair<double, double> bounds, double slant, double joint) {
     const Sheet sheet{corners.data(), flat.data(), body.data(), source.data(), joined.data(), room.data(), (int64_t)corners.shape(0)};
-    const Outlines outlines{lines.data(), widths.data(), beyond.data(), across.data(), bend.data()};
+    const Outlines outlines{begin.data(), lines.data(), widths.data(), beyond.data(), across.data(), strip.data(), bend.data()};
     Points p = cover(sheet, outlines, bodies_of(eyes, still, still, rotation, place), depths.horizon, spacing_px, eyes.focal,
                      Grain{chunk, levels, bounds.first, bounds.second, slant, joint});
     return std::make_tuple(owned(std::move(p.triangle)), owned(std::move(p.share), {3}), owned(std::move(p.means), {3}),

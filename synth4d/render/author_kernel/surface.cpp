@@ -158,23 +158,21 @@ struct Shape {
     return std::sqrt(square);
   }
 
-  // The edges, its own and of its coplanar neighbours, whose hard lines a triangle lies inside of; −1 = none.
-  std::array<int32_t, LINES> hard_edges(int32_t triangle) const {
-    std::array<int32_t, LINES> out;
-    out.fill(-1);
-    for (int k = 0; k < 3; k++) {
-      const int32_t edge = 3 * triangle + k;
-      if (sides[edge].hard) out[k] = edge;
+  // The edges, its own and of its coplanar neighbours, whose hard lines a triangle lies inside of.
+  std::vector<int32_t> hard_edges(int32_t triangle) const {
+    std::vector<int32_t> own, theirs;
+    for (int32_t edge = 3 * triangle; edge < 3 * triangle + 3; edge++) {
+      if (sides[edge].hard) own.push_back(edge);
       if (!sides[edge].flush) continue;
-      const int32_t theirs[2] = {next(twin[edge]), last(twin[edge])};
-      for (int j = 0; j < 2; j++) {
-        const Side &side = sides[theirs[j]];
+      for (int32_t other : {next(twin[edge]), last(twin[edge])}) {
+        const Side &side = sides[other];
         bool inside = side.hard;
-        for (int c = 0; c < 3; c++) inside = inside && dot(side.inward, at[3 * triangle + c]) - side.offset > -1e-6;
-        if (inside) out[3 + 2 * k + j] = theirs[j];
+        for (int k = 0; k < 3; k++) inside = inside && dot(side.inward, at[3 * triangle + k]) - side.offset > -1e-6;
+        if (inside) theirs.push_back(other);
       }
     }
-    return out;
+    own.insert(own.end(), theirs.begin(), theirs.end());
+    return own;
   }
 };
 
@@ -184,56 +182,49 @@ void append(std::vector<double> &to, const std::vector<T> &from) {
   to.insert(to.end(), values, values + from.size() * sizeof(T) / sizeof(double));
 }
 
-void outline(const Shape &shape, int32_t triangle, double *lines, double *widths, double *across) {
-  const std::array<int32_t, LINES> hard = shape.hard_edges(triangle);
-  double distance[LINES];
-  for (int k = 0; k < LINES; k++) {
-    if (hard[k] < 0) continue;
-    const Side &side = shape.sides[hard[k]];
-    std::copy_n(side.inward.begin(), 3, lines + 4 * k);
-    lines[4 * k + 3] = side.offset;
-    if (const int32_t other = shape.twin[hard[k]]; other >= 0) std::copy_n(shape.flat[other / 3].begin(), 3, across + 3 * k);
-    distance[k] = dot(side.inward, shape.at[3 * triangle]) - side.offset;
-    for (int j = 0; j < k; j++) {
-      if (hard[j] < 0 || !(dot(side.inward, shape.sides[hard[j]].inward) < -0.8)) continue;
-      widths[k] = std::min(widths[k], distance[k] + distance[j]);
-      widths[j] = std::min(widths[j], distance[k] + distance[j]);
+// The hard lines of all triangles, and how wide the strips on both sides of them are.
+void outline(Ready &out, const Shape &shape) {
+  std::vector<int32_t> edges;  // of the lines
+  std::vector<double> width(shape.twin.size(), INF);  // by edge
+  for (int32_t t = 0; t < (int32_t)shape.flat.size(); t++) {
+    const std::vector<int32_t> hard = shape.hard_edges(t);
+    auto inward = [&](size_t k) { return shape.sides[hard[k]].inward; };
+    auto distance = [&](size_t k) { return dot(inward(k), shape.at[3 * t]) - shape.sides[hard[k]].offset; };
+    double strip = INF;
+    for (size_t k = 0; k < hard.size(); k++) {
+      double least = INF;
+      for (size_t j = 0; j < hard.size(); j++)
+        if (dot(inward(k), inward(j)) < -0.8) least = std::min(least, distance(k) + distance(j));
+      const Side &side = shape.sides[hard[k]];
+      const int32_t other = shape.twin[hard[k]];
+      for (double x : side.inward) out.lines.push_back(x);
+      out.lines.push_back(side.offset);
+      for (int i = 0; i < 3; i++) out.across.push_back(other < 0 ? NONE : shape.flat[other / 3][i]);
+      out.widths.push_back(least);
+      if (hard[k] / 3 == t) width[hard[k]] = least;
+      strip = std::min(strip, least);
     }
+    edges.insert(edges.end(), hard.begin(), hard.end());
+    out.begin.push_back((int64_t)out.widths.size());
+    out.strip.push_back(strip);
   }
-}
-
-// The widths across a triangle's edges, and across those of its neighbours.
-void widths_beyond(const Shape &shape, int32_t triangle, const double *widths, double *beyond) {
-  auto across = [&](int32_t edge) { return shape.twin[edge] < 0 ? INF : widths[shape.twin[edge] / 3 * LINES + shape.twin[edge] % 3]; };
-  for (int k = 0; k < 3; k++) {
-    const int32_t edge = 3 * triangle + k, other = shape.twin[edge];
-    beyond[k] = across(edge);
-    if (other >= 0) beyond[3 + 2 * k] = across(next(other)), beyond[4 + 2 * k] = across(last(other));
-  }
+  for (int32_t edge : edges) out.beyond.push_back(shape.twin[edge] < 0 ? INF : width[shape.twin[edge]]);
 }
 
 void add(Ready &out, const Part &part, int32_t index) {
   const Shape shape(part);
-  const auto first = (int64_t)out.face.size(), count = (int64_t)shape.flat.size();
   const std::vector<Vec> smooth = shape.corner_normals();
   append(out.corners, shape.at);
   append(out.flat, shape.flat);
   if (part.smooth) append(out.normals, smooth);
-  out.part.insert(out.part.end(), (size_t)count, index);
+  out.part.insert(out.part.end(), shape.flat.size(), index);
   out.face.insert(out.face.end(), shape.face.begin(), shape.face.end());
-  out.lines.resize((size_t)(first + count) * LINES * 4, NONE);
-  out.across.resize((size_t)(first + count) * LINES * 3, NONE);
-  out.widths.resize((size_t)(first + count) * LINES, INF);
-  out.beyond.resize((size_t)(first + count) * LINES, INF);
-  double *widths = out.widths.data() + first * LINES;
-  for (int32_t t = 0; t < count; t++) {
-    const int64_t row = first + t;
+  for (int32_t t = 0; t < (int32_t)shape.flat.size(); t++) {
     if (!part.smooth)
       for (int k = 0; k < 3; k++) out.normals.insert(out.normals.end(), shape.flat[t].begin(), shape.flat[t].end());
     out.bend.push_back(shape.bend(t, &smooth[3 * t]));
-    outline(shape, t, &out.lines[row * LINES * 4], widths + t * LINES, &out.across[row * LINES * 3]);
   }
-  for (int32_t t = 0; t < count; t++) widths_beyond(shape, t, widths, &out.beyond[(first + t) * LINES]);
+  outline(out, shape);
 }
 
 void bound(Ready &out, const Part &part) {
@@ -251,8 +242,7 @@ Ready ready(const std::vector<Part> &parts) {
   Ready out;
   size_t count = 0;
   for (const Part &part : parts) count += (size_t)part.face_count;
-  out.corners.reserve(count * 9), out.normals.reserve(count * 9), out.lines.reserve(count * LINES * 4);
-  out.across.reserve(count * LINES * 3), out.widths.reserve(count * LINES), out.beyond.reserve(count * LINES);
+  out.corners.reserve(count * 9), out.normals.reserve(count * 9), out.begin.reserve(count + 1);
   for (size_t i = 0; i < parts.size(); i++) bound(out, parts[i]), add(out, parts[i], (int32_t)i);
   return out;
 }

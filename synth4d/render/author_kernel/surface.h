@@ -8,7 +8,7 @@
 
 namespace synth4d {
 
-// Own three edges and those of up to three coplanar neighbours, two each.
+// At most: own three edges and those of up to three coplanar neighbours, two each.
 constexpr int LINES = 9;
 
 // A surface's mesh as it comes.
@@ -24,10 +24,11 @@ struct Part {
 struct Ready {
   std::vector<double> corners, normals;       // (N,3,3)
   std::vector<double> flat;                   // (N,3)
-  std::vector<double> lines;                  // (N,9,4)
-  std::vector<double> widths, beyond;         // (N,9)
-  std::vector<double> across;                 // (N,9,3)
-  std::vector<double> bend;                   // (N,)
+  std::vector<int64_t> begin = {0};           // (N+1,)
+  std::vector<double> lines;                  // (H,4)
+  std::vector<double> widths, beyond;         // (H,)
+  std::vector<double> across;                 // (H,3)
+  std::vector<double> strip, bend;            // (N,)
   std::vector<int32_t> part, face;            // (N,)
   std::vector<double> bounds;                 // (P,2,3) least and greatest vertex of a part
 };
