@@ -89,8 +89,9 @@ def covered(mesh: tuple[np.ndarray, np.ndarray], spacing: float) -> tuple[surfac
     begin = np.zeros(len(t) + 1, np.int64)
     points = _author.cover(
         t.corners, t.flat, t.body, t.source, none, np.zeros(len(t)), begin, outlines.lines, outlines.widths,
-        outlines.beyond, outlines.across, outlines.strip, outlines.bend, eyes_at(np.array([[0.3, 0.2, 2.0]])), far(), np.ones(1, np.uint8),
-        np.eye(3)[None], np.zeros((1, 3)), [1.0], author.CHUNK, author.CELLS, (spacing, spacing), 1.0, 0.0,
+        outlines.beyond, outlines.across, outlines.strip, outlines.bend, eyes_at(np.array([[0.3, 0.2, 2.0]])), far(),
+        np.ones(1, np.uint8), np.eye(3)[None], np.zeros((1, 3)), [1.0], author.CHUNK, author.CELLS,
+        (spacing, spacing), 1.0, 0.0,
     )  # fmt: skip
     return t, points
 

@@ -36,8 +36,8 @@ def ready(
     surfaces: list[tuple[F64, I32, bool]],
 ) -> tuple[F64, F64, F64, I64, F64, F64, F64, F64, F64, F64, I32, I32, F64]:
     """From vertices (V,3), faces (F,3) and whether normals are smooth: corners (N,3,3), normals at them, flat ones
-    (N,3); begin, lines, widths, beyond, across, strip and bend as in surface.Outlines; surface and face (N,), and the bounds of the
-    surfaces (P,2,3)."""
+    (N,3); begin, lines, widths, beyond, across, strip and bend as in surface.Outlines; surface and face (N,), and the
+    bounds of the surfaces (P,2,3)."""
 
 def turned(vectors: F64, body: I32, rotation: F64, shift: F64) -> F64:
     """(N,3) vectors rotated by their body's rotation (B,3,3), then moved by its shift (B,3)."""

@@ -64,8 +64,8 @@ def author(world: World, sight: Sight, horizon: Horizon) -> Authored:
     points = Points(*_author.cover(
         sheet.corners, sheet.flat, sheet.body, sheet.source, _joined(sheet, outlines, pixel, sight, solids),
         _room(sheet, outlines, pixel, sight, solids), outlines.begin, outlines.lines, outlines.widths,
-        outlines.beyond, outlines.across, outlines.strip, outlines.bend, sight.eyes, horizon.depths, (~sight.moves).view(np.uint8), sight.rotation, sight.place, spacing,
-        CHUNK, CELLS, SPACING_M, SLANT, JOINT,
+        outlines.beyond, outlines.across, outlines.strip, outlines.bend, sight.eyes, horizon.depths,
+        (~sight.moves).view(np.uint8), sight.rotation, sight.place, spacing, CHUNK, CELLS, SPACING_M, SLANT, JOINT,
     ))  # fmt: skip
     return bind(sheet, outlines, skins, _bare(points, sheet, solids))
 

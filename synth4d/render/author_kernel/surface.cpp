@@ -127,17 +127,15 @@ struct Shape {
     return out;
   }
 
-  // Angle at a corner.
-  double angle(int32_t corner) const {
-    const Vec along = unit(at[next(corner)] - at[corner]), back = unit(at[last(corner)] - at[corner]);
-    return std::acos(std::clamp(dot(along, back), -1.0, 1.0));
-  }
-
   // (3N,) angle-weighted normals over the faces around a vertex that lie within the crease angle.
   std::vector<Vec> corner_normals() const {
     std::vector<Vec> weighted, out;
     weighted.reserve(vertex.size()), out.reserve(vertex.size());
-    for (int32_t c = 0; c < (int32_t)vertex.size(); c++) weighted.push_back(angle(c) * flat[c / 3]);
+    for (int32_t c = 0; c < (int32_t)vertex.size(); c += 3) {
+      const Vec edges[3] = {unit(at[c + 1] - at[c]), unit(at[c + 2] - at[c + 1]), unit(at[c] - at[c + 2])};
+      for (int k = 0; k < 3; k++)
+        weighted.push_back(std::acos(std::clamp(-dot(edges[k], edges[(k + 2) % 3]), -1.0, 1.0)) * flat[c / 3]);
+    }
     for (int32_t c = 0; c < (int32_t)vertex.size(); c++) {
       Vec sum{};
       for (int32_t i = begin[vertex[c]]; i < begin[vertex[c] + 1]; i++)
