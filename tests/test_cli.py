@@ -260,14 +260,17 @@ def test_browse_serves_on_this_machine_only_until_it_is_stopped(toy_dataset: Pat
         "0",
     ]
     serving = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert serving.stdout is not None
-    assert serving.stdout.readline().strip() == str(toy_dataset / "report.html")
-    url = serving.stdout.readline().split()[0]
-    assert url.startswith("http://127.0.0.1:")
-    with urllib.request.urlopen(url) as page:
-        assert b"synth4d" in page.read()
-    serving.send_signal(signal.SIGINT)
-    serving.communicate(timeout=10)
+    try:
+        assert serving.stdout is not None
+        assert serving.stdout.readline().strip() == str(toy_dataset / "report.html")
+        url = serving.stdout.readline().split()[0]
+        assert url.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(url) as page:
+            assert b"synth4d" in page.read()
+        serving.send_signal(signal.SIGINT)
+        serving.communicate(timeout=10)
+    finally:
+        serving.kill()
     assert serving.returncode == 130
 
 
