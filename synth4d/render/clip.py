@@ -32,21 +32,22 @@ def render(world: World, timeline: Timeline, camera: CameraPath, *, rng: np.rand
     shape = (len(camera.T_world_cam), camera.height, camera.width)
     clip = Clip(np.empty((*shape, 3), np.uint8), np.empty(shape, np.float32), np.empty(shape, np.uint16), camera)
     stage = Stage(world, timeline, camera)
-    for frame, p in enumerate(pictures(stage, Rasteriser(threads=threads))):
+    one = Picture.empty(camera.width, camera.height)
+    for frame, p in enumerate(pictures(stage, Rasteriser(threads=threads), one)):
         out = clip.rgb[frame], clip.depth_z_m[frame], clip.ids[frame]
         _light.quantise(p.rgb, p.alpha, p.depth_z_m, p.ids, np.array(BACKGROUND, np.float32), *out)
         stage.borders.settle(frame, *out[1:])
     return clip
 
 
-def pictures(stage: Stage, rasteriser: Rasteriser) -> Iterator[Picture]:
-    """Every frame as the rasteriser gives it."""
+def pictures(stage: Stage, rasteriser: Rasteriser, out: Picture | None = None) -> Iterator[Picture]:
+    """Every frame as the rasteriser gives it; all in `out`, where it is given."""
     camera = stage.camera
     rasteriser.load(stage.gaussians(0))
     for frame, T_world_cam in enumerate(camera.T_world_cam):
         if frame:
             stage.advance(rasteriser, frame)
-        yield rasteriser.render(camera.K, T_world_cam, camera.width, camera.height)
+        yield rasteriser.render(camera.K, T_world_cam, camera.width, camera.height, out=out)
 
 
 class Stage:

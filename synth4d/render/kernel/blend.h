@@ -138,19 +138,27 @@ inline float ridge(const Splat &s, float px, float py) {
 void finish(const Tile &tile, const Splat *splats, int left, int top, const Image &image) {
   const int width = image.width - left < TILE ? image.width - left : TILE;
   const int height = image.height - top < TILE ? image.height - top : TILE;
+  alignas(64) float alpha[TILE * TILE], mean[TILE * TILE];
+  for (int k = 0; k < TILE * TILE; k++) {
+    alpha[k] = 1.0f - tile.t[k];
+    const float ratio = tile.wz[k] / alpha[k];
+    mean[k] = alpha[k] > 0.0f ? ratio : 0.0f;
+  }
   for (int k = 0; k < TILE * TILE; k++)
     if (tile.t[k] <= 0.5f) __builtin_prefetch(&splats[tile.median[k]]);
-  for (int y = 0; y < height; y++)
+  for (int y = 0; y < height; y++) {
+    const size_t row = (size_t)(top + y) * (size_t)image.width + (size_t)left;
+    const int first = y / SIDE * SIDE * SIDE * SIDE + y % SIDE * SIDE;  // in the tile's order
+    const float middle = (float)(top + y) + 0.5f;
     for (int x = 0; x < width; x++) {
-      const int o = (y / SIDE * SIDE + x / SIDE) * SIDE * SIDE + y % SIDE * SIDE + x % SIDE;
-      const size_t p = (size_t)(top + y) * (size_t)image.width + (size_t)(left + x);
-      const float alpha = 1.0f - tile.t[o];
-      image.rgb[3 * p] = tile.r[o], image.rgb[3 * p + 1] = tile.g[o], image.rgb[3 * p + 2] = tile.b[o];
-      image.alpha[p] = alpha;
-      image.expected[p] = alpha > 0.0f ? tile.wz[o] / alpha : 0.0f;
-      image.depth[p] = 0.0f, image.ids[p] = 0;
-      if (tile.t[o] > 0.5f) continue;
-      const Splat &s = splats[tile.median[o]];
-      image.depth[p] = ridge(s, (float)(left + x) + 0.5f, (float)(top + y) + 0.5f), image.ids[p] = s.id;
+      const int o = first + x / SIDE * SIDE * SIDE + x % SIDE;
+      float *rgb = image.rgb + 3 * (row + (size_t)x);
+      rgb[0] = tile.r[o], rgb[1] = tile.g[o], rgb[2] = tile.b[o];
+      image.alpha[row + (size_t)x] = alpha[o], image.expected[row + (size_t)x] = mean[o];
+      const bool solid = tile.t[o] <= 0.5f;
+      const Splat &s = splats[solid ? tile.median[o] : 0];
+      image.depth[row + (size_t)x] = solid ? ridge(s, (float)(left + x) + 0.5f, middle) : 0.0f;
+      image.ids[row + (size_t)x] = solid ? s.id : 0;
     }
+  }
 }
