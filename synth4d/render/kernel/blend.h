@@ -91,7 +91,10 @@ bool blend(const Splat *splats, const uint32_t *entries, int count, int left, in
   }
   for (int e = count; e < BATCH; e++) k.x[e] = k.y[e] = k.b[e] = k.log2_opacity[e] = 0.0f, k.a[e] = k.c[e] = -1.0f;
   shape(k);
-  for (int strip = 0; strip < TILE / SIDE; strip++) touch(k, strip, (float)left, (float)(top + SIDE * strip));
+  for (int strip = 0; strip < TILE / SIDE; strip++) {
+    const uint16_t *live = tile.live + SIDE * strip;
+    if (live[0] | live[1] | live[2] | live[3]) touch(k, strip, (float)left, (float)(top + SIDE * strip));
+  }
   const uint64_t all = count < BATCH ? (1ull << count) - 1 : ~0ull;
   alignas(64) float lane_x[LANES], lane_y[LANES];
   for (int l = 0; l < LANES; l++)

@@ -51,10 +51,12 @@ struct View {
   int width, height;
 };
 
-// A part of the picture, pixels [x0,x1) × [y0,y1), and which of its tiles still take light: bit c of open[r].
+// A part of the picture, pixels [x0,x1) × [y0,y1), which of its tiles still take light: bit c of open[r], and whether
+// some don't.
 struct Region {
   int x0, y0, x1, y1;
   uint32_t open[ROW];
+  bool closed;
 };
 
 // A block that a region may see: the least depth in it, and the tiles it can touch, ends included.

@@ -68,7 +68,7 @@ void Painter::flush(const Stages &stages, Region &region, size_t tile) {
   if (!fill_[tile]) return;
   const bool more = stages.blend(splats_.data.get(), &batches_[tile * BATCH], fill_[tile], region.x0 + column * TILE,
                                  region.y0 + row * TILE, tiles_[tile]);
-  if (!more) region.open[row] &= ~(1u << column);
+  if (!more) region.open[row] &= ~(1u << column), region.closed = true;
   fill_[tile] = 0;
 }
 

@@ -116,7 +116,7 @@ int project(const Model &g, const View &view, const Region &region, size_t block
   if (visible && g.sh_count) shade_block(g, view, begin, count, k);
   for (int s = 0; s < visible; s++) {
     const int i = seen[s];
-    if (!is_open(region, k.x0[i], k.x1[i], k.y0[i], k.y1[i])) continue;
+    if (region.closed && !is_open(region, k.x0[i], k.x1[i], k.y0[i], k.y1[i])) continue;
     const size_t slot = begin + (size_t)i;
     float rgb[3] = {g.rgb[0][slot], g.rgb[1][slot], g.rgb[2][slot]};
     if (g.sh_count)

@@ -216,7 +216,7 @@ void Rasteriser::render(const View &view, const Image &image) {
   parallel(std::min(threads_, count), [&](int worker) {
     for (int k = next++; k < count; k = next++) {
       const int x = k % columns * side, y = k / columns * side;
-      const Region region{x, y, std::min(x + side, view.width), std::min(y + side, view.height), {}};
+      const Region region{x, y, std::min(x + side, view.width), std::min(y + side, view.height), {}, false};
       painters_[(size_t)worker].paint(*stages_, model, bounds, blocks(), view, region, image);
     }
   });
