@@ -2,7 +2,7 @@
 
 Equal clips give equal bytes on any machine: colour conversion and quantisation are integer arithmetic here,
 x264 runs on one thread without processor-specific shortcuts, and no container carries a date or a version.
-What remains is the versions of zlib, x264 and libjpeg; `versions` names them for dataset.json.
+What remains is the versions of x264 and libjpeg; `versions` names them for dataset.json.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def versions() -> dict[str, str]:
     import av
     import PIL
 
-    return {"av": av.__version__, "pillow": PIL.__version__, "zlib": zlib.ZLIB_RUNTIME_VERSION}
+    return {"av": av.__version__, "pillow": PIL.__version__}
 
 
 def _check(clip: Clip) -> None:

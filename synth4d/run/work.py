@@ -210,7 +210,7 @@ def perform(job: Job, bounded: bool = True) -> Result:
     """Make a shot and leave its box at job.path. Never raises but for what ends the process."""
     clock = Clock(job.folder / "stages.log")
     try:
-        with _bounded(job) if bounded else nullcontext(), _seldom_collected():
+        with _bounded(job) if bounded else nullcontext(), seldom_collected():
             end = _attempts(job, clock)
     except SceneError as e:
         return Result(job.shot.key, "fatal", one_line(e))
@@ -274,7 +274,7 @@ def _bounded(job: Job) -> Iterator[None]:
 
 
 @contextmanager
-def _seldom_collected() -> Iterator[None]:
+def seldom_collected() -> Iterator[None]:
     """Scenes and libraries outlive every shot, and what a shot lets go of holds hardly a cycle: looking for those
     takes 30 ms of a shot by the interpreter's own measure, 5 ms by this one. Over 30 shots a worker grows no more."""
     before = gc.get_threshold()
