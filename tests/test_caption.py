@@ -17,7 +17,7 @@ from synth4d.filter.fit import LEAST_CLAIMS
 from synth4d.program import ProgramError, Refusal, Value, View, answer, compare, execute, parse
 from synth4d.program.caption import claimed, holds
 from synth4d.program.claims import TIMED
-from synth4d.program.language import CLAIMS, OPS
+from synth4d.program.operations import CLAIMS, OPS
 from synth4d.program.sentences import sentence
 from synth4d.records import Facts, Question, dump
 

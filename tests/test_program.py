@@ -17,7 +17,8 @@ from synth4d import geometry
 from synth4d.errors import SynthError
 from synth4d.program import OPS, ProgramError, Refusal, Value, answer, compare, execute, grammar, margins, parse, word
 from synth4d.program.agree import box2d_iou, box3d_iou, interval_iou
-from synth4d.program.language import ANSWERS, CLAIMS, DEPTH, NODES, WIDER, Key, Num, Nums, Said, Sub, Word
+from synth4d.program.language import DEPTH, NODES
+from synth4d.program.operations import ANSWERS, CLAIMS, WIDER, Key, Num, Nums, Said, Sub, Word
 from synth4d.program.view import number
 from synth4d.records import CameraRecord, Facts, JointFact, ObjectFact
 

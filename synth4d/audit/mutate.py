@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from synth4d.program import OPS, View
-from synth4d.program.language import Num, Sub, Word
+from synth4d.program.operations import Num, Sub, Word
 from synth4d.program.wording import alone
 from synth4d.records import JSON, ObjectFact
 

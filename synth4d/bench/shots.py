@@ -52,12 +52,12 @@ def film(scene: str, shots: list[Shot]) -> Iterator[Filmed]:
 def run() -> dict[str, dict[str, object]]:
     """CPU seconds of this process over whole shots of the kitchen, failed attempts included; the baseline is
     ray casting depth and ids alone of the same frames."""
-    from synth4d.run import stages, work
+    from synth4d.run import bounds, stages, work
 
     run_config = config.load(None, {"scenes": ["kitchen"], "shots": 4 * SHOTS}, ("cache.max_gb=0",))
     (kitchen,) = stages.scenes(["kitchen"])
     clock, frames, spent = work.Clock(None), 0, 0.0
-    with work.seldom_collected():
+    with bounds.seldom_collected():
         for n, shot in enumerate(planned("kitchen", SHOTS + WARM_UP)):
             if n == WARM_UP:
                 clock.seconds.clear()

@@ -16,7 +16,7 @@ from synth4d.motion.moves import Carry, Move, Servo
 from synth4d.motion.script import Planned
 from synth4d.motion.stage import Stage
 from synth4d.physics import Sim
-from synth4d.physics.model import TIMESTEP_S
+from synth4d.physics.mjcf import TIMESTEP_S
 from synth4d.types import F64, Event, Place, Shot, Timeline, World
 
 REST_SPEED = 0.03

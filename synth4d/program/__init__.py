@@ -27,7 +27,8 @@ from synth4d.program import (  # noqa: F401  (declare the operations)
 )
 from synth4d.program.agree import compare
 from synth4d.program.finish import finish
-from synth4d.program.language import OPS, Program, ProgramError, evaluate, grammar, parse
+from synth4d.program.language import Program, ProgramError, evaluate, parse
+from synth4d.program.operations import OPS, grammar
 from synth4d.program.states import opens
 from synth4d.program.times import frame_after, frame_before, kind_of
 from synth4d.program.view import Reason, Refusal, Refused, Value, View

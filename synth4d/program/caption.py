@@ -12,7 +12,8 @@ from synth4d.program import margins
 from synth4d.program.agree import compare
 from synth4d.program.claims import TIMED, Claim
 from synth4d.program.finish import finish
-from synth4d.program.language import Num, Program, Said, Sub, evaluate, op
+from synth4d.program.language import Program, evaluate
+from synth4d.program.operations import Num, Said, Sub, op
 from synth4d.program.paragraph import Paragraph
 from synth4d.program.sentences import sentence
 from synth4d.program.view import Value, View, refuse

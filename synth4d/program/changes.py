@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from synth4d.program import margins
-from synth4d.program.language import Sub, op
 from synth4d.program.objects import Span
+from synth4d.program.operations import Sub, op
 from synth4d.program.space import sector
 from synth4d.program.states import filled, opened, opens, state_through
 from synth4d.program.view import Refused, Things, Value, View, number, refuse

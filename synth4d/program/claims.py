@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from synth4d.program.language import CLAIMS, Program, evaluate
+from synth4d.program.language import Program, evaluate
+from synth4d.program.operations import CLAIMS
 from synth4d.program.times import frame_after
 from synth4d.program.view import Value, View
 from synth4d.records import EventFact

@@ -13,8 +13,8 @@ import numpy as np
 from synth4d import geometry
 from synth4d.program import margins
 from synth4d.program.agree import box2d_iou, half_turns
-from synth4d.program.language import Nums, Sub, Word, op
 from synth4d.program.objects import Span
+from synth4d.program.operations import Nums, Sub, Word, op
 from synth4d.program.view import Value, View, refuse
 from synth4d.records import at as entry
 from synth4d.types import F64

@@ -1,4 +1,4 @@
-"""The answer-program language: operations declared with types, programs parsed and checked before they run.
+"""The answer-program language: programs parsed and checked against the declared operations before they run.
 
 A program is a JSON tree of operations, `{"op": NAME, FIELD: …}`. A field is another program, a list of
 programs, or a literal. `parse` checks names, fields, literals and types; `run` cannot fail after it, only
@@ -8,28 +8,13 @@ refuse.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 from synth4d.errors import SynthError
+from synth4d.program.operations import ANSWERS, CLAIMS, OPS, WIDER, Field, Num, Nums, Op, Said, Sub, Type, Word
 from synth4d.program.view import Refusal, Refused, View, refuse
-
-Run = TypeVar("Run", bound=Callable[..., Any])
-Type = Literal[
-    "bool", "int", "number", "choice", "interval", "object", "place", "things", "list",
-    "event", "events", "moment", "span", "box2d", "point2d", "box3d", "pose", "text", "claim", "story", "answer",
-]  # fmt: skip
-WIDER: dict[str, str] = {"object": "place", "moment": "span"}
-"""An object is also a place, a moment also a span of time. `answer` stands for any type that a program may end in."""
-ANSWERS = (
-    "bool", "int", "number", "choice", "interval", "object", "things", "list", "event",
-    "box2d", "point2d", "box3d", "pose", "text",
-)  # fmt: skip
-"""Types that a whole program may have: `things` and `list` answer as objects, `event` as a choice."""
-
-CLAIMS: set[str] = set()
-"""Operations whose answers can be said as a sentence; `claim` is a program that ends in one, kept unrun."""
 
 DEPTH, NODES, TEXT = 12, 192, 80
 """Caps on a program, against hostile ones: depth of the tree, operations in it, characters of a literal."""
@@ -37,91 +22,6 @@ DEPTH, NODES, TEXT = 12, 192, 80
 
 class ProgramError(SynthError):
     """A program that is not of the language."""
-
-
-# ---- Declaring operations ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Sub:
-    """A field that holds a program of a type, or between `many` programs of it."""
-
-    type: Type
-    optional: bool = False
-    many: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A field that holds one of some words."""
-
-    among: tuple[str, ...]
-    optional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A field that holds a name from the facts: a category, label or colour."""
-
-    optional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Num:
-    """A field that holds a finite number in a range."""
-
-    low: float
-    high: float
-    optional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Nums:
-    """A field that holds a list of `count` finite numbers in a range: a pixel, a box, a place."""
-
-    count: int
-    low: float
-    high: float
-    optional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A field that holds a value as somebody said it: a truth, number or word, or a list of up to 8 of them."""
-
-    optional: bool = False
-
-
-Field = Sub | Word | Key | Num | Nums | Said
-
-
-@dataclass(frozen=True, slots=True)
-class Op:
-    name: str
-    result: Type
-    fields: dict[str, Field]
-    run: Callable[..., Any]
-    doc: str
-
-    @property
-    def elsewhere(self) -> bool:
-        """It gives another View, in which its field `of` is then answered: what would be, the video backwards."""
-        return self.result == "answer"
-
-
-OPS: dict[str, Op] = {}
-
-
-def op(name: str, result: Type, **fields: Field) -> Callable[[Run], Run]:
-    """Declare an operation: its function takes the View and the fields' values."""
-
-    def declare(function: Run) -> Run:
-        assert name not in OPS
-        doc = " ".join((function.__doc__ or "").split())
-        OPS[name] = Op(name, result, fields, function, doc)
-        return function
-
-    return declare
 
 
 # ---- Parsing -------------------------------------------------------------------------------------
@@ -154,7 +54,7 @@ class Program:
 
 
 _PARSED: dict[tuple[object, ...], Program] = {}
-"""Programs by what they are made of; some 700 a clip."""
+"""Programs by what they are made of."""
 _MOST = 20000
 
 
@@ -269,7 +169,7 @@ def _short(value: object) -> str:
 
 
 def evaluate(program: Program, view: View) -> Any:
-    """The value of a checked program; raises Refused. Four in five that a clip's questions bring were met before."""
+    """The value of a checked program; raises Refused."""
     if program not in view.found:
         try:
             view.found[program] = _evaluated(program, view)
@@ -299,25 +199,3 @@ def _value(declared: Field, field: Any, view: View) -> Any:
     if isinstance(field, list):
         return [evaluate(f, view) for f in field]
     return field
-
-
-def grammar(only: Collection[str] | None = None) -> str:
-    """The language on one page: every operation (or `only` these), its fields, its result and what it says."""
-    ops = (o for o in OPS.values() if only is None or o.name in only)
-    return "\n".join(f"{o.name}({_fields(o)}) -> {o.result}: {o.doc}" for o in ops)
-
-
-def _fields(declared: Op) -> str:
-    return ", ".join(f"{k}{'?' if f.optional else ''}: {_kind(f)}" for k, f in declared.fields.items())
-
-
-def _kind(field: Field) -> str:
-    if isinstance(field, Sub):
-        return field.type if field.many is None else f"[{field.type} × {field.many[0]}–{field.many[1]}]"
-    if isinstance(field, Word):
-        return "|".join(field.among)
-    if isinstance(field, Nums):
-        return f"[{field.count} numbers {field.low:g}..{field.high:g}]"
-    if isinstance(field, Said):
-        return "value"
-    return "name" if isinstance(field, Key) else f"number {field.low:g}..{field.high:g}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from synth4d.geometry import box_distance
 from synth4d.program import margins
-from synth4d.program.language import Key, Sub, Word, op
+from synth4d.program.operations import Key, Sub, Word, op
 from synth4d.program.view import ASKABLE, Things, Value, View, refuse
 from synth4d.records import at
 

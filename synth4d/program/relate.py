@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from synth4d.program import margins
-from synth4d.program.language import Sub, Word, op
 from synth4d.program.objects import Span
+from synth4d.program.operations import Sub, Word, op
 from synth4d.program.space import SECTORS, _flat, _unit, gap, sector, side
 from synth4d.program.states import STATES, is_, opens
 from synth4d.program.times import KINDS, kind_of

@@ -6,8 +6,8 @@ import numpy as np
 
 from synth4d import geometry
 from synth4d.program import margins
-from synth4d.program.language import Sub, op
 from synth4d.program.objects import Span
+from synth4d.program.operations import Sub, op
 from synth4d.program.states import gates, is_shut
 from synth4d.program.times import kind_of
 from synth4d.program.view import Value, View, refuse

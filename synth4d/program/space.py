@@ -8,8 +8,8 @@ import numpy as np
 
 from synth4d import geometry
 from synth4d.program import margins
-from synth4d.program.language import Num, Sub, Word, op
 from synth4d.program.objects import Span, sure
+from synth4d.program.operations import Num, Sub, Word, op
 from synth4d.program.view import CAMERA, Things, Value, View, number, refuse
 from synth4d.records import at as entry
 from synth4d.types import F64

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from synth4d.program import margins
-from synth4d.program.language import Sub, op
+from synth4d.program.operations import Sub, op
 from synth4d.program.times import duration, kind_of
 from synth4d.program.view import View, refuse
 from synth4d.records import EventFact

@@ -6,8 +6,8 @@ import math
 from typing import TypeVar
 
 from synth4d.program import margins
-from synth4d.program.language import Sub, Word, op
 from synth4d.program.objects import Span
+from synth4d.program.operations import Sub, Word, op
 from synth4d.program.view import Value, View, at_most, number, refuse
 from synth4d.records import ObjectFact
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from synth4d.program import margins
 from synth4d.program.changes import has_changed
-from synth4d.program.language import Sub, Word, op
 from synth4d.program.objects import Span
+from synth4d.program.operations import Sub, Word, op
 from synth4d.program.states import gates, is_shut, opened, opens, state_through
 from synth4d.program.times import KINDS, events
 from synth4d.program.view import ASKABLE, Value, View, refuse

@@ -6,8 +6,8 @@ import math
 from itertools import pairwise
 
 from synth4d.program import margins
-from synth4d.program.language import Num, Sub, Word, op
 from synth4d.program.objects import Span
+from synth4d.program.operations import Num, Sub, Word, op
 from synth4d.program.view import Value, View, number, refuse
 from synth4d.records import EventFact
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from synth4d.program import margins
 from synth4d.program.finish import finish
-from synth4d.program.language import Program, Sub, evaluate, op
+from synth4d.program.language import Program, evaluate
 from synth4d.program.objects import Span, inside
+from synth4d.program.operations import Sub, op
 from synth4d.program.states import opens
 from synth4d.program.view import Refused, Things, Value, View, number, refuse
 from synth4d.records import EventFact, at

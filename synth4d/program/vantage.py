@@ -6,8 +6,8 @@ import numpy as np
 
 from synth4d import geometry
 from synth4d.program import margins
-from synth4d.program.language import Sub, op
 from synth4d.program.objects import Span
+from synth4d.program.operations import Sub, op
 from synth4d.program.relate import where
 from synth4d.program.view import Things, Value, View, number, refuse
 from synth4d.types import F64

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from synth4d.program.language import Sub, op
+from synth4d.program.operations import Sub, op
 from synth4d.program.times import MOTIONS, frame_before, kind_of
 from synth4d.program.view import View, at_most, refuse
 from synth4d.records import EventFact, ObjectFact

@@ -19,7 +19,8 @@ from typing import Any, Protocol
 from synth4d import machine
 from synth4d.errors import ConfigError, SynthError
 from synth4d.run import session
-from synth4d.run.work import Job, Result, at_work, one_line, overdue_path, perform
+from synth4d.run.bounds import at_work
+from synth4d.run.work import Job, Result, one_line, perform
 
 OBJECT_STORE_BYTES = 80 << 20
 """Ray's least is 75 MiB; only jobs and results of a few kB pass through it."""
@@ -115,7 +116,7 @@ class Cluster:
         return max(1, workers)
 
     def submit(self, job: Job) -> None:
-        overdue_path(job).unlink(missing_ok=True)  # of an earlier try
+        job.overdue.unlink(missing_ok=True)  # of an earlier try
         task = self._drawn_on_gpu if job.shot.renderer == "splat-cuda" else self._task
         self._running[task.remote(job)] = job
 
@@ -150,7 +151,7 @@ class Cluster:
             return None
         self._looked = now
         for task, job in self._running.items():
-            found = at_work(job)
+            found = at_work(job.overdue)
             if found is None:
                 continue
             limit = job.config.limits.shot_seconds
@@ -227,7 +228,7 @@ def _without(name: str) -> Any:
 
 
 def _why_died(job: Job, error: BaseException) -> str:
-    found = at_work(job)
+    found = at_work(job.overdue)
     if found is not None and found[1]:
         return f"took longer than {job.config.limits.shot_seconds} s (limits.shot_seconds)"
     if type(error).__name__ == "OutOfMemoryError":

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
-import gc
-import os
-import resource
 import time
 import traceback
 from collections import Counter
@@ -21,7 +17,7 @@ from synth4d.config import RunConfig
 from synth4d.errors import CannotHappen, SceneError, ShardError
 from synth4d.llm import Talk
 from synth4d.records import JSON, Quarantine, Question, Record, Reject, dump
-from synth4d.run import box
+from synth4d.run import bounds, box
 from synth4d.run.plan import SceneRef
 from synth4d.types import Shot
 
@@ -137,6 +133,11 @@ class Job:
     def path(self) -> Path:
         return self.folder / f"{self.shot.key}.shot"
 
+    @property
+    def overdue(self) -> Path:
+        """There while a process is at it; holds its number, and a trace once its watchdog has ended it."""
+        return self.folder / f"{self.shot.key}.overdue"
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -210,7 +211,7 @@ def perform(job: Job, bounded: bool = True) -> Result:
     """Make a shot and leave its box at job.path. Never raises but for what ends the process."""
     clock = Clock(job.folder / "stages.log")
     try:
-        with _bounded(job) if bounded else nullcontext(), seldom_collected():
+        with bounds.bounded(job.config.limits, job.overdue) if bounded else nullcontext(), bounds.seldom_collected():
             end = _attempts(job, clock)
     except SceneError as e:
         return Result(job.shot.key, "fatal", one_line(e))
@@ -245,61 +246,6 @@ def _attempts(job: Job, clock: Clock) -> Finished:
         )
         return Finished(stats, made.members, rows, open=made.open)
     return give_up(job, f"can't happen: {reason}", job.config.max_attempts, clock)
-
-
-@contextmanager
-def _bounded(job: Job) -> Iterator[None]:
-    """Bound the time and memory of a shot.
-
-    The watchdog is a thread of the interpreter's core that ends the process even inside a C loop; it leaves
-    a stack trace in `<key>.overdue`, beneath the process's number, which tells the driver why the worker died.
-    """
-    limits, overdue = job.config.limits, overdue_path(job)
-    before = resource.getrlimit(resource.RLIMIT_DATA)
-    used = next(int(line.split()[1]) for line in _status() if line.startswith("VmData")) * 1024
-    bound = used + limits.memory_mb * (1 << 20)
-    if before[1] != resource.RLIM_INFINITY:
-        bound = min(bound, before[1])
-    with overdue.open("wb") as trace:
-        trace.write(b"%d\n" % os.getpid())
-        trace.flush()
-        resource.setrlimit(resource.RLIMIT_DATA, (bound, before[1]))
-        faulthandler.dump_traceback_later(limits.shot_seconds, exit=True, file=trace)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-            resource.setrlimit(resource.RLIMIT_DATA, before)
-    overdue.unlink(missing_ok=True)
-
-
-@contextmanager
-def seldom_collected() -> Iterator[None]:
-    """Scenes and libraries outlive every shot, and what a shot lets go of holds hardly a cycle: looking for those
-    takes 30 ms of a shot by the interpreter's own measure, 5 ms by this one. Over 30 shots a worker grows no more."""
-    before = gc.get_threshold()
-    gc.set_threshold(50_000, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-
-
-def overdue_path(job: Job) -> Path:
-    return job.folder / f"{job.shot.key}.overdue"
-
-
-def at_work(job: Job) -> tuple[int, bool] | None:
-    """The process that is at a job, and whether its watchdog has ended it; None: nobody has begun."""
-    try:
-        first, _, trace = overdue_path(job).read_bytes().partition(b"\n")
-    except FileNotFoundError:
-        return None
-    return (int(first), bool(trace)) if first.isdigit() else None
-
-
-def _status() -> list[str]:
-    return Path(f"/proc/{os.getpid()}/status").read_text().splitlines()
 
 
 def one_line(e: BaseException) -> str:

@@ -82,14 +82,4 @@ inline Box box_of(const Array<float, 2> &bounds) {
 
 inline float dot(Vec a, Vec b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
 
-inline Vec middle_of(const Array<float, 2> &points) {
-  Vec sum{0, 0, 0};
-  const float count = float(points.shape(0));
-  for (size_t s = 0; s < points.shape(0); ++s) {
-    const Vec q = at(points.data(), int64_t(s));
-    sum = {sum.x + q.x, sum.y + q.y, sum.z + q.z};
-  }
-  return {sum.x / count, sum.y / count, sum.z / count};
-}
-
 }  // namespace geo
