@@ -104,6 +104,15 @@ def posed(means: F32, quats: F32, motion: F32, turn: F32) -> tuple[F32, F32]:
     """Means (N,3) moved by (3,4), and quaternions (N,4) wxyz turned by (4,)."""
 
 def quantise(
-    rgb: F32, alpha: F32, depth: F32, ids: U16, background: F32, rgb8: U8, solid_depth: F32, solid_ids: U16
+    rgb: F32,
+    alpha: F32,
+    depth: F32,
+    ids: U16,
+    background: F32,
+    opaque: float,
+    rgb8: U8,
+    solid_depth: F32,
+    solid_ids: U16,
 ) -> None:
-    """A picture over a background as bytes, in place; depth and ids where it is at least half opaque."""
+    """A picture over a background as bytes, in place; at alpha `opaque` nothing of the background is left. Depth and
+    ids where it is at least half opaque."""

@@ -20,7 +20,7 @@ from synth4d.types import F64, Body, World
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 
-SPACING_PX = {"prop": 1.0, "part": 1.35, "fixture": 1.6, "structure": 2.0}
+SPACING_PX = {"prop": 1.1, "part": 1.6, "fixture": 1.6, "structure": 2.0}
 SPACING_M = (0.002, 0.025)
 CHUNK = 0.2
 """Metres; spacing is even within a chunk of space."""

@@ -13,8 +13,9 @@ from synth4d.types import F32, F64, I32
 
 I64 = NDArray[np.int64]
 
-SIGMA = 0.6
-"""In-plane standard deviation in lattice cells: four neighbours still hide 93 % of what lies between them."""
+SIGMA = 0.55
+"""In-plane standard deviation in lattice cells: four neighbours still hide 89 % of what lies between them. Beside the
+meshes through OpenGL 0.6 is 0.3 dB worse, 0.5 shows the lattice (SSIM 0.919 to 0.912)."""
 FLATNESS = 0.03
 OPACITY = 0.97
 WELD_M = 0.004

@@ -22,6 +22,9 @@ from synth4d.types import F32, CameraPath, Clip, Gaussians, Timeline, World
 
 BACKGROUND = (0.16, 0.17, 0.19)
 """sRGB behind everything."""
+OPAQUE = 0.95
+"""Alpha at which a pixel shows nothing of the background. The least that a lattice two pixels wide hides, straight before
+the camera; the dark background would show in it as a pattern, and take 2 of 255 off a bright wall."""
 
 
 def render(world: World, timeline: Timeline, camera: CameraPath, *, rng: np.random.Generator, threads: int = 1) -> Clip:
@@ -35,7 +38,7 @@ def render(world: World, timeline: Timeline, camera: CameraPath, *, rng: np.rand
     one = Picture.empty(camera.width, camera.height)
     for frame, p in enumerate(pictures(stage, Rasteriser(threads=threads), one)):
         out = clip.rgb[frame], clip.depth_z_m[frame], clip.ids[frame]
-        _light.quantise(p.rgb, p.alpha, p.depth_z_m, p.ids, np.array(BACKGROUND, np.float32), *out)
+        _light.quantise(p.rgb, p.alpha, p.depth_z_m, p.ids, np.array(BACKGROUND, np.float32), OPAQUE, *out)
         stage.borders.settle(frame, *out[1:])
     return clip
 

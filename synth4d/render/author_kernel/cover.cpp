@@ -13,9 +13,9 @@ constexpr int64_t BLOCK = 6;  // cells a side that are looked for at once
 constexpr double NEAR_M = 0.1;  // depth that stands for a camera within the bounds of what it looks at
 
 // How far the half-opaque contour of a border row of Gaussians lies beyond the row, in cells, where a pixel is
-// `pixel` cells wide across the border: a fit within 1 % to sums over lattices of SIGMA 0.6, OPACITY 0.97 and a
+// `pixel` cells wide across the border: a fit within 1 % to sums over lattices of SIGMA 0.55, OPACITY 0.97 and a
 // pixel filter of 0.3 pixels².
-double overhang(double pixel) { return 0.87 + 0.66 * pixel * pixel / (1 + 0.36 * pixel); }
+double overhang(double pixel) { return 0.77 + 0.70 * pixel * pixel / (1 + 0.39 * pixel); }
 
 // How far that contour of a round silhouette lies beyond the surface, in pixels: many Gaussians overlap there.
 constexpr double LIMB = 1.4;

@@ -112,22 +112,25 @@ inline void shade(Array<uint8_t, 1> stirred, Array<bool, 1> rekindled, Array<int
 }
 
 inline void quantise(Array<float, 3> rgb, Array<float, 2> alpha, Array<float, 2> depth, Array<uint16_t, 2> ids,
-              Array<float, 1> background, Out<uint8_t, 3> rgb8, Out<float, 2> solid_depth, Out<uint16_t, 2> solid_ids) {
+              Array<float, 1> background, float opaque, Out<uint8_t, 3> rgb8, Out<float, 2> solid_depth, Out<uint16_t, 2> solid_ids) {
   const size_t count = alpha.size();
   require(rgb.size() == 3 * count && depth.size() == count && ids.size() == count, "pictures differ in size");
   require(rgb8.size() == 3 * count && solid_depth.size() == count && solid_ids.size() == count,
           "the frame differs in size from the picture");
   constexpr size_t RUN = 16;  // pixels whose bytes are made side by side
-  float behind[3 * RUN], through[3 * RUN];
+  float behind[3 * RUN], through[3 * RUN], gain[3 * RUN];
   for (size_t k = 0; k < 3 * RUN; ++k) behind[k] = background.data()[k % 3];
   for (size_t begin = 0; begin < count; begin += RUN) {
     const size_t pixels = std::min(RUN, count - begin);
     const float *light = rgb.data() + 3 * begin;
     uint8_t *bytes = rgb8.data() + 3 * begin;
-    for (size_t i = 0; i < pixels; ++i)
-      through[3 * i] = through[3 * i + 1] = through[3 * i + 2] = 1 - alpha.data()[begin + i];
+    for (size_t i = 0; i < pixels; ++i) {
+      const float a = alpha.data()[begin + i], made_up = 1 / std::max(a, opaque);
+      gain[3 * i] = gain[3 * i + 1] = gain[3 * i + 2] = made_up;
+      through[3 * i] = through[3 * i + 1] = through[3 * i + 2] = 1 - a * made_up;
+    }
     for (size_t k = 0; k < 3 * pixels; ++k) {
-      const float v = light[k] + through[k] * behind[k];
+      const float v = light[k] * gain[k] + through[k] * behind[k];
       bytes[k] = uint8_t(int32_t(std::min(std::max(v, 0.0f), 1.0f) * 255 + 0.5f));
     }
   }
