@@ -23,8 +23,8 @@ from synth4d.types import F32, CameraPath, Clip, Gaussians, Timeline, World
 BACKGROUND = (0.16, 0.17, 0.19)
 """sRGB behind everything."""
 OPAQUE = 0.95
-"""Alpha at which a pixel shows nothing of the background. The least that a lattice two pixels wide hides, straight before
-the camera; the dark background would show in it as a pattern, and take 2 of 255 off a bright wall."""
+"""Alpha at which a pixel shows nothing of the background. The least that a lattice two pixels wide hides, straight
+before the camera; the dark background would show in it as a pattern, and take 2 of 255 off a bright wall."""
 
 
 def render(world: World, timeline: Timeline, camera: CameraPath, *, rng: np.random.Generator, threads: int = 1) -> Clip:
@@ -32,15 +32,25 @@ def render(world: World, timeline: Timeline, camera: CameraPath, *, rng: np.rand
 
     The picture is determined by world, timeline and camera; `rng` is accepted for renderers that draw.
     """
-    shape = (len(camera.T_world_cam), camera.height, camera.width)
-    clip = Clip(np.empty((*shape, 3), np.uint8), np.empty(shape, np.float32), np.empty(shape, np.uint16), camera)
+    clip = blank(camera)
     stage = Stage(world, timeline, camera)
     one = Picture.empty(camera.width, camera.height)
     for frame, p in enumerate(pictures(stage, Rasteriser(threads=threads), one)):
-        out = clip.rgb[frame], clip.depth_z_m[frame], clip.ids[frame]
-        _light.quantise(p.rgb, p.alpha, p.depth_z_m, p.ids, np.array(BACKGROUND, np.float32), OPAQUE, *out)
-        stage.borders.settle(frame, *out[1:])
+        take(p, clip, frame)
+        stage.borders.settle(frame, clip.depth_z_m[frame], clip.ids[frame])
     return clip
+
+
+def blank(camera: CameraPath) -> Clip:
+    """Room for the frames of a camera path."""
+    shape = (len(camera.T_world_cam), camera.height, camera.width)
+    return Clip(np.empty((*shape, 3), np.uint8), np.empty(shape, np.float32), np.empty(shape, np.uint16), camera)
+
+
+def take(p: Picture, clip: Clip, frame: int) -> None:
+    """Make a picture a frame of a clip."""
+    out = clip.rgb[frame], clip.depth_z_m[frame], clip.ids[frame]
+    _light.quantise(p.rgb, p.alpha, p.depth_z_m, p.ids, np.array(BACKGROUND, np.float32), OPAQUE, *out)
 
 
 def pictures(stage: Stage, rasteriser: Rasteriser, out: Picture | None = None) -> Iterator[Picture]:

@@ -264,7 +264,7 @@ def _rotations(quats_wxyz: Tensor) -> Tensor:
 
 
 def quantise(p: Pictures) -> tuple[Tensor, Tensor, Tensor]:
-    """8-bit colour over the background, as `clip.render` has it; depth and id where a picture is at least half opaque."""
+    """8-bit colour over the background, as `clip.take`; depth and id where a picture is at least half opaque."""
     t = torch()
     solid, behind = p.alpha >= 0.5, t.tensor(BACKGROUND, dtype=t.float32, device=p.rgb.device)
     gain = 1 / t.clamp(p.alpha, min=OPAQUE)[..., None]
