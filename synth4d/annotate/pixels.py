@@ -14,7 +14,7 @@ from synth4d.annotate import pixels_events, pixels_hand, pixels_place, pixels_po
 from synth4d.annotate.identity import openness, strip
 from synth4d.annotate.pixels_cloud import Points, clouds
 from synth4d.annotate.pixels_scene import Track
-from synth4d.annotate.visible import deepest, visible
+from synth4d.annotate.visible import Seen, look
 from synth4d.records import Facts, ObjectFact
 from synth4d.types import F64, Clip
 
@@ -25,12 +25,12 @@ CUTS, FEW = (0.03, 0.10), 20
 where fewer outline points are seen."""
 
 
-def facts(identity: Facts, clip: Clip) -> Facts:
-    """The facts that the clip shows; of `identity` only what `strip` leaves is read."""
+def facts(identity: Facts, clip: Clip, shown: Seen | None = None) -> Facts:
+    """The facts that the clip shows; of `identity` only what `strip` leaves is read. `shown` is the clip's `look` at
+    its ids, where there has been one."""
     things = strip(identity).objects
     table = [o.id for o in things]
-    counts, seen = visible(clip.ids, table)
-    inner = deepest(clip.ids, table)
+    counts, seen, inner = shown or look(clip.ids, table)
     boxes = {id: seen[:, k] for k, id in enumerate(table)}
     yaw = pixels_scene.headings(things)
     seen_tracks = [
@@ -141,8 +141,8 @@ def hidden_by(points: Points, counts: F64, liquids: list[int]) -> Covers:
     """Per frame the things, no liquids, that stand before a noticeable share of an outline: the farther of two
     surfaces that meet in a step of depth goes on behind the nearer one."""
     before = points.border & (points.by >= 0)
-    if liquids:
-        before &= ~np.isin(points.by, liquids)
+    for liquid in liquids:
+        before &= points.by != liquid
     border = np.bincount(points.frame[points.border], minlength=len(counts))
     found, times = np.unique(points.frame[before] * 65536 + points.by[before], return_counts=True)
     by: list[dict[int, float]] = [{} for _ in counts]

@@ -47,8 +47,8 @@ def fit(points: Points, eye: F64, size: F64, yaw: float | None = None) -> Fit | 
     points = points.thinned(900)
     if len(points) < FEW:
         return None
-    low, high = np.percentile(points.world[:, 2], [TRIM, 100 - TRIM])
-    for axes in _standings(size, float(high - low), yaw is not None):
+    low, high = _ends(points.world[:, 2])
+    for axes in _standings(size, high - low, yaw is not None):
         found = _stand(points, eye, size[list(axes)], yaw)
         if found is not None:
             centre, heading = found

@@ -72,12 +72,13 @@ def _moving(clip: Clip, points: Points) -> F64:
 
 def _probes(points: Points) -> Points:
     """A few points a frame that are inside its outline."""
-    inner = points.pick(np.flatnonzero(~points.border))
-    starts = np.searchsorted(inner.frame, inner.frame)
-    counts = np.searchsorted(inner.frame, inner.frame, side="right") - starts
+    inner = np.flatnonzero(~points.border)
+    frame = points.frame[inner]
+    starts = np.searchsorted(frame, frame)
+    counts = np.searchsorted(frame, frame, side="right") - starts
     rank = np.arange(len(inner)) - starts
     step = np.maximum(counts // PROBES, 1)
-    return inner.pick(np.flatnonzero(rank % step == 0))
+    return points.pick(inner[rank % step == 0])
 
 
 def _gone_after(clip: Clip, probes: Points) -> Callable[[int], F64]:

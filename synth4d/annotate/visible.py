@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,21 @@ from synth4d.types import F64, U16
 
 BLOCKS = 192
 """Depths inside masks are measured in blocks of pixels, at least so many across the picture."""
+
+
+class Seen(NamedTuple):
+    """What `visible` and `deepest` find."""
+
+    counts: F64
+    """(T,N)"""
+    boxes: F64
+    """(T,N,4)"""
+    inner: F64
+    """(T,N,3)"""
+
+
+def look(ids: U16, table: Sequence[int]) -> Seen:
+    return Seen(*visible(ids, table), deepest(ids, table))
 
 
 def visible(ids: U16, table: Sequence[int]) -> tuple[F64, F64]:

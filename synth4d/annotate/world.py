@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from synth4d.annotate import endings, identity, silhouettes, tracks
-from synth4d.annotate.visible import deepest, visible
+from synth4d.annotate.visible import Seen, look
 from synth4d.geometry import apply_pose, rigid_inverse
 from synth4d.records import EventFact, Facts, ObjectFact
 from synth4d.types import F64, Body, Clip, Event, Shot, Timeline, World
@@ -14,12 +14,11 @@ HIDES = (0.02, 0.10)
 """Hiding up to the first share of a silhouette goes unnoticed, from the second up it is noticed; else doubt."""
 
 
-def facts(shot: Shot, world: World, timeline: Timeline, clip: Clip) -> Facts:
-    """Everything that can be asked about the clip, from the simulator's state."""
+def facts(shot: Shot, world: World, timeline: Timeline, clip: Clip, seen: Seen | None = None) -> Facts:
+    """Everything that can be asked about the clip, from the simulator's state. `seen` is its `look` at `ids_of(world)`,
+    where there has been one."""
     bodies = [world.bodies[i] for i in identity.askable(world.bodies)]
-    ids = [b.id for b in bodies]
-    counts, boxes = visible(clip.ids, ids)
-    inner = deepest(clip.ids, ids)
+    counts, boxes, inner = seen or look(clip.ids, ids_of(world))
     objects = [
         _object(world, timeline, clip, i, bodies, counts[:, k], boxes[:, k], inner[:, k])
         for k, i in enumerate(identity.askable(world.bodies))
@@ -39,6 +38,11 @@ def facts(shot: Shot, world: World, timeline: Timeline, clip: Clip) -> Facts:
         without=[endings.without(world, timeline, e) for e in timeline.endings],
         instead=[_event(i, e, world) for i, e in enumerate(timeline.instead)],
     )
+
+
+def ids_of(world: World) -> list[int]:
+    """Of what has facts, in their order."""
+    return [world.bodies[i].id for i in identity.askable(world.bodies)]
 
 
 def _object(
@@ -100,14 +104,11 @@ def _liquid_boxes(body: Body, timeline: Timeline, clip: Clip) -> F64:
     K, T_cam_world = clip.camera.K, rigid_inverse(clip.camera.T_world_cam)
     own = timeline.particles.take(np.flatnonzero(timeline.particle_id == body.id), axis=1)
     for t, particles in enumerate(own):
-        here = particles[np.isfinite(particles[:, 0])]
-        if not len(here):
-            continue
-        seen = silhouettes.in_camera(T_cam_world[t : t + 1], here.astype(float))[0]
-        seen = seen[seen[:, 2] > silhouettes.NEAR_M]
-        if len(seen):
-            r = K[0, 0] * timeline.particle_radius_m / seen[:, 2]
-            u, v = K[0, 0] * seen[:, 0] / seen[:, 2] + K[0, 2], K[1, 1] * seen[:, 1] / seen[:, 2] + K[1, 2]
+        seen = silhouettes.in_camera(T_cam_world[t : t + 1], particles.astype(float))[0].T
+        x, y, z = seen.compress(seen[2] > silhouettes.NEAR_M, 1)  # none that is not there, NaN
+        if len(z):
+            r = K[0, 0] * timeline.particle_radius_m / z
+            u, v = K[0, 0] * x / z + K[0, 2], K[1, 1] * y / z + K[1, 2]
             out[t] = (u - r).min(), (v - r).min(), (u + r).max(), (v + r).max()
     return silhouettes.clip_to_frame(out, clip.camera)
 

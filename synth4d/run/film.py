@@ -42,6 +42,7 @@ def film(shot: Shot, whatif: float, ref: SceneRef, attempt: int, clock: Clock) -
     from synth4d import codec
     from synth4d.annotate import identity, pixels
     from synth4d.annotate import world as simulated
+    from synth4d.annotate.visible import look
     from synth4d.motion import camera, simulate
     from synth4d.render.choose import renderer
     from synth4d.scene import build, load
@@ -60,8 +61,9 @@ def film(shot: Shot, whatif: float, ref: SceneRef, attempt: int, clock: Clock) -
         members = codec.encode(drawn)
         clip = codec.kept(drawn, members)
     with clock.stage("annotate"):
-        facts = simulated.facts(shot, world, timeline, clip)
-        viewed = pixels.facts(identity.strip(facts), clip)
+        seen = look(clip.ids, simulated.ids_of(world))
+        facts = simulated.facts(shot, world, timeline, clip, seen)
+        viewed = pixels.facts(identity.strip(facts), clip, seen)
         return Filmed(members | {"facts.json": dump(facts)}, dump(viewed), dump(_labels(scene)))
 
 
