@@ -105,25 +105,12 @@ def split_rim(profile: F64, lip: float = 0.004) -> tuple[F64, F64]:
 def loft(rings: ArrayLike) -> Mesh:
     """Join successive rings (R,N,3) by strips of triangles; rings of no extent become single points."""
     r = np.round(np.asarray(rings, float), 6)
-    sharp, points = _sharp_rings(r), np.ptp(r, axis=1).max(-1) < 2e-6
-    vertices: list[F64] = []
-    lowers: list[I32] = []
-    uppers: list[I32] = []
-    count = 0
-
-    def add(i: int) -> I32:
-        nonlocal count
-        vertices.append(r[i, :1] if points[i] else r[i])
-        ids = count + (np.zeros(r.shape[1], np.int32) if points[i] else np.arange(r.shape[1], dtype=np.int32))
-        count += len(vertices[-1])
-        return np.asarray(ids, np.int32)
-
-    upper = add(0)
-    for i in range(len(r) - 1):
-        lowers.append(add(i) if sharp[i] else upper)
-        upper = add(i + 1)
-        uppers.append(upper)
-    return Mesh(np.concatenate(vertices), _strips(np.array(lowers), np.array(uppers)))
+    twice = np.append(_sharp_rings(r), False)  # once for the strip below, once for the one above
+    copies, last = np.repeat(np.arange(len(r)), 1 + twice), np.cumsum(1 + twice) - 1
+    points = np.ptp(r, axis=1).max(-1) < 2e-6
+    kept = ~points[copies, None] | (np.arange(r.shape[1]) == 0)
+    ids = np.cumsum(kept, dtype=np.int32).reshape(kept.shape) - 1
+    return Mesh(r[copies][kept], _strips(ids[last[:-1]], ids[(last - twice)[1:]]))
 
 
 def _turned_on(rings: NDArray[Num]) -> NDArray[Num]:
@@ -134,20 +121,20 @@ def _turned_on(rings: NDArray[Num]) -> NDArray[Num]:
 def _strips(lower: I32, upper: I32) -> I32:
     """Triangles between rings (R,N) and the next (R,N); none that has a corner twice."""
     a, b, c, d = lower, _turned_on(lower), _turned_on(upper), upper
-    x, y, z = np.stack([np.stack([a, b, c], -1), np.stack([a, c, d], -1)], 2).reshape(-1, 3).T
-    sound = (x != y) & (y != z) & (z != x)
-    return np.stack([x[sound], y[sound], z[sound]], 1).astype(np.int32)
+    corners = np.stack([a, b, c, a, c, d], -1).reshape(-1, 3)
+    x, y, z = corners.T
+    return np.asarray(corners[(x != y) & (y != z) & (z != x)])
 
 
-def _sharp_rings(rings: F64) -> list[bool]:
-    """Which rings lie on a crease: their two strips meet at more than CREASE_DEG somewhere."""
-    p, q = rings[:-1], rings[1:]
-    a, b = np.moveaxis(_turned_on(q) - p, -1, 0), np.moveaxis(q - _turned_on(p), -1, 0)
+def _sharp_rings(rings: F64) -> NDArray[np.bool_]:
+    """Which rings but the last lie on a crease: their two strips meet at more than CREASE_DEG somewhere."""
+    turned = _turned_on(rings)
+    a, b = np.moveaxis(turned[1:] - rings[:-1], -1, 0), np.moveaxis(rings[1:] - turned[:-1], -1, 0)
     # Written out: numpy's cross product and roll take three times as long.
     normal = np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
     normal /= np.maximum(np.sqrt((normal * normal).sum(0)), 1e-15)
     cosine = (normal[:, 1:] * normal[:, :-1]).sum(0).min(-1)
-    return [False, *(bool(c) for c in cosine < np.cos(np.radians(CREASE_DEG)))]
+    return np.append(False, cosine < np.cos(np.radians(CREASE_DEG)))
 
 
 def lathe(profile: F64, segments: int = 32, warp: Warp | None = None) -> Mesh:
