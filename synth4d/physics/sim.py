@@ -33,6 +33,7 @@ class Sim:
         compiled, self._body, self._joint = _compiled(model)
         self.model = copy.copy(compiled)
         self.data = mujoco.MjData(self.model)
+        self._name = tuple(self._body)
         self._at = {n: int(self.model.jnt_qposadr[i]) for n, i in self._joint.items()}
         self._dof = {n: int(self.model.jnt_dofadr[i]) for n, i in self._joint.items()}
         self._look()
@@ -85,7 +86,7 @@ class Sim:
 
     def still(self, speed: float) -> bool:
         """Whether no joint moves faster."""
-        return all(-speed < v < speed for v in self._qvel.tolist())
+        return bool((np.abs(self._qvel) < speed).all())
 
     def wait(self, count: int) -> None:
         """Let steps pass in which nothing moves."""
@@ -123,10 +124,10 @@ class Sim:
         follow = {int(b) for a, b in zip(self.model.eq_obj2id, self.model.eq_obj1id, strict=True) if a in joints}
         which = sorted(joints | follow)
         rows, dofs = self.model.jnt_qposadr[which], self.model.jnt_dofadr[which]
-        values = self.data.qpos[rows].copy()
+        values = self._qpos[rows]
 
         def hold() -> None:
-            self.data.qpos[rows], self.data.qvel[dofs] = values, 0.0
+            self._qpos[rows], self._qvel[dofs] = values, 0.0
 
         return hold
 
@@ -164,8 +165,9 @@ class Sim:
     def turn_about(self, body: str, pivot: F64, rate: F64) -> None:
         """Set a free body's velocity to a rotation about a world point at an angular velocity (world)."""
         v, i = self._dof[body], self._body[body]
-        self.data.qvel[v : v + 3] = np.cross(rate, self.data.xpos[i] - pivot)
-        self.data.qvel[v + 3 : v + 6] = self.data.xmat[i].reshape(3, 3).T @ rate
+        (a, b, c), (x, y, z) = rate.tolist(), (self._xpos[i] - pivot).tolist()
+        self._qvel[v : v + 3] = b * z - c * y, c * x - a * z, a * y - b * x
+        self._qvel[v + 3 : v + 6] = self.data.xmat[i].reshape(3, 3).T @ rate
 
     def first_collision(self, body: str, poses: F64) -> str:
         """Name of what a free body would touch first at any of the poses (N,7), nothing else moving; '' = nothing."""
@@ -197,11 +199,11 @@ class Sim:
         out = []
         for k in np.flatnonzero((pairs == me).any(1) & (contacts.dist <= 0.002)):
             (other, sign) = (pairs[k, 1], -1.0) if pairs[k, 0] == me else (pairs[k, 0], 1.0)
-            out.append((str(self.model.body(other).name), sign * contacts.frame[k, :3]))
+            out.append((self._name[other], sign * contacts.frame[k, :3]))
         return out
 
     def finite(self) -> bool:
-        return bool(np.isfinite(self.data.qpos).all() and np.abs(self.data.qvel).max(initial=0) < 200)
+        return bool(np.isfinite(self._qpos).all() and np.abs(self._qvel).max(initial=0) < 200)
 
     def ray(self, start: F64, direction: F64, *, ignore: str | None = None) -> float:
         """Distance to the first contact shape along a unit direction, or inf."""
@@ -226,4 +228,4 @@ class Sim:
         )
         if distance < 0:
             return float("inf"), ""
-        return float(distance), str(self.model.body(int(self.model.geom_bodyid[hit[0]])).name)
+        return float(distance), self._name[self.model.geom_bodyid[hit[0]]]

@@ -100,7 +100,8 @@ def _parse(node: object, where: str, depth: int, budget: list[int]) -> Program:
             fields[key] = _field(field, node[key], f"{where}.{key}", depth, budget)
     if len(_PARSED) > _MOST:
         _PARSED.clear()
-    return _PARSED.setdefault((name, *map(_made_of, fields.values())), Program(declared, fields))
+    made = (name, *map(_made_of, fields.values()))
+    return _PARSED.get(made) or _PARSED.setdefault(made, Program(declared, fields))
 
 
 def _field(field: Field, value: object, where: str, depth: int, budget: list[int]) -> Any:

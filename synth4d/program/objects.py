@@ -49,11 +49,12 @@ def filter_(
     base = of or Things(view.askable)
     kept: list[int] = []
     unsure: list[int] = []
+    called = None if label is None else label.lower()
     for id in (*base.sure, *base.unsure):
         o = view.thing(id)
-        if category not in (None, o.category) or role not in (None, o.role):
+        if (category is not None and category != o.category) or (role is not None and role != o.role):
             continue
-        if label is not None and label.lower() != o.label.en.lower():
+        if called is not None and called != o.label.en.lower():
             continue
         if colour is not None and o.colour is not None and colour != o.colour.key:
             continue

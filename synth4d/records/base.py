@@ -15,6 +15,7 @@ Vec4 = Annotated[list[Finite], Field(min_length=4, max_length=4)]
 Vec7 = Annotated[list[Finite], Field(min_length=7, max_length=7)]
 JSON = dict[str, Any]
 T = TypeVar("T")
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False)
 
 
 class Record(BaseModel):
@@ -32,7 +33,7 @@ def dump(value: Any) -> bytes:
         value = value.model_dump(mode="json")
     elif isinstance(value, list):
         value = [v.model_dump(mode="json") if isinstance(v, BaseModel) else v for v in value]
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 class Text(Record):

@@ -91,15 +91,15 @@ def spots(
     allowed = {n for n, p in scene.spec.places.items() if p.initial}
     cavities = [p for p in places if p.inside]
     open_air, hiding = (
-        (options, _shares(options)) for options in ([p for p in places if not p.inside and p.name in allowed], cavities)
+        (options, _areas(options)) for options in ([p for p in places if not p.inside and p.name in allowed], cavities)
     )
     taken: list[tuple[F64, float, float]] = []
     out: dict[str, F64] = {}
     for prop in chosen:
         hide = bool(cavities) and rng.random() < scene.spec.props.hidden
-        options, shares = hiding if hide else open_air
+        options, areas = hiding if hide else open_air
         for _ in range(TRIES if options else 0):
-            place = options[int(rng.choice(len(options), p=shares))]
+            place = options[int(areas.searchsorted(rng.random(), side="right"))]
             pose = spot(prop.body, prop.shape.radius_m, prop.shape.height_m, place, sim.pose(names[place.body]), rng)
             if pose is None or _crowded(pose, prop, taken) or _filled(pose, prop, loose):
                 continue
@@ -111,10 +111,11 @@ def spots(
     return out
 
 
-def _shares(places: list[Place]) -> F64:
-    """(P,) of all their area."""
+def _areas(places: list[Place]) -> F64:
+    """(P,) running sum of their areas, as shares of the whole."""
     area = np.array([(p.high[0] - p.low[0]) * (p.high[1] - p.low[1]) for p in places])
-    return area / area.sum()
+    total = np.cumsum(area / area.sum())
+    return total / total[-1:]
 
 
 def _furniture(scene: Scene, joints: dict[str, float]) -> Sim:
