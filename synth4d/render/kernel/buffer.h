@@ -1,5 +1,7 @@
 // Memory that only grows and is not cleared: the first touch of a page costs more than a frame's work on it.
 #pragma once
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -39,21 +41,28 @@ struct Buffer {
   const T &operator[](size_t i) const { return data[i]; }
 };
 
-// Sort keys by the bits of their upper half that differ, stably, 8 at a time; `spare` is as long.
+// Sort keys by their upper half, stably, in as few passes as the range of values needs; `spare` is as long.
 inline void radix_sort(Buffer<uint64_t> &keys, Buffer<uint64_t> &spare, size_t count) {
-  constexpr int DIGIT = 8, SIZE = 1 << DIGIT;
+  constexpr int DIGIT = 10;  // bits of a pass at most: what is counted stays in the first-level cache
   spare.grow(count);
-  uint64_t any = 0, all = ~0ull;
-  for (size_t i = 0; i < count; i++) any |= keys[i], all &= keys[i];
-  const uint64_t differ = (any ^ all) >> 32;
-  for (int shift = 0; differ >> shift; shift += DIGIT) {
-    uint32_t place[SIZE] = {}, sum = 0;
-    for (size_t i = 0; i < count; i++) place[keys[i] >> (32 + shift) & (SIZE - 1)]++;
-    for (uint32_t &p : place) {
-      const uint32_t here = p;
-      p = sum, sum += here;
+  uint64_t low = ~0ull, high = 0;
+  for (size_t i = 0; i < count; i++) low = std::min(low, keys[i]), high = std::max(high, keys[i]);
+  int bits = 0;
+  low = low >> 32 << 32;
+  while (count && (high - low) >> 32 >> bits) bits++;
+  const int passes = (bits + DIGIT - 1) / DIGIT, digit = passes ? (bits + passes - 1) / passes : 0;
+  for (int shift = 32; shift < 32 + bits; shift += digit) {
+    const uint64_t *from = keys.data.get();
+    uint64_t *to = spare.data.get();
+    const uint32_t mask = (1u << digit) - 1;
+    uint32_t place[1 << DIGIT], sum = 0;
+    std::fill_n(place, mask + 1, 0u);
+    for (size_t i = 0; i < count; i++) place[(from[i] - low) >> shift & mask]++;
+    for (uint32_t d = 0; d <= mask; d++) {
+      const uint32_t here = place[d];
+      place[d] = sum, sum += here;
     }
-    for (size_t i = 0; i < count; i++) spare[place[keys[i] >> (32 + shift) & (SIZE - 1)]++] = keys[i];
+    for (size_t i = 0; i < count; i++) to[place[(from[i] - low) >> shift & mask]++] = from[i];
     std::swap(keys.data, spare.data), std::swap(keys.size, spare.size);
   }
 }
