@@ -7,7 +7,7 @@
 namespace synth4d {
 
 constexpr int TILE = 16;               // pixels on a side; what is blended at a time
-constexpr int REGION = 256;            // pixels on a side at most; what is painted at a time
+constexpr int REGION = 128;            // pixels on a side at most; what is painted at a time
 constexpr int ROW = REGION / TILE;     // tiles
 constexpr int MAX_SIDE = 16384;        // pixels; the int16 ranges of a splat rely on it
 constexpr int BLOCK = 64;              // Gaussians that lie together and are culled and projected together
@@ -24,17 +24,23 @@ constexpr float MIN_TRANSMITTANCE = 1e-4f;      // a pixel is done before it fal
 // Outlines are drawn a little wide, so that rounding never cuts a pixel that the exact test would keep.
 constexpr float WIDE = 1.0002f;
 
-// 3D Gaussians in blocks of neighbours, world frame; borrowed arrays. A Gaussian's slot is its place here, its row
-// its place in the arrays of the caller.
+// 3D Gaussians that lie together, world frame, in one page of 4 KB: blocks are read in an order that no processor
+// foresees, and with an array for each field every block cost fifteen misses of the cache and of the page tables.
+struct alignas(4096) Gaussians {
+  float mean[3][BLOCK];
+  float cov[6][BLOCK];          // xx xy xz yy yz zz
+  float log2_opacity[BLOCK];
+  float filtered[BLOCK];        // 1: opacity falls as the low-pass widens the splat, 0: it stays
+  float rgb[3][BLOCK];
+  uint32_t row[BLOCK];          // in the arrays of the caller
+  uint32_t id[BLOCK];
+};
+
+// Borrowed arrays. A Gaussian's slot is its place in the blocks, the last of which may not be full.
 struct Model {
-  size_t count;
-  const float *mean[3];         // all by slot
-  const float *cov[6];          // xx xy xz yy yz zz
-  const float *log2_opacity;
-  const float *filtered;        // 1: opacity falls as the low-pass widens the splat, 0: it stays; null: all stay
-  const float *rgb[3];
-  const uint16_t *id;
-  const uint32_t *row;
+  size_t count;                 // Gaussians
+  const Gaussians *blocks;
+  bool filtered;                // whether some are
   int sh_count;                 // coefficients: 0, 3, 8 or 15
   const float *sh;              // block after block: (sh_count, 3, BLOCK)
 };
@@ -70,10 +76,13 @@ struct Candidate {
 // of its ridge along that pixel's ray is z + zx dx + zy dy, at most z_span from z.
 struct alignas(64) Splat {
   float x, y, a, b, c, log2_opacity, z, zx, zy, z_span, rgb[3];
-  uint32_t row;
-  uint16_t id, spare;
-  uint8_t left, right, top, bottom;  // tiles of the region it can touch, ends included
+  uint32_t row, id;
+  uint32_t tiles;  // of the region that it can touch, ends included: left, right, top, bottom, a byte each
 };
+
+static inline uint32_t pack_tiles(int left, int right, int top, int bottom) {
+  return (uint32_t)(left | right << 8 | top << 16) | (uint32_t)bottom << 24;
+}
 
 // Front-to-back state of the pixels of a tile, 4×4 block after block, each row by row.
 struct Tile {

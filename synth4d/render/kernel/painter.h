@@ -21,7 +21,7 @@ class Painter {
   Buffer<Splat> splats_;
   Buffer<Tile> tiles_;
   Buffer<uint32_t> batches_;  // of a tile: BATCH indices of splats
-  int fill_[ROW * ROW];
+  uint32_t fill_[ROW * ROW];  // and how many
   size_t splat_count_ = 0, waiting_count_ = 0;
 };
 

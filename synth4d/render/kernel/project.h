@@ -4,6 +4,7 @@
 struct Block {
   alignas(64) float z[BLOCK], x[BLOCK], y[BLOCK], a[BLOCK], b[BLOCK], c[BLOCK], zx[BLOCK], zy[BLOCK], z_span[BLOCK];
   alignas(64) float log2_opacity[BLOCK], rgb[3][BLOCK];
+  alignas(64) uint32_t tiles[BLOCK];
   alignas(64) int32_t x0[BLOCK], x1[BLOCK], y0[BLOCK], y1[BLOCK], seen[BLOCK];
 };
 
@@ -17,7 +18,7 @@ inline float log2_of(float v) {
 }
 
 template <bool FILTERED>
-void project_block(const Model &g, const View &view, const Region &region, size_t begin, int count, Block &out) {
+void project_block(const Gaussians &g, const View &view, const Region &region, int count, Block &out) {
   constexpr float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
   const float *m = view.m;
   const float fx = view.fx, fy = view.fy, cx = view.cx, cy = view.cy;
@@ -27,10 +28,8 @@ void project_block(const Model &g, const View &view, const Region &region, size_
   const float slack_x = 0.15f * W / fx, slack_y = 0.15f * H / fy;
   const float right = (W - cx) / fx + slack_x, left = -(cx / fx + slack_x);
   const float down = (H - cy) / fy + slack_y, up = -(cy / fy + slack_y);
-  const float *gx = g.mean[0] + begin, *gy = g.mean[1] + begin, *gz = g.mean[2] + begin;
-  const float *opacity = g.log2_opacity + begin, *filtered = FILTERED ? g.filtered + begin : nullptr;
-  const float *xx = g.cov[0] + begin, *xy = g.cov[1] + begin, *xz = g.cov[2] + begin;
-  const float *yy = g.cov[3] + begin, *yz = g.cov[4] + begin, *zz = g.cov[5] + begin;
+  const float *gx = g.mean[0], *gy = g.mean[1], *gz = g.mean[2];
+  const float *xx = g.cov[0], *xy = g.cov[1], *xz = g.cov[2], *yy = g.cov[3], *yz = g.cov[4], *zz = g.cov[5];
 #pragma GCC ivdep
   for (int i = 0; i < count; i++) {
     const float x = m[0] * gx[i] + m[1] * gy[i] + m[2] * gz[i] + m[3];
@@ -56,10 +55,10 @@ void project_block(const Model &g, const View &view, const Region &region, size_
     const float czz = m[8] * (xx[i] * m[8] + xy[i] * m[9] + xz[i] * m[10]) +
                       m[9] * (xy[i] * m[8] + yy[i] * m[9] + yz[i] * m[10]) +
                       m[10] * (xz[i] * m[8] + yz[i] * m[9] + zz[i] * m[10]);
-    float strength = opacity[i];
+    float strength = g.log2_opacity[i];
     if (FILTERED) {  // by the share of its area that a splat had before the low-pass (Yu et al. 2024, Mip-Splatting)
       const float bare = larger((cuu - LOW_PASS) * (cvv - LOW_PASS) - cuv * cuv, 0.0f);
-      strength += filtered[i] * 0.5f * log2_of(larger(bare * idet, 1e-30f));
+      strength += g.filtered[i] * 0.5f * log2_of(larger(bare * idet, 1e-30f));
     }
     const float extent = WIDE * 2.0f * LN_2 * (strength - MIN_LOG2_ALPHA);
     const float u = fx * tx + cx, v = fy * ty + cy;
@@ -78,10 +77,9 @@ void project_block(const Model &g, const View &view, const Region &region, size_
   }
 }
 
-// Σ sh·Y(direction from the eye) for a block. Order, signs and constants of 3DGS: real harmonics with the phase.
-void shade_block(const Model &g, const View &view, size_t begin, int count, Block &out) {
-  const float *gx = g.mean[0] + begin, *gy = g.mean[1] + begin, *gz = g.mean[2] + begin;
-  const float *sh = g.sh + begin * (size_t)(3 * g.sh_count);
+// Colour: max(rgb + Σ sh·Y(direction from the eye), 0) for a block. Order, signs and constants of 3DGS: real harmonics with the phase.
+void shade_block(const Gaussians &g, int sh_count, const float *sh, const View &view, int count, Block &out) {
+  const float *gx = g.mean[0], *gy = g.mean[1], *gz = g.mean[2];
   alignas(64) float Y[MAX_SH][BLOCK];
   for (int i = 0; i < count; i++) {
     const float dx = gx[i] - view.eye[0], dy = gy[i] - view.eye[1], dz = gz[i] - view.eye[2];
@@ -99,32 +97,34 @@ void shade_block(const Model &g, const View &view, size_t begin, int count, Bloc
   }
   for (int c = 0; c < 3; c++) {
     for (int i = 0; i < count; i++) out.rgb[c][i] = 0.0f;
-    for (int k = 0; k < g.sh_count; k++) {
+    for (int k = 0; k < sh_count; k++) {
       const float *weight = sh + (size_t)(3 * k + c) * BLOCK;
       for (int i = 0; i < count; i++) out.rgb[c][i] += weight[i] * Y[k][i];
     }
+    for (int i = 0; i < count; i++) out.rgb[c][i] = larger(g.rgb[c][i] + out.rgb[c][i], 0.0f);
   }
 }
 
-int project(const Model &g, const View &view, const Region &region, size_t block, Splat *out) {
+int project(const Model &model, const View &view, const Region &region, size_t block, Splat *out) {
   Block k;
   const size_t begin = block * BLOCK;
-  const int count = g.count - begin < BLOCK ? (int)(g.count - begin) : BLOCK;
-  (g.filtered ? project_block<true> : project_block<false>)(g, view, region, begin, count, k);
-  int seen[BLOCK], visible = 0, written = 0;
-  for (int i = 0; i < count; i++) seen[visible] = i, visible += k.seen[i];
-  if (visible && g.sh_count) shade_block(g, view, begin, count, k);
-  for (int s = 0; s < visible; s++) {
-    const int i = seen[s];
-    if (region.closed && !is_open(region, k.x0[i], k.x1[i], k.y0[i], k.y1[i])) continue;
-    const size_t slot = begin + (size_t)i;
-    float rgb[3] = {g.rgb[0][slot], g.rgb[1][slot], g.rgb[2][slot]};
-    if (g.sh_count)
-      for (int c = 0; c < 3; c++) rgb[c] = larger(rgb[c] + k.rgb[c][i], 0.0f);
-    out[written++] = Splat{
-        k.x[i], k.y[i], k.a[i], k.b[i], k.c[i], k.log2_opacity[i], k.z[i], k.zx[i], k.zy[i], k.z_span[i],
-        {rgb[0], rgb[1], rgb[2]}, g.row[slot], g.id[slot], 0,
-        (uint8_t)k.x0[i], (uint8_t)k.x1[i], (uint8_t)k.y0[i], (uint8_t)k.y1[i]};
+  const int count = model.count - begin < BLOCK ? (int)(model.count - begin) : BLOCK;
+  const Gaussians &g = model.blocks[block];
+  (model.filtered ? project_block<true> : project_block<false>)(g, view, region, count, k);
+  int visible = 0, written = 0;
+  for (int i = 0; i < count; i++) visible += k.seen[i];
+  if (!visible) return 0;
+  if (region.closed)
+    for (int i = 0; i < count; i++)
+      if (k.seen[i]) k.seen[i] = is_open(region, k.x0[i], k.x1[i], k.y0[i], k.y1[i]);
+  if (model.sh_count) shade_block(g, model.sh_count, model.sh + begin * (size_t)(3 * model.sh_count), view, count, k);
+  const float (*rgb)[BLOCK] = model.sh_count ? k.rgb : g.rgb;
+  for (int i = 0; i < count; i++) k.tiles[i] = pack_tiles(k.x0[i], k.x1[i], k.y0[i], k.y1[i]);
+  for (int i = 0; i < count; i++) {  // no branch: one that is not seen is overwritten by the next
+    out[written] = Splat{k.x[i], k.y[i], k.a[i], k.b[i], k.c[i], k.log2_opacity[i],
+                         k.z[i], k.zx[i], k.zy[i], k.z_span[i],
+                         {rgb[0][i], rgb[1][i], rgb[2][i]}, g.row[i], g.id[i], k.tiles[i]};
+    written += k.seen[i];
   }
   return written;
 }

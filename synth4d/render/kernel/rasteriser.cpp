@@ -118,23 +118,21 @@ void Rasteriser::settle(const Rows &rows) {
 void Rasteriser::load(const Rows &rows) {
   count_ = rows.count, sh_count_ = rows.sh_count;
   settle(rows);
-  for (auto &v : mean_) v.resize(count_);
-  for (auto &v : cov_) v.resize(count_);
+  std::fill_n(gaussians_.grow(blocks()), blocks(), Gaussians{});
   for (auto &v : scale_) v.resize(count_);
-  for (auto &v : rgb_) v.resize(count_);
   for (auto &v : centre_) v.resize(blocks());
   for (auto &v : half_) v.resize(blocks());
   sigma_.resize(blocks()), stale_.assign(blocks(), 1);
   sh_.assign(blocks() * BLOCK * 3 * (size_t)sh_count_, 0.0f);
-  log2_opacity_.resize(count_), id_.resize(count_), filtered_.clear();
-  if (std::find(rows.filtered, rows.filtered + count_, 1) != rows.filtered + count_) filtered_.resize(count_);
+  filtered_ = std::find(rows.filtered, rows.filtered + count_, 1) != rows.filtered + count_;
   float opacity = 1.0f, log2 = 0.0f;  // neighbours are often alike, and the logarithm takes as long as all else here
   for (size_t slot = 0; slot < count_; slot++) {
     const size_t row = row_of_[slot];
     if (rows.opacities[row] != opacity) opacity = rows.opacities[row], log2 = exact_log2(opacity);
-    log2_opacity_[slot] = log2, id_[slot] = rows.ids[row];
+    Gaussians &g = gaussians_[slot / BLOCK];
+    const size_t i = slot % BLOCK;
+    g.log2_opacity[i] = log2, g.id[i] = rows.ids[row], g.filtered[i] = rows.filtered[row], g.row[i] = (uint32_t)row;
     for (size_t axis = 0; axis < 3; axis++) scale_[axis][slot] = rows.scales[3 * row + axis];
-    if (!filtered_.empty()) filtered_[slot] = rows.filtered[row];
     place(slot, rows.means + 3 * row, rows.quats_wxyz + 4 * row);
     if (sh_count_) place_sh(slot, rows.sh + row * 3 * (size_t)sh_count_);
   }
@@ -142,14 +140,12 @@ void Rasteriser::load(const Rows &rows) {
 }
 
 void Rasteriser::recolour(size_t rows, const int64_t *which, const float *rgb) {
-  for (size_t r = 0; r < rows; r++)
-    for (size_t c = 0; c < 3; c++) rgb_[c][slot_of_[(size_t)which[r]]] = rgb[3 * r + c];
+  auto paint = [&](size_t slot, const float *own) {
+    for (size_t c = 0; c < 3; c++) gaussians_[slot / BLOCK].rgb[c][slot % BLOCK] = own[c];
+  };
+  for (size_t r = 0; r < rows; r++) paint(slot_of_[(size_t)which[r]], rgb + 3 * r);
   if (rows) return;
-  float *r = rgb_[0].data(), *g = rgb_[1].data(), *b = rgb_[2].data();
-  for (size_t slot = 0; slot < count_; slot++) {
-    const float *own = rgb + 3 * (size_t)row_of_[slot];
-    r[slot] = own[0], g[slot] = own[1], b[slot] = own[2];
-  }
+  for (size_t slot = 0; slot < count_; slot++) paint(slot, rgb + 3 * (size_t)row_of_[slot]);
 }
 
 void Rasteriser::update(size_t rows, const int64_t *which, const float *means, const float *quats_wxyz,
@@ -169,12 +165,14 @@ void Rasteriser::place(size_t slot, const float *mean, const float *q) {
   float m[3][3] = {{1 - s * (y * y + z * z), s * (x * y - w * z), s * (x * z + w * y)},
                    {s * (x * y + w * z), 1 - s * (x * x + z * z), s * (y * z - w * x)},
                    {s * (x * z - w * y), s * (y * z + w * x), 1 - s * (x * x + y * y)}};
+  Gaussians &g = gaussians_[slot / BLOCK];
+  const size_t i = slot % BLOCK;
   for (int a = 0; a < 3; a++) {
-    mean_[a][slot] = mean[a];
+    g.mean[a][i] = mean[a];
     for (int b = 0; b < 3; b++) m[a][b] *= scale[b];
   }
   for (int a = 0, k = 0; a < 3; a++)
-    for (int b = a; b < 3; b++, k++) cov_[k][slot] = m[a][0] * m[b][0] + m[a][1] * m[b][1] + m[a][2] * m[b][2];
+    for (int b = a; b < 3; b++, k++) g.cov[k][i] = m[a][0] * m[b][0] + m[a][1] * m[b][1] + m[a][2] * m[b][2];
 }
 
 void Rasteriser::place_sh(size_t slot, const float *sh) {
@@ -186,7 +184,8 @@ void Rasteriser::place_sh(size_t slot, const float *sh) {
 void Rasteriser::bound(size_t block) {
   const size_t begin = block * BLOCK, end = std::min(begin + BLOCK, count_);
   for (int axis = 0; axis < 3; axis++) {
-    const auto [low, high] = std::minmax_element(mean_[axis].begin() + (long)begin, mean_[axis].begin() + (long)end);
+    const float *mean = gaussians_[block].mean[axis];
+    const auto [low, high] = std::minmax_element(mean, mean + (end - begin));
     centre_[axis][block] = 0.5f * (*low + *high);
     half_[axis][block] = 0.5f * (*high - *low) * 1.000001f + 1e-7f * std::max(std::fabs(*low), std::fabs(*high));
   }
@@ -199,24 +198,23 @@ void Rasteriser::bound(size_t block) {
 void Rasteriser::render(const View &view, const Image &image) {
   for (size_t block = 0; block < blocks(); block++)
     if (stale_[block]) bound(block), stale_[block] = 0;
-  const Model model{count_, {mean_[0].data(), mean_[1].data(), mean_[2].data()},
-                    {cov_[0].data(), cov_[1].data(), cov_[2].data(), cov_[3].data(), cov_[4].data(), cov_[5].data()},
-                    log2_opacity_.data(), filtered_.empty() ? nullptr : filtered_.data(),
-                    {rgb_[0].data(), rgb_[1].data(), rgb_[2].data()}, id_.data(), row_of_.data(),
-                    sh_count_, sh_.data()};
+  const Model model{count_, gaussians_.data.get(), filtered_, sh_count_, sh_.data()};
   const Bounds bounds{{centre_[0].data(), centre_[1].data(), centre_[2].data()},
                       {half_[0].data(), half_[1].data(), half_[2].data()}, sigma_.data()};
-  auto regions = [](int pixels, int side) { return (pixels + side - 1) / side; };
-  int side = REGION;  // smaller where threads would be left without one
-  while (threads_ > 1 && side > 2 * TILE && regions(view.width, side) * regions(view.height, side) < 4 * threads_)
-    side /= 2;
-  const int columns = regions(view.width, side), count = columns * regions(view.height, side);
+  int side = REGION;  // smaller where threads would be left without a region
+  auto parts = [&](int pixels) { return (pixels + side - 1) / side; };
+  while (threads_ > 1 && side > 2 * TILE && parts(view.width) * parts(view.height) < 4 * threads_) side /= 2;
+  const int columns = parts(view.width), rows = parts(view.height), count = columns * rows;
+  auto edge = [](int k, int parts, int pixels) {  // tiles are spread evenly
+    return std::min((pixels + TILE - 1) / TILE * k / parts * TILE, pixels);
+  };
   painters_.resize((size_t)threads_);
   std::atomic<int> next{0};
   parallel(std::min(threads_, count), [&](int worker) {
     for (int k = next++; k < count; k = next++) {
-      const int x = k % columns * side, y = k / columns * side;
-      const Region region{x, y, std::min(x + side, view.width), std::min(y + side, view.height), {}, false};
+      const int x = k % columns, y = k / columns;
+      const Region region{edge(x, columns, view.width), edge(y, rows, view.height),
+                          edge(x + 1, columns, view.width), edge(y + 1, rows, view.height), {}, false};
       painters_[(size_t)worker].paint(*stages_, model, bounds, blocks(), view, region, image);
     }
   });

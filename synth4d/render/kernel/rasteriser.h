@@ -43,8 +43,9 @@ class Rasteriser {
   int threads_;
   size_t count_ = 0;
   int sh_count_ = 0;
-  std::vector<float> mean_[3], cov_[6], scale_[3], rgb_[3], log2_opacity_, filtered_, sh_;  // by slot
-  std::vector<uint16_t> id_;
+  bool filtered_ = false;
+  Buffer<Gaussians> gaussians_;                                         // by block
+  std::vector<float> scale_[3], sh_;                                    // by slot
   std::vector<uint32_t> row_of_, slot_of_;
   std::vector<float> centre_[3], half_[3], sigma_;                      // by block
   std::vector<uint8_t> stale_;                                          // by block
