@@ -77,7 +77,8 @@ void project_block(const Gaussians &g, const View &view, const Region &region, i
   }
 }
 
-// Colour: max(rgb + Σ sh·Y(direction from the eye), 0) for a block. Order, signs and constants of 3DGS: real harmonics with the phase.
+// Colour: max(rgb + Σ sh·Y(direction from the eye), 0) for a block. Order, signs and constants of 3DGS: real harmonics
+// with the phase.
 void shade_block(const Gaussians &g, int sh_count, const float *sh, const View &view, int count, Block &out) {
   const float *gx = g.mean[0], *gy = g.mean[1], *gz = g.mean[2];
   alignas(64) float Y[MAX_SH][BLOCK];
