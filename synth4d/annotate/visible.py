@@ -27,6 +27,7 @@ class Seen(NamedTuple):
 
 
 def look(ids: U16, table: Sequence[int]) -> Seen:
+    """ids (T,H,W) → what both find of the N ids in `table`."""
     return Seen(*visible(ids, table), deepest(ids, table))
 
 
