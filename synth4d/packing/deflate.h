@@ -18,9 +18,8 @@ class Bits {
   explicit Bits(uint8_t *out) : out_(out) {}
   void put(uint64_t bits, int count) {  // at most 32 at once
     held_ |= bits << have_, have_ += count;
-    if (have_ < 32) return;
-    for (int k = 0; k < 4; ++k) out_[k] = uint8_t(held_ >> 8 * k);
-    out_ += 4, held_ >>= 32, have_ -= 32;
+    std::memcpy(out_, &held_, sizeof held_);
+    out_ += have_ >> 3, held_ >>= have_ & 56, have_ &= 7;
   }
   uint8_t *end() {
     for (; have_ > 0; have_ -= 8, held_ >>= 8) *out_++ = uint8_t(held_);
@@ -56,8 +55,9 @@ struct Code {
   }
 
   void put(Bits &out, size_t a) const { out.put(bits[a], length[a]); }
-  void put(Bits &out, size_t a, size_t b) const {
-    out.put(bits[a] | uint32_t(bits[b]) << length[a], length[a] + length[b]);
+  void put(Bits &out, size_t a, size_t b) const { put(out, a, bits[b], length[b]); }
+  void put(Bits &out, size_t a, uint32_t more, int count) const {  // and so many bits behind it
+    out.put(bits[a] | more << length[a], length[a] + count);
   }
 
  private:
@@ -143,6 +143,7 @@ class Deflater {
 
   Deflater(const uint8_t *data, uint8_t *out) : data_(data), bits_(out) {
     lengths_.base.push_back(kLongest), lengths_.extra.push_back(0);
+    matches_.reserve(kTokens);
     length_symbol_ = lengths_.symbols(kLongest), distance_symbol_ = distances_.symbols(kWindow);
   }
 
@@ -150,11 +151,11 @@ class Deflater {
     size_t start = 0, literals = 0, at = 0, tokens = 0;
     while (at + 8 <= size) {
       const size_t before = std::exchange(latest(at), uint32_t(at));
-      const bool near = before < at && at - before <= kWindow;
-      const size_t length = near && load<uint32_t>(before) == load<uint32_t>(at) ? alike(before, at, size) : 0;
-      if (length < kLeast) {
+      // In one condition, since each that is hard to foretell costs as much as all the rest of a step.
+      if ((at - before - 1 >= kWindow) | ((load<uint64_t>(before) ^ load<uint64_t>(at)) << 16 != 0)) {
         at += 2, literals += 2, tokens += 2;
       } else {
+        const size_t length = alike(before, at, size);
         matches_.push_back({uint32_t(literals), uint16_t(length), uint16_t(at - before)});
         const size_t end = at + length;
         for (at += 2; at < end && at + 8 <= size; at += 4) latest(at) = uint32_t(at);
@@ -216,8 +217,8 @@ class Deflater {
     for (const Match &m : matches_) {
       put(m.literals);
       const size_t l = length_symbol_[m.length], d = distance_symbol_[m.distance];
-      text.put(bits_, 257 + l), bits_.put(uint64_t(m.length) - lengths_.base[l], lengths_.extra[l]);
-      way.put(bits_, d), bits_.put(uint64_t(m.distance) - distances_.base[d], distances_.extra[d]);
+      text.put(bits_, 257 + l, uint32_t(m.length - lengths_.base[l]), lengths_.extra[l]);
+      way.put(bits_, d, uint32_t(m.distance - distances_.base[d]), distances_.extra[d]);
       at += m.length;
     }
     put(rest);
