@@ -15,6 +15,13 @@
 
 namespace nb = nanobind;
 
+// Of a function, one build for processors with AVX2 and one for all. The values are the same: nothing is contracted.
+#ifdef __x86_64__
+#define SYNTH4D_BUILDS __attribute__((target_clones("avx2", "default")))
+#else
+#define SYNTH4D_BUILDS
+#endif
+
 namespace geo {
 
 template <class T, int N>
