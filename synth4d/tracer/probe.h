@@ -7,8 +7,9 @@ namespace tracer {
 
 // Whether a ray meets a box no further than some of its lengths away.
 inline bool crosses(Vec p, Vec way, const Box &box, float furthest) {
-  // Most pass even the sphere about it, which takes no division.
   const Vec to{box.middle.x - p.x, box.middle.y - p.y, box.middle.z - p.z};
+  if (std::fabs(to.x) <= box.half.x && std::fabs(to.y) <= box.half.y && std::fabs(to.z) <= box.half.z) return true;
+  // Most pass even the sphere about it, which takes no division.
   const float apart = dot(to, to) - 1.001f * dot(box.half, box.half), along = dot(to, way);
   if (apart > 0 && (along <= 0 || apart * dot(way, way) > along * along)) return false;
   const float toward[3] = {to.x, to.y, to.z}, d[3] = {way.x, way.y, way.z}, half[3] = {box.half.x, box.half.y, box.half.z};
