@@ -72,6 +72,7 @@ struct Motion {
 
 struct Box {
   Vec middle, half;
+  Vec from(Vec p) const { return {middle.x - p.x, middle.y - p.y, middle.z - p.z}; }  // the way to its middle
 };
 
 template <class P>

@@ -7,7 +7,7 @@ namespace tracer {
 
 // Whether a ray meets a box no further than some of its lengths away.
 inline bool crosses(Vec p, Vec way, const Box &box, float furthest) {
-  const Vec to{box.middle.x - p.x, box.middle.y - p.y, box.middle.z - p.z};
+  const Vec to = box.from(p);
   if (std::fabs(to.x) <= box.half.x && std::fabs(to.y) <= box.half.y && std::fabs(to.z) <= box.half.z) return true;
   // Most pass even the sphere about it, which takes no division.
   const float apart = dot(to, to) - 1.001f * dot(box.half, box.half), along = dot(to, way);
@@ -25,7 +25,7 @@ inline bool crosses(Vec p, Vec way, const Box &box, float furthest) {
 
 // Whether a point is within reach of a box some of which is above its horizon.
 inline bool near(Vec p, Vec n, const Box &box, float reach) {
-  const Vec to{box.middle.x - p.x, box.middle.y - p.y, box.middle.z - p.z};
+  const Vec to = box.from(p);
   const float x = std::max(std::fabs(to.x) - box.half.x, 0.0f), y = std::max(std::fabs(to.y) - box.half.y, 0.0f),
               z = std::max(std::fabs(to.z) - box.half.z, 0.0f);
   if (!(x * x + y * y + z * z < reach * reach)) return false;
@@ -59,10 +59,14 @@ inline std::tuple<nb::object, nb::object> openings(const Tracer &tracer, Array<f
     const Vec p = into.move(at(points.data(), int64_t(v))), own = at(normals.data(), int64_t(v)), n = into.turn(own);
     if (!near(p, n, box, reach)) continue;
     const auto [a, b] = across(own);
-    const Vec first = into.turn(a), second = into.turn(b);
+    const Vec first = into.turn(a), second = into.turn(b), to = box.from(p);
+    // The test of the ball about the box that `crosses` begins with, before a way is turned: most end here.
+    const Vec hub{dot(to, first), dot(to, second), dot(to, n)};
+    const float apart = dot(to, to) - 1.002f * dot(box.half, box.half);
     bool sent = false;
     for (size_t r = 0; r < per; ++r) {
-      const float *w = ways + 3 * r;
+      const float *w = ways + 3 * r, along = w[0] * hub.x + w[1] * hub.y + w[2] * hub.z;
+      if (apart > std::max(along, 0.0f) * along) continue;
       const Vec d{w[0] * first.x + w[1] * second.x + w[2] * n.x, w[0] * first.y + w[1] * second.y + w[2] * n.y,
                   w[0] * first.z + w[1] * second.z + w[2] * n.z};
       if (!crosses(p, d, box, known[r])) continue;
