@@ -16,7 +16,7 @@
 namespace nb = nanobind;
 
 // Of a function, one build for processors with AVX2 and one for all. The values are the same: nothing is contracted.
-#ifdef __x86_64__
+#if defined(__x86_64__) && defined(__ELF__)
 #define SYNTH4D_BUILDS __attribute__((target_clones("avx2", "default")))
 #else
 #define SYNTH4D_BUILDS
