@@ -7,6 +7,3 @@ def deflate(data: bytes) -> bytes:
 
 def yuv420(rgb: U8, out: U8) -> None:
     """`out` (H·3/2,W): planes Y, U, V of a picture (H,W,3), even in height and width; BT.601, limited range."""
-
-def rgb(planes: U8, out: U8) -> None:
-    """`out` (H,W,3): the picture of planes (H·3/2,W), as FFmpeg's scaler makes it when it is asked to be exact."""

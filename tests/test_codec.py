@@ -92,40 +92,6 @@ def test_colour_is_that_of_bt601() -> None:
     assert np.abs(codec.decode_video(codec._mp4(film, 8.0)).astype(int) - film).max() <= 4
 
 
-@pytest.mark.parametrize("height", [2, 48])
-def test_a_decoded_picture_is_what_ffmpegs_exact_scaler_gives(height: int) -> None:
-    import av
-    from av.filter import Graph
-
-    film = np.random.default_rng(2).integers(0, 2, (3, height, 34, 3), np.uint8) * np.uint8(255)
-    data = codec._mp4(film, 8.0)
-    with av.open(io.BytesIO(data)) as container:
-        graph = Graph()
-        source = graph.add_buffer(template=container.streams.video[0])
-        scale = graph.add("scale", "flags=accurate_rnd+bitexact+bilinear")
-        form, sink = graph.add("format", "rgb24"), graph.add("buffersink")
-        source.link_to(scale)
-        scale.link_to(form)
-        form.link_to(sink)
-        graph.configure()
-        for frame, ours in zip(container.decode(video=0), codec.decode_video(data), strict=True):
-            graph.push(frame)
-            np.testing.assert_array_equal(graph.pull().to_ndarray(), ours)
-
-
-def test_a_video_in_other_pixels_is_refused() -> None:
-    import av
-
-    out = io.BytesIO()
-    with av.open(out, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=8, options={"preset": "ultrafast"})
-        stream.height, stream.width, stream.pix_fmt = 16, 16, "yuv444p"
-        container.mux(stream.encode(av.VideoFrame(16, 16, "yuv444p")))
-        container.mux(stream.encode(None))
-    with pytest.raises(ShardError, match="frame 1 is 16×16 in yuv444p"):
-        codec.decode_video(out.getvalue())
-
-
 def test_video_reads_frame_by_frame_with_the_right_times() -> None:
     import av
 

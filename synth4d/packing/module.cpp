@@ -18,5 +18,4 @@ NB_MODULE(_packing, m) {
   m.doc() = "Pictures as bytes, the same on every processor.";
   m.def("deflate", &deflate, nb::arg("data"), "The raw deflate stream of uint16 pixels.");
   m.def("yuv420", &yuv420, nb::arg("rgb"), nb::arg("out"), Release(), "Planes Y, U, V of a picture, in place.");
-  m.def("rgb", &rgb, nb::arg("planes"), nb::arg("out"), Release(), "A picture of planes Y, U, V, in place.");
 }
