@@ -17,6 +17,10 @@ class Tracer:
     def blocked(self, origins: F32, ways: F32, far: F32, hit: NDArray[bool_], alike: bool) -> None:
         """`hit` (N,): whether anything is hit before `far` (N,)."""
 
+    def depths(self, T_world_cam: F64, ways: F64, most: float, depth: F32) -> None:
+        """`depth` (h,w): z-depth of what the rays of a camera meet first, of `ways` (3,h,w) in its axes, or of their
+        ends at a distance of `most`."""
+
     def openings(
         self,
         points: F32,

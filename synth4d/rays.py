@@ -34,6 +34,14 @@ class RayScene:
             self._tracer.first(_f32(origins), _f32(directions), far, np.zeros(0, np.int32), alike)
         return far
 
+    def depths(self, T_world_cam: F64, ways: F64, most: float) -> F32:
+        """(h,w) z-depth of what the rays of a camera, whose directions are the unit `ways` (3,h,w) in its axes, meet
+        first, or `most` along their way."""
+        depth = (most * ways[2]).astype(np.float32)
+        if self._tracer is not None:
+            self._tracer.depths(np.ascontiguousarray(T_world_cam), ways, most, depth)
+        return depth
+
     def blocked(self, origins: F64 | F32, directions: F64 | F32, reach: F32, *, alike: bool = False) -> Bool:
         """(N,) whether anything is hit within reach (N,)."""
         hit = np.zeros(len(origins), bool)

@@ -46,6 +46,18 @@ def test_the_first_hit_is_the_nearest_crossing(case: tuple[np.ndarray, ...], ali
     assert scene.blocked(origins, ways, reach, alike=alike).tolist() == (at.min(1) < 0.3).tolist()
 
 
+def test_the_depths_of_a_picture_are_distances_along_its_axis(case: tuple[np.ndarray, ...]) -> None:
+    triangles, _, ways = case
+    camera = pose_matrix(np.array([0.4, 0.5, 0.6, 0.8, 0.0, 0.6, 0.0]))
+    unit = ways[:, None] / np.linalg.norm(ways, axis=1)[:, None, None]
+    picture = np.ascontiguousarray(np.moveaxis(unit.reshape(9, 37, 3), -1, 0))  # no whole number of packets
+    along = np.minimum(crossings(triangles, np.tile(camera[:3, 3], (RAYS, 1)), unit[:, 0] @ camera[:3, :3].T).min(1), 2)
+    assert 20 < (along < 2).sum() < RAYS
+    expected = (along * unit[:, 0, 2]).reshape(9, 37)
+    assert RayScene(triangles).depths(camera, picture, 2.0) == pytest.approx(expected, rel=1e-4)
+    assert RayScene(np.zeros((0, 3, 3))).depths(camera, picture, 2.0) == pytest.approx(2 * picture[2])
+
+
 def test_rays_of_points_are_turned_into_the_frame_of_the_triangles(case: tuple[np.ndarray, ...]) -> None:
     triangles, points, ways = case
     motion = pose_matrix(np.array([0.1, -0.2, 0.05, 0.8, 0.0, 0.6, 0.0]))

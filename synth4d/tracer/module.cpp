@@ -16,6 +16,8 @@ NB_MODULE(_tracer, m) {
            nb::arg("alike"), "Distance and number of what each ray hits first, in place.")
       .def("blocked", &Tracer::blocked, nb::arg("origins"), nb::arg("ways"), nb::arg("far"), nb::arg("hit"),
            nb::arg("alike"), "Whether each ray hits anything, in place.")
+      .def("depths", &Tracer::depths, nb::arg("T_world_cam"), nb::arg("ways"), nb::arg("most"), nb::arg("depth"),
+           Release(), "How deep each ray of a picture gets, in place.")
       .def("openings", &openings, nb::arg("points"), nb::arg("normals"), nb::arg("pattern"), nb::arg("patterns"),
            nb::arg("motion"), nb::arg("bounds"), nb::arg("opening"), nb::arg("reach"),
            "Rows of points whose rays meet something nearer than what is known, and how far each is open.")

@@ -63,6 +63,27 @@ class Tracer {
     });
   }
 
+  // `depth` (h,w): how far along the camera's axis the rays of a picture meet something, of `ways` (3,h,w) in the
+  // camera's axes with 1 for length; those that do not within `most` have that for distance.
+  void depths(Array<double, 2> T_world_cam, Array<double, 3> ways, float most, Out<float, 2> depth) const {
+    const int64_t h = int64_t(depth.shape(0)), w = int64_t(depth.shape(1));
+    require(T_world_cam.size() == 16 && ways.size() == 3 * depth.size(), "T_world_cam is (4,4), ways (3,h,w)");
+    const double *T = T_world_cam.data(), *x = ways.data(), *y = x + h * w, *z = y + h * w;
+    const Vec eye{float(T[3]), float(T[7]), float(T[11])};
+    Queue queue(*this, e_.intersect, true, [&](int64_t i, const Packet &p, int k) {
+      depth.data()[i] = float(double(p.far[k]) * z[i]);
+    });
+    constexpr int64_t kRows = 2, kColumns = kPacket / kRows;  // a packet's rays keep close: a fifth faster than in a row
+    for (int64_t top = 0; top < h; top += kRows)
+      for (int64_t left = 0; left < w; left += kColumns)
+        for (int64_t r = top; r < std::min(top + kRows, h); ++r)
+          for (int64_t i = r * w + left; i < r * w + std::min(left + kColumns, w); ++i) {
+            auto along = [&](int a) { return float(x[i] * T[a] + y[i] * T[a + 1] + z[i] * T[a + 2]); };
+            queue.add(eye, {along(0), along(4), along(8)}, most, i);
+          }
+    queue.flush();
+  }
+
   // What is `query` for rays that are added one by one: `take` gets each one's place and what became of it.
   template <class Query, class Take>
   class Queue {
