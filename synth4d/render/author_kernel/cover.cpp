@@ -98,7 +98,7 @@ struct Coverer {
         if (reach.nearest == INF) continue;
         p.mean = std::max(reach.mean, NEAR_M) / focal;
         // A surface seen at a slant is foreshortened: its Gaussians may stand further apart, up to a limit.
-        const double slant = std::clamp(seen.facing(p.center, n)[0], grain.slant, 1.0);
+        const double slant = std::clamp(seen.highest(p.center, n), grain.slant, 1.0);
         const double wanted = spacing_px[sheet.body[t]] / focal * std::max(reach.nearest, NEAR_M) * std::sqrt(1 / slant);
         p.group = group(sheet.body[t], p.center);
         spacing[p.group] = std::min(spacing[p.group], wanted);
@@ -142,7 +142,7 @@ struct Coverer {
         const double *other = outlines.across + 3 * h;
         const Vec at = p.center - away * inward;
         // What hangs over is hidden by the other side as far as that is seen.
-        const double height = std::isnan(other[0]) ? -1 : seen.facing(at, vec(other))[1];
+        const double height = std::isnan(other[0]) ? -1 : seen.lowest(at, vec(other));
         const double hidden = height > 0 ? height * std::min(outlines.beyond[h], 1.0) : 0;
         const double cosine = across(seen, at, inward, vec(sheet.flat + 3 * p.triangle)), straight = step * overhang(p.mean / step);
         // A foreshortened side ends further in, but within its triangle.
@@ -185,7 +185,7 @@ struct Coverer {
     const Views &seen = bodies[sheet.body[p.triangle]].views;
     const double bend = outlines.bend[sheet.source[p.triangle]];
     if (bend == INF) return std::min(mean_need(seen, p, normal), room);
-    const double sine = std::clamp(seen.facing(p.center, normal)[1], 0.0, 1.0), cosine = std::sqrt(1 - sine * sine);
+    const double sine = std::clamp(seen.lowest(p.center, normal), 0.0, 1.0), cosine = std::sqrt(1 - sine * sine);
     const double over = LIMB * p.mean - bend * (1 - cosine);  // less how far the point lies inside the outline
     return std::clamp(over / std::max(cosine, 0.3), 0.0, room);
   }
@@ -250,7 +250,7 @@ struct Coverer {
 
   bool hidden(const Piece &p, const Vec &middle, double radius) const {
     const BodyView &body = bodies[sheet.body[p.triangle]];
-    return body.views.reach(middle, radius).nearest == INF || (body.still && !horizon.sees(body.placed(middle), radius));
+    return !body.views.in_view(middle, radius) || (body.still && !horizon.sees(body.placed(middle), radius));
   }
 
   void add(const Piece &p, const Vec &share, Vec at, double sink, const Vec &normal, double step, const Border *lines,

@@ -87,9 +87,11 @@ NB_MODULE(_author, m) {
            })
       .def("facing", [](const Eyes &self, Rows3 points, Rows3 normals, In<int32_t, nb::ndim<1>> body) {
         std::vector<double> out;
-        for (size_t i = 0; i < points.shape(0); i++)
-          for (double sine : self.of(body.data()[i]).facing(vec(points.data() + 3 * i), vec(normals.data() + 3 * i)))
-            out.push_back(sine);
+        for (size_t i = 0; i < points.shape(0); i++) {
+          const Views seen = self.of(body.data()[i]);
+          const Vec point = vec(points.data() + 3 * i), normal = vec(normals.data() + 3 * i);
+          out.push_back(seen.highest(point, normal)), out.push_back(seen.lowest(point, normal));
+        }
         return owned(std::move(out), {2});
       });
 

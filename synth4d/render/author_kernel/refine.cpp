@@ -32,26 +32,26 @@ void Horizon::widen(const float *depth) {
 }
 
 bool Horizon::sees(const Vec &point, double radius) const {
-  for (int64_t c = 0; c < count; c++) {
-    const double *T = cameras + 16 * c;
-    const Vec r = {point[0] - T[3], point[1] - T[7], point[2] - T[11]};
-    const double x = r[0] * T[0] + r[1] * T[4] + r[2] * T[8];
-    const double y = r[0] * T[1] + r[1] * T[5] + r[2] * T[9];
-    const double z = r[0] * T[2] + r[1] * T[6] + r[2] * T[10];
-    if (z < 2 * radius + 0.05) {
-      // Behind the camera is not in sight.
-      if (z > -radius) return true;
-      continue;
-    }
-    const double cells = fx * radius / std::max(z - radius, 0.01) + 0.5;
-    const double at_x = fx * x / z + cx, at_y = fy * y / z + cy, margin = cells + between;
-    if (at_x < -margin || at_y < -margin || at_x > width + margin || at_y > height + margin) continue;
-    const int64_t level_count = (int64_t)reach.size() + 1, level = std::lower_bound(reach.begin(), reach.end(), cells) - reach.begin();
-    const auto u = (int64_t)std::clamp(at_x, 0.0, (double)(width - 1));
-    const auto v = (int64_t)std::clamp(at_y, 0.0, (double)(height - 1));
-    if (z - radius - slack <= levels[((c * level_count + level) * height + v) * width + u]) return true;
-  }
+  if (sees(latest, point, radius)) return true;
+  for (int64_t c = 0; c < count; c++)
+    if (c != latest && sees(c, point, radius)) return latest = c, true;
   return false;
+}
+
+bool Horizon::sees(int64_t camera, const Vec &point, double radius) const {
+  const double *T = cameras + 16 * camera;
+  const Vec r = {point[0] - T[3], point[1] - T[7], point[2] - T[11]};
+  const double x = r[0] * T[0] + r[1] * T[4] + r[2] * T[8];
+  const double y = r[0] * T[1] + r[1] * T[5] + r[2] * T[9];
+  const double z = r[0] * T[2] + r[1] * T[6] + r[2] * T[10];
+  if (z < 2 * radius + 0.05) return z > -radius;  // behind the camera is not in sight
+  const double cells = fx * radius / std::max(z - radius, 0.01) + 0.5;
+  const double at_x = fx * x / z + cx, at_y = fy * y / z + cy, margin = cells + between;
+  if (at_x < -margin || at_y < -margin || at_x > width + margin || at_y > height + margin) return false;
+  const int64_t level_count = (int64_t)reach.size() + 1, level = std::lower_bound(reach.begin(), reach.end(), cells) - reach.begin();
+  const auto u = (int64_t)std::clamp(at_x, 0.0, (double)(width - 1));
+  const auto v = (int64_t)std::clamp(at_y, 0.0, (double)(height - 1));
+  return z - radius - slack <= levels[((camera * level_count + level) * height + v) * width + u];
 }
 
 int64_t cell_key(const Vec &point, double cell) {
@@ -112,7 +112,7 @@ struct Refiner {
     double nearest = 0;
     if (stage < 2) {
       nearest = body->views.reach(center, r).nearest;
-      if (nearest == INF || body->views.facing(center, normal)[0] <= -mesh.slack[row]) return;
+      if (nearest == INF || !body->views.rises(center, normal, -mesh.slack[row])) return;
     }
     const auto [square, edge] = longest(p);
     if (square > limit * limit) {

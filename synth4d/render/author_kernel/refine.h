@@ -16,9 +16,11 @@ struct Horizon {
   double between;              // cells that a point moves at most to a frame that has no camera here
   double slack;
   std::vector<float> levels;   // (C,L+1,h,w) farthest depth about each cell; the last level is infinite
+  mutable int64_t latest = 0;  // the camera that saw the last point: it is likely to see the next one too
 
   void widen(const float *depth);  // (C,h,w): fills the levels
   bool sees(const Vec &point, double radius) const;
+  bool sees(int64_t camera, const Vec &point, double radius) const;
 };
 
 struct Limits {

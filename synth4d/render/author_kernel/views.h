@@ -37,15 +37,9 @@ struct Views {
     Reach out;
     double sum = 0;
     int64_t in_view = 0;
-    const double slope_x = std::sqrt(1 + spread[0] * spread[0]), slope_y = std::sqrt(1 + spread[1] * spread[1]);
     for (int64_t g = 0; g < count; g++) {
-      const Vec r = point - vec(eyes + 3 * g);
-      const double *a = axes + 9 * g;
-      const double x = dot(r, vec(a)), y = dot(r, vec(a + 3)), z = dot(r, vec(a + 6));
-      const double margin = radius + shift[g] + turn[g] * std::sqrt(x * x + y * y + z * z);
-      if (z <= -margin || std::abs(x) >= spread[0] * z + margin * slope_x ||
-          std::abs(y) >= spread[1] * z + margin * slope_y)
-        continue;
+      const double z = depth(g, point, radius);
+      if (z == INF) continue;
       out.nearest = std::min(out.nearest, z);
       sum += z;
       in_view++;
@@ -54,17 +48,52 @@ struct Views {
     return out;
   }
 
-  // Sine of the height of the eyes over the plane through a point, the greatest and the least of them; the greatest
-  // is never less than the truth, the least never more.
-  std::array<double, 2> facing(const Vec &point, const Vec &normal) const {
-    double best = -1, worst = 1;
-    for (int64_t g = 0; g < count; g++) {
-      const Vec r = vec(eyes + 3 * g) - point;
-      const double height = dot(r, normal), away = std::sqrt(dot(r, r));
-      best = std::max(best, (height + shift[g]) / std::max(away - shift[g], 1e-6));
-      worst = std::min(worst, (height - shift[g]) / std::max(away + shift[g], 1e-6));
-    }
-    return {best, worst};
+  bool in_view(const Vec &point, double radius) const {
+    for (int64_t g = 0; g < count; g++)
+      if (depth(g, point, radius) != INF) return true;
+    return false;
+  }
+
+  // Sine of the height of an eye over the plane through a point, never less than the truth, and never more.
+  double highest(int64_t g, const Vec &point, const Vec &normal) const {
+    const Vec r = vec(eyes + 3 * g) - point;
+    return (dot(r, normal) + shift[g]) / std::max(std::sqrt(dot(r, r)) - shift[g], 1e-6);
+  }
+  double lowest(int64_t g, const Vec &point, const Vec &normal) const {
+    const Vec r = vec(eyes + 3 * g) - point;
+    return (dot(r, normal) - shift[g]) / std::max(std::sqrt(dot(r, r)) + shift[g], 1e-6);
+  }
+
+  // Of all eyes.
+  double highest(const Vec &point, const Vec &normal) const {
+    double best = -1;
+    for (int64_t g = 0; g < count; g++) best = std::max(best, highest(g, point, normal));
+    return best;
+  }
+  double lowest(const Vec &point, const Vec &normal) const {
+    double worst = 1;
+    for (int64_t g = 0; g < count; g++) worst = std::min(worst, lowest(g, point, normal));
+    return worst;
+  }
+
+  // Whether any eye may be that high.
+  bool rises(const Vec &point, const Vec &normal, double sine) const {
+    for (int64_t g = 0; g < count; g++)
+      if (highest(g, point, normal) > sine) return true;
+    return false;
+  }
+
+ private:
+  // z-depth of a sphere about a point in a group of frames; infinite: not in view.
+  double depth(int64_t g, const Vec &point, double radius) const {
+    const double slope_x = std::sqrt(1 + spread[0] * spread[0]), slope_y = std::sqrt(1 + spread[1] * spread[1]);
+    const Vec r = point - vec(eyes + 3 * g);
+    const double *a = axes + 9 * g;
+    const double x = dot(r, vec(a)), y = dot(r, vec(a + 3)), z = dot(r, vec(a + 6));
+    const double margin = radius + shift[g] + turn[g] * std::sqrt(x * x + y * y + z * z);
+    const bool out = z <= -margin || std::abs(x) >= spread[0] * z + margin * slope_x ||
+                     std::abs(y) >= spread[1] * z + margin * slope_y;
+    return out ? INF : z;
   }
 };
 
