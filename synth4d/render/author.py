@@ -13,7 +13,7 @@ from synth4d.geometry import box_corners, compose
 from synth4d.render import _author
 from synth4d.render.bind import Authored, Points, bind
 from synth4d.render.hidden import Horizon, Solids
-from synth4d.render.surface import Outlines, Triangles, gather, mix, ranges, unit
+from synth4d.render.surface import Outlines, Triangles, dot, gather, middle, mix, ranges, unit
 from synth4d.render.view import Sight
 from synth4d.types import F64, Body, World
 
@@ -92,7 +92,7 @@ def _refine(mesh: Triangles, outlines: Outlines, world: World, sight: Sight, hor
     flat, body = mesh.flat[source], mesh.body[source]
     # Two-sided triangles that are seen from behind alone are turned.
     rows = np.flatnonzero(outlines.slack[source] >= 1)
-    away = sight.eyes.facing(corners[rows].mean(1), flat[rows], body[rows])[:, 0] <= 0
+    away = sight.eyes.facing(middle(corners[rows]), flat[rows], body[rows])[:, 0] <= 0
     normals[rows[away]] *= -1
     flat[rows[away]] *= -1
     return Triangles(corners, normals, flat, body, mesh.skin[source], source, share), pixel
@@ -119,19 +119,21 @@ def _joined(sheet: Triangles, outlines: Outlines, pixel: F64, sight: Sight, soli
     middle and the last eye: such an edge is no silhouette, and what lies behind must not show."""
     out = np.zeros((len(sheet), _author.LINES), np.uint8)
     row, k = ranges(np.diff(outlines.begin)[sheet.source])
-    line = outlines.lines[outlines.begin[sheet.source[row]] + k]
-    away = np.stack([_dot(line, sheet.corners[row, c]) - line[:, 3] for c in range(3)], 1)
-    near = np.flatnonzero(away.min(1, initial=np.inf) < _BORDER_PX * pixel[row])
+    line = outlines.lines.take(outlines.begin[sheet.source[row]] + k, axis=0)
+    corners = sheet.corners.take(row, axis=0)
+    away = np.stack([dot(line, corners[:, c]) - line[:, 3] for c in range(3)])
+    near = np.flatnonzero(away.min(0) < _BORDER_PX * pixel[row])
     row, k, inward, body = row[near], k[near], line[near, :3], sheet.body[row[near]]
-    at = sheet.corners[row].mean(1) - away[near].mean(1)[:, None] * inward
+    at = middle(corners.take(near, axis=0)) - away[:, near].mean(0)[:, None] * inward
     step = np.maximum(_BEYOND_PX * pixel[row], _BEYOND_M)
     for eye in range(sight.witnesses.shape[1]):
         way = unit(at - sight.witnesses[body, eye])
-        along = _dot(way, inward)
+        along = dot(way, inward)
         beyond = at - (step / np.sqrt(np.maximum(1 - along * along, 0.04)))[:, None] * inward
         way = unit(beyond - sight.witnesses[body, eye])
         goes_on = solids.blocked(beyond - step[:, None] * way, way, body, (1 + _DEEP) * step)
-        row, k, at, inward, body, step = (v[goes_on] for v in (row, k, at, inward, body, step))
+        rows = np.flatnonzero(goes_on)
+        row, k, at, inward, body, step = (v.take(rows, axis=0) for v in (row, k, at, inward, body, step))
     out[row, k] = 1
     return out
 
@@ -139,45 +141,39 @@ def _joined(sheet: Triangles, outlines: Outlines, pixel: F64, sight: Sight, soli
 def _room(sheet: Triangles, outlines: Outlines, pixel: F64, sight: Sight, solids: Solids) -> F64:
     """(M,) how deep a triangle's Gaussians may be sunk where some eye sees it edge-on: not through a thin wall."""
     bend, strip = outlines.bend[sheet.source], outlines.strip[sheet.source]
-    middle = sheet.corners.mean(1)
-    height = sight.eyes.facing(middle, sheet.flat, sheet.body)[:, 1]
+    center = middle(sheet.corners)
+    height = sight.eyes.facing(center, sheet.flat, sheet.body)[:, 1]
     level = np.clip(height, 0, 1)
     inside = np.where(
         np.isfinite(bend), np.minimum(bend, 1e3) * (1 - np.sqrt(1 - level * level)), height * np.minimum(strip, 1) / 2
     )
     rows = np.flatnonzero(inside < _EDGE_PX * pixel)
     flat = sheet.flat[rows]
-    thick = solids.distances(middle[rows] - _LIFT_M * flat, -flat, sheet.body[rows], _BORDER_PX * pixel[rows])
+    thick = solids.distances(center[rows] - _LIFT_M * flat, -flat, sheet.body[rows], _BORDER_PX * pixel[rows])
     room = np.zeros(len(sheet))
     room[rows] = _ROOM * np.minimum(thick, bend[rows])
     return room
 
 
-def _dot(a: F64, b: F64) -> F64:
-    total: F64 = a[:, 0] * b[:, 0]
-    total += a[:, 1] * b[:, 1]
-    total += a[:, 2] * b[:, 2]
-    return total
-
-
 def _bare(points: Points, sheet: Triangles, solids: Solids) -> Points:
     """Without points that lie just under another surface, and not at its border: doubled surfaces speckle."""
-    lift = _LIFT_M * sheet.flat
-    under = np.zeros(len(sheet), bool)
-    under[points.triangle] = True
-    asked = np.flatnonzero(under)
-    probes = mix(np.broadcast_to(_PROBES, (len(asked), 4, 3)), sheet.corners[asked]) + lift[asked, None]
-    ways, bodies = np.repeat(sheet.flat[asked], 4, 0), np.repeat(sheet.body[asked], 4)
-    met = solids.blocked(probes.reshape(-1, 3), ways, bodies, np.full(4 * len(asked), _COVER_M))
-    under[asked] = met.reshape(-1, 4).any(1)
-    rows = np.flatnonzero(under[points.triangle])
-    first = unit(np.cross(sheet.flat, np.eye(3)[np.argmin(np.abs(sheet.flat), 1)]))
-    second = np.cross(sheet.flat, first)
+    used = np.flatnonzero(np.bincount(points.triangle, minlength=len(sheet)))
+    flat, body = sheet.flat[used], sheet.body[used]
+    probes = mix(np.broadcast_to(_PROBES, (len(used), 4, 3)), sheet.corners[used]) + _LIFT_M * flat[:, None]
+    met = solids.blocked(
+        probes.reshape(-1, 3), np.repeat(flat, 4, 0), np.repeat(body, 4), np.full(4 * len(used), _COVER_M)
+    )
+    under = np.flatnonzero(met.reshape(-1, 4).any(1))
+    number, flat, body = np.full(len(sheet), -1), flat[under], body[under]
+    number[used[under]] = np.arange(len(under))
+    rows = np.flatnonzero(number[points.triangle] >= 0)
+    first = unit(np.cross(flat, np.eye(3)[np.argmin(np.abs(flat), 1)]))
+    second = np.cross(flat, first)
     for a, b in ((1.0, 0.0), (-0.5, 0.866), (-0.5, -0.866)):
-        mine = points.triangle[rows]
-        aside = a * first[mine] + b * second[mine]
-        where = points.means[rows] + lift[mine] + _MARGIN * points.grain[rows, None] * aside
-        rows = rows[solids.blocked(where, sheet.flat[mine], sheet.body[mine], np.full(len(mine), _COVER_M))]
+        mine = number[points.triangle[rows]]
+        away, aside = flat.take(mine, axis=0), (a * first + b * second).take(mine, axis=0)
+        where = points.means.take(rows, axis=0) + _LIFT_M * away + _MARGIN * points.grain[rows, None] * aside
+        rows = rows[solids.blocked(where, away, body[mine], np.full(len(mine), _COVER_M))]
     keep = np.ones(len(points.triangle), bool)
     keep[rows] = False
     return points if keep.all() else points.take(np.flatnonzero(keep))
