@@ -9,12 +9,13 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+import cast
 import numpy as np
 import pytest
 from render_world import kitchen, orbit
 
 from synth4d import cli
-from synth4d.bench import cast, likeness
+from synth4d.bench import likeness
 from synth4d.cli import doctor
 from synth4d.errors import RenderError, SynthError
 from synth4d.render import choose, clip, gpu, mesh

@@ -6,13 +6,13 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
+import cast
 import numpy as np
 import pytest
 import trimesh
 from PIL import Image
 from render_world import Room, box, lathe, mug, sphere
 
-from synth4d.bench import cast
 from synth4d.errors import RenderError
 from synth4d.geometry import intrinsics, look_at, rotmat
 from synth4d.rays import RayScene

@@ -6,12 +6,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cast
 import numpy as np
 import pytest
 from PIL import Image as Pictures
 from render_world import Room, box
 
-from synth4d.bench import cast
 from synth4d.errors import RenderError, SceneError
 from synth4d.geometry import apply_pose, intrinsics, look_at
 from synth4d.physics import read_model

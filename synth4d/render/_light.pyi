@@ -109,10 +109,10 @@ def quantise(
     depth: F32,
     ids: U16,
     background: F32,
-    opaque: float,
+    covered: float,
     rgb8: U8,
     solid_depth: F32,
     solid_ids: U16,
 ) -> None:
-    """A picture over a background as bytes, in place; at alpha `opaque` nothing of the background is left. Depth and
+    """A picture over a background as bytes, in place; at alpha `covered` nothing of the background is left. Depth and
     ids where it is at least half opaque."""

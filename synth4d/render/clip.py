@@ -22,9 +22,9 @@ from synth4d.types import F32, CameraPath, Clip, Gaussians, Timeline, World
 
 BACKGROUND = (0.16, 0.17, 0.19)
 """sRGB behind everything."""
-OPAQUE = 0.95
-"""Alpha at which a pixel shows nothing of the background. The least that a lattice two pixels wide hides, straight
-before the camera; the dark background would show in it as a pattern, and take 2 of 255 off a bright wall."""
+COVERED = 0.95
+"""Alpha from which on a pixel shows nothing of the background: authored lattices leave gaps, and through those the dark
+background would show as a pattern and darken what is bright (test_mesh.py::test_colours_are_those_of_the_splats)."""
 
 
 def render(world: World, timeline: Timeline, camera: CameraPath, *, rng: np.random.Generator, threads: int = 1) -> Clip:
@@ -50,7 +50,7 @@ def blank(camera: CameraPath) -> Clip:
 def take(p: Picture, clip: Clip, frame: int) -> None:
     """Make a picture a frame of a clip."""
     out = clip.rgb[frame], clip.depth_z_m[frame], clip.ids[frame]
-    _light.quantise(p.rgb, p.alpha, p.depth_z_m, p.ids, np.array(BACKGROUND, np.float32), OPAQUE, *out)
+    _light.quantise(p.rgb, p.alpha, p.depth_z_m, p.ids, np.array(BACKGROUND, np.float32), COVERED, *out)
 
 
 def pictures(stage: Stage, rasteriser: Rasteriser, out: Picture | None = None) -> Iterator[Picture]:

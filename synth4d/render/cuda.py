@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from synth4d.errors import RenderError
 from synth4d.geometry import rigid_inverse
 from synth4d.render import gpu
-from synth4d.render.clip import BACKGROUND, OPAQUE, Stage
+from synth4d.render.clip import BACKGROUND, COVERED, Stage
 from synth4d.render.splat import checked, harmonics, pinhole, pose
 from synth4d.types import F32, F64, CameraPath, Clip, Gaussians, Timeline, World
 
@@ -267,7 +267,7 @@ def quantise(p: Pictures) -> tuple[Tensor, Tensor, Tensor]:
     """8-bit colour over the background, as `clip.take`; depth and id where a picture is at least half opaque."""
     t = torch()
     solid, behind = p.alpha >= 0.5, t.tensor(BACKGROUND, dtype=t.float32, device=p.rgb.device)
-    gain = 1 / t.clamp(p.alpha, min=OPAQUE)[..., None]
+    gain = 1 / t.clamp(p.alpha, min=COVERED)[..., None]
     rgb = t.clamp(p.rgb * gain + (1 - p.alpha[..., None] * gain) * behind, 0, 1)
     zero = t.zeros_like(p.depth_z_m)
     return t.floor(rgb * 255 + 0.5).to(t.uint8), t.where(solid, p.depth_z_m, zero), t.where(solid, p.ids, 0)

@@ -32,9 +32,10 @@ void Horizon::widen(const float *depth) {
 }
 
 bool Horizon::sees(const Vec &point, double radius) const {
-  if (sees(latest, point, radius)) return true;
-  for (int64_t c = 0; c < count; c++)
-    if (c != latest && sees(c, point, radius)) return latest = c, true;
+  for (int64_t k = 0; k < count; k++) {
+    const int64_t camera = (latest + k) % count;
+    if (sees(camera, point, radius)) return latest = camera, true;
+  }
   return false;
 }
 

@@ -113,7 +113,7 @@ inline void shade(Array<uint8_t, 1> stirred, Array<bool, 1> rekindled, Array<int
 
 // Pixels over a background (3,) as bytes. A loop makes floats and one makes bytes of them: of both in one, compilers
 // choose among bytes by comparing floats, which takes 1.4 times as long.
-SYNTH4D_BUILDS static void put_over(const float *background, const float *light, const float *alpha, float opaque,
+SYNTH4D_BUILDS static void put_over(const float *background, const float *light, const float *alpha, float covered,
                                     size_t count, uint8_t *bytes) {
   constexpr size_t RUN = 64;  // pixels that are made side by side
   float behind[3 * RUN], through[3 * RUN], gain[3 * RUN], shown[3 * RUN];
@@ -121,7 +121,7 @@ SYNTH4D_BUILDS static void put_over(const float *background, const float *light,
   for (size_t begin = 0; begin < count; begin += RUN, light += 3 * RUN, bytes += 3 * RUN) {
     const size_t pixels = std::min(RUN, count - begin);
     for (size_t i = 0; i < pixels; ++i) {
-      const float a = alpha[begin + i], made_up = 1 / std::max(a, opaque);
+      const float a = alpha[begin + i], made_up = 1 / std::max(a, covered);
       gain[3 * i] = gain[3 * i + 1] = gain[3 * i + 2] = made_up;
       through[3 * i] = through[3 * i + 1] = through[3 * i + 2] = 1 - a * made_up;
     }
@@ -143,12 +143,13 @@ void keep_solid(const T *in, const float *alpha, size_t count, T *out) {
 }
 
 inline void quantise(Array<float, 3> rgb, Array<float, 2> alpha, Array<float, 2> depth, Array<uint16_t, 2> ids,
-              Array<float, 1> background, float opaque, Out<uint8_t, 3> rgb8, Out<float, 2> solid_depth, Out<uint16_t, 2> solid_ids) {
+                     Array<float, 1> background, float covered, Out<uint8_t, 3> rgb8, Out<float, 2> solid_depth,
+                     Out<uint16_t, 2> solid_ids) {
   const size_t count = alpha.size();
   require(rgb.size() == 3 * count && depth.size() == count && ids.size() == count, "pictures differ in size");
   require(rgb8.size() == 3 * count && solid_depth.size() == count && solid_ids.size() == count,
           "the frame differs in size from the picture");
-  put_over(background.data(), rgb.data(), alpha.data(), opaque, count, rgb8.data());
+  put_over(background.data(), rgb.data(), alpha.data(), covered, count, rgb8.data());
   keep_solid(depth.data(), alpha.data(), count, solid_depth.data());
   keep_solid(ids.data(), alpha.data(), count, solid_ids.data());
 }

@@ -48,7 +48,7 @@ NB_MODULE(_light, m) {
   m.def("posed", &posed, nb::arg("means"), nb::arg("quats"), nb::arg("motion"), nb::arg("turn"),
         "Means (N,3) moved and quaternions (N,4) wxyz turned.");
   m.def("quantise", &quantise, nb::arg("rgb"), nb::arg("alpha"), nb::arg("depth"), nb::arg("ids"),
-        nb::arg("background"), nb::arg("opaque"), nb::arg("rgb8"), nb::arg("solid_depth"), nb::arg("solid_ids"), Release(),
-        "A picture over a background as bytes, in place; at alpha `opaque` nothing of the background is left. Depth and "
+        nb::arg("background"), nb::arg("covered"), nb::arg("rgb8"), nb::arg("solid_depth"), nb::arg("solid_ids"), Release(),
+        "A picture over a background as bytes, in place; at alpha `covered` nothing of the background is left. Depth and "
         "ids where it is at least half opaque.");
 }

@@ -1,4 +1,4 @@
-"""A clip by ray casting the posed meshes: an independent picture of depth and ids."""
+"""A frame by ray casting the posed meshes: an independent picture of depth and ids."""
 
 from __future__ import annotations
 
@@ -7,18 +7,10 @@ from numpy.typing import NDArray
 
 from synth4d.geometry import apply_pose
 from synth4d.rays import RayScene
-from synth4d.types import F32, F64, U8, U16, CameraPath, Clip, Timeline, World
+from synth4d.types import F32, F64, U16, CameraPath, Timeline, World
 
 OPAQUE = 0.5
 """Surfaces less opaque than this are seen through, by the splats' median depth too."""
-
-
-def clip(world: World, timeline: Timeline, camera: CameraPath, frames: range | None = None) -> Clip:
-    """Depth and ids of some frames (default all), colours grey. Liquids have no mesh and are not cast."""
-    pairs = [frame(world, timeline, camera, f) for f in (frames or range(len(timeline.times_s)))]
-    depth, ids = (np.stack(column) for column in zip(*pairs, strict=True))
-    grey: U8 = np.full((*ids.shape, 3), 128, np.uint8)
-    return Clip(grey, depth, ids, camera)
 
 
 def frame(world: World, timeline: Timeline, camera: CameraPath, f: int) -> tuple[F32, U16]:
