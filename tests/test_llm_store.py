@@ -65,6 +65,26 @@ def test_replies_that_wait_together_share_a_commit(path: Path, monkeypatch: pyte
         assert len(store) == 240
 
 
+@pytest.mark.parametrize("steps", range(4))
+def test_a_loop_that_stops_at_any_step_stores_what_came(path: Path, steps: int) -> None:
+    """A signal cancels every task, also one that has not begun; the end waits for the device, not for ever."""
+
+    async def stopped(store: Store) -> None:
+        callers = [asyncio.create_task(store.put(f"k{i}", reply(str(i)))) for i in range(3)]
+        for _ in range(1 + steps):
+            await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.gather(*callers, return_exceptions=True)
+        async with asyncio.timeout(60):
+            await store.flushed()
+
+    with Store(path) as store:
+        asyncio.run(stopped(store))
+    with Store(path) as store:
+        assert [store.get(f"k{i}") for i in range(3)] == [reply(str(i)) for i in range(3)]
+
+
 def test_a_damaged_row_is_taken_out_and_asked_again(path: Path) -> None:
     base = sqlite3.connect(path)
     base.execute("UPDATE replies SET reply = replace(reply, 'text', 'tezt') WHERE key = ?", (KEYS[3],))

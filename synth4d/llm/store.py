@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,7 +41,7 @@ class Store:
         """Rows that didn't match their digest."""
         self._waiting: list[tuple[str, Reply, asyncio.Future[Reply]]] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="reply-store")
-        self._flushing: asyncio.Task[None] | None = None
+        self._writing: asyncio.Future[list[Reply]] | None = None
         with self._errors():
             self._read = self._connect()
             self._write = self._read if offline else self._connect()
@@ -128,33 +129,35 @@ class Store:
         """Store a reply together with all others that wait; it is on the device when this returns."""
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((key, reply, future))
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush())
+        if self._writing is None:
+            self._start()
         # A caller that is cancelled leaves its reply to be stored.
         return await asyncio.shield(future)
 
     async def flushed(self) -> None:
         """Wait until nothing waits to be stored."""
-        while self._flushing is not None:
-            await asyncio.wait([self._flushing])
+        while self._writing is not None:
+            await asyncio.wait([self._writing])
 
-    async def _flush(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while self._waiting:
-                now, self._waiting = self._waiting, []
-                rows = [(key, reply) for key, reply, _ in now]
-                try:
-                    standing = await loop.run_in_executor(self._writer, self.put_all, rows)
-                except ModelError as error:
-                    for _, _, future in now:
-                        future.set_exception(error)
-                        future.exception()  # seen, even if its caller has gone
-                else:
-                    for (_, _, future), reply in zip(now, standing, strict=True):
-                        future.set_result(reply)
-        finally:  # a run that is stopped cancels this too
-            self._flushing = None
+    def _start(self) -> None:
+        """Have the writer's thread store what waits. By callbacks: a loop that stops cancels every task, even one
+        that has not begun, and what came from the server would be lost."""
+        now, self._waiting = self._waiting, []
+        rows = [(key, reply) for key, reply, _ in now]
+        self._writing = asyncio.get_running_loop().run_in_executor(self._writer, self.put_all, rows)
+        self._writing.add_done_callback(partial(self._written, [future for *_, future in now]))
+
+    def _written(self, futures: Sequence[asyncio.Future[Reply]], written: asyncio.Future[list[Reply]]) -> None:
+        self._writing = None
+        if (error := written.exception()) is not None:
+            for future in futures:
+                future.set_exception(error)
+                future.exception()  # seen, even if its caller has gone
+        else:
+            for future, standing in zip(futures, written.result(), strict=True):
+                future.set_result(standing)
+        if self._waiting:
+            self._start()
 
 
 def _digest(key: str, data: bytes) -> bytes:
