@@ -41,10 +41,10 @@ def rows(g: Gaussians, which) -> Gaussians:
     return replace(g, **{name: getattr(g, name)[which] for name in COLUMNS}, sh=sh)
 
 
-def picture(g: Gaussians, K=None, T=FRONT, width=80, height=60, threads=1, isa="auto") -> Picture:
+def picture(g: Gaussians, K=None, T=FRONT, width=80, height=60, threads=1, isa="auto", **how) -> Picture:
     r = Rasteriser(threads=threads, isa=isa)
     r.load(g)
-    return r.render(intrinsics(width, height, 1.0) if K is None else K, T, width, height)
+    return r.render(intrinsics(width, height, 1.0) if K is None else K, T, width, height, **how)
 
 
 def equal(a: Picture, b: Picture) -> bool:
@@ -80,6 +80,20 @@ def test_the_room_agrees_with_the_reference():
     agrees(a, b, outliers=1e-3)
     assert (a.alpha > 0.5).mean() > 0.9
     assert len(np.unique(a.ids)) >= 5
+
+
+@pytest.mark.parametrize("covered", [0.6, 0.95])
+def test_what_is_covered_agrees_with_the_reference_and_labels_and_the_rest_stay(covered):
+    g = room(3000, np.random.Generator(np.random.Philox(0)))
+    K, poses = orbit(96, 96)
+    plain, p = picture(g, K, poses[3], 96, 96), picture(g, K, poses[3], 96, 96, covered=covered)
+    agrees(p, reference.render(g, K, poses[3], 96, 96, covered), outliers=2e-3)
+    assert (p.depth_z_m == plain.depth_z_m).all() and (p.ids == plain.ids).all()
+    clear = plain.alpha < covered
+    assert 0.02 < clear.mean() < 0.98
+    assert (p.rgb[clear] == plain.rgb[clear]).all() and (p.alpha[clear] == plain.alpha[clear]).all()
+    assert (p.alpha >= np.minimum(plain.alpha, covered)).all()
+    assert np.abs(p.rgb - plain.rgb).max() <= (1 - covered) * g.colours.max() + 1e-5
 
 
 def test_an_off_centre_camera_with_two_focal_lengths_agrees_with_the_reference():
@@ -221,6 +235,17 @@ def test_builds_and_threads_agree(isa, threads):
     for g, T in ((SCENE, ROOM_POSES[0]), (scattered, FRONT)):
         plain = picture(g, ROOM_K, T, 150, 100, isa="generic")
         assert equal(picture(g, ROOM_K, T, 150, 100, threads, isa), plain)
+        solid = picture(g, ROOM_K, T, 150, 100, isa="generic", covered=0.9)
+        assert equal(picture(g, ROOM_K, T, 150, 100, threads, isa, covered=0.9), solid)
+
+
+@pytest.mark.parametrize("covered", [0.9, 1.0])
+def test_without_the_expected_depth_all_else_is_the_same(covered):
+    whole = picture(SCENE, ROOM_K, ROOM_POSES[0], 150, 100, covered=covered)
+    bare = Picture.empty(150, 100, expected=False)
+    picture(SCENE, ROOM_K, ROOM_POSES[0], 150, 100, covered=covered, out=bare)
+    assert bare.depth_expected_m.size == 0
+    assert equal(replace(bare, depth_expected_m=whole.depth_expected_m), whole)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -407,3 +432,6 @@ def test_wrong_use_is_refused():
         )
     with pytest.raises(RenderError, match="out"):
         r.render(K, FRONT, 8, 8, out=Picture.empty(9, 8))
+    for covered in (0.5, 1.5, float("nan")):
+        with pytest.raises(RenderError, match="covered"):
+            r.render(K, FRONT, 8, 8, covered=covered)

@@ -199,6 +199,7 @@ def test_an_empty_view_is_empty():
 def test_a_clip_has_every_frame_in_order(monkeypatch):
     g = scene(4)
     stage = SimpleNamespace(
+        covered=0.95,
         gaussians=lambda frame: g,
         advance=lambda target, frame: target.recolour(g.colours * np.float32(1 / (frame + 1))) if frame % 2 else None,
         borders=SimpleNamespace(settle=lambda frame, depth, ids: depth.fill(frame) or ids.fill(7 + frame)),

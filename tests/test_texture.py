@@ -17,7 +17,6 @@ from synth4d.geometry import apply_pose, intrinsics, look_at
 from synth4d.physics import read_model
 from synth4d.rays import RayScene
 from synth4d.render import clip, image, texture
-from synth4d.render.splat import Rasteriser
 from synth4d.render.tone import encode, linear
 from synth4d.scene import assets, furnish, meshing, patterns
 from synth4d.types import Body, CameraPath, Image, Material, Surface
@@ -88,7 +87,7 @@ def compare(s: Surface, eye: tuple[float, float, float]) -> tuple[float, float]:
     room.lamps, room.ambient = [], (0.6, 0.6, 0.6)
     world, timeline = room.world(), room.timeline(1)
     camera = CameraPath(*SIZE, intrinsics(*SIZE, 0.6), look_at(eye, (0, 0, 0))[None], 8.0)
-    rgb = next(clip.pictures(clip.Stage(world, timeline, camera), Rasteriser())).rgb
+    rgb = clip.render(world, timeline, camera, rng=np.random.default_rng(0)).rgb[0] / 255
     T, ways = camera.T_world_cam[0], cast.directions(camera)
     ways = ways[:, 0:1] * T[:3, 0] + ways[:, 1:2] * T[:3, 1] + ways[:, 2:3] * T[:3, 2]
     posed = apply_pose(timeline.poses[0, 1], s.vertices)[s.faces]
@@ -106,7 +105,7 @@ def compare(s: Surface, eye: tuple[float, float, float]) -> tuple[float, float]:
         for dx in range(-3, 4):
             near = np.roll(wanted, (dy, dx), (0, 1))
             smooth &= (np.roll(group, (dy, dx), (0, 1)) >= 0) & (np.abs(near - wanted).max(2) < 0.06)
-    got, want = linear(rgb[smooth].astype(float)), wanted[smooth]
+    got, want = linear(rgb[smooth]), wanted[smooth]
     gain = (got * want).sum() / (want * want).sum()
     return float(np.abs(got / gain - want).mean()), float(smooth.mean())
 

@@ -47,7 +47,7 @@ def _frames(gaussians: Gaussians, side: int) -> Row:
         for T in poses[: cuda.VIEWS] if warm else poses:
             on_gpu.look(T)
         for p in on_gpu.pictures():
-            for part in cuda.quantise(p):
+            for part in cuda.quantise(p, 1.0):
                 part.cpu()
     rate = VIEWS / (perf_counter() - start)
     on_cpu = Rasteriser()

@@ -100,6 +100,7 @@ class _Bare:
 
         start, out, camera = process_time(), clip.blank(self.camera), self.camera
         for frame, T_world_cam in enumerate(camera.T_world_cam):
-            clip.take(self.rasteriser.render(camera.K, T_world_cam, camera.width, camera.height), out, frame)
+            p = self.rasteriser.render(camera.K, T_world_cam, camera.width, camera.height)
+            clip.take(p, out, frame, covered=1.0)
         codec.encode(out)
         self.seconds += process_time() - start

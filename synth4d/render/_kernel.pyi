@@ -26,6 +26,7 @@ class Rasteriser:
         fy: float,
         cx: float,
         cy: float,
+        done: float,
         rgb: F32,
         depth: F32,
         expected: F32,

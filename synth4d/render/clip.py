@@ -23,8 +23,8 @@ from synth4d.types import F32, CameraPath, Clip, Gaussians, Timeline, World
 BACKGROUND = (0.16, 0.17, 0.19)
 """sRGB behind everything."""
 COVERED = 0.95
-"""Alpha from which on a pixel shows nothing of the background: authored lattices leave gaps, and through those the dark
-background would show as a pattern and darken what is bright (test_mesh.py::test_colours_are_those_of_the_splats)."""
+"""Alpha from which on a pixel shows nothing of what lies behind. Authored lattices leave gaps, through which it would
+show as a pattern and a dark background darken what is bright (test_mesh.py::test_colours_are_those_of_the_splats)."""
 
 
 def render(world: World, timeline: Timeline, camera: CameraPath, *, rng: np.random.Generator, threads: int = 1) -> Clip:
@@ -34,9 +34,9 @@ def render(world: World, timeline: Timeline, camera: CameraPath, *, rng: np.rand
     """
     clip = blank(camera)
     stage = Stage(world, timeline, camera)
-    one = Picture.empty(camera.width, camera.height)
+    one = Picture.empty(camera.width, camera.height, expected=False)
     for frame, p in enumerate(pictures(stage, Rasteriser(threads=threads), one)):
-        take(p, clip, frame)
+        take(p, clip, frame, stage.covered)
         stage.borders.settle(frame, clip.depth_z_m[frame], clip.ids[frame])
     return clip
 
@@ -47,10 +47,10 @@ def blank(camera: CameraPath) -> Clip:
     return Clip(np.empty((*shape, 3), np.uint8), np.empty(shape, np.float32), np.empty(shape, np.uint16), camera)
 
 
-def take(p: Picture, clip: Clip, frame: int) -> None:
-    """Make a picture a frame of a clip."""
+def take(p: Picture, clip: Clip, frame: int, covered: float) -> None:
+    """Make a picture a frame of a clip, whose pixels show nothing of the background from an alpha of `covered` on."""
     out = clip.rgb[frame], clip.depth_z_m[frame], clip.ids[frame]
-    _light.quantise(p.rgb, p.alpha, p.depth_z_m, p.ids, np.array(BACKGROUND, np.float32), COVERED, *out)
+    _light.quantise(p.rgb, p.alpha, p.depth_z_m, p.ids, np.array(BACKGROUND, np.float32), covered, *out)
 
 
 def pictures(stage: Stage, rasteriser: Rasteriser, out: Picture | None = None) -> Iterator[Picture]:
@@ -60,7 +60,8 @@ def pictures(stage: Stage, rasteriser: Rasteriser, out: Picture | None = None) -
     for frame, T_world_cam in enumerate(camera.T_world_cam):
         if frame:
             stage.advance(rasteriser, frame)
-        yield rasteriser.render(camera.K, T_world_cam, camera.width, camera.height, out=out)
+        size = camera.width, camera.height
+        yield rasteriser.render(camera.K, T_world_cam, *size, covered=stage.covered, out=out)
 
 
 class Stage:
@@ -71,6 +72,8 @@ class Stage:
         sight = Sight(timeline, camera)
         scene = RayScene(still_triangles(world, timeline, sight.moves))
         self.captured = Captured(world, timeline, sight.moves)
+        self.covered = 1.0 if self.captured.rows else COVERED
+        """As in Rasteriser.render; captured Gaussians are drawn as they were fitted, by 3DGS's rule."""
         # One sees past the shapes that stand for captured bodies, so they hide nothing.
         opaque = RayScene(still_triangles(world, timeline, sight.moves, drawn=True)) if self.captured.rows else scene
         authored = author(world, sight, Horizon(camera, opaque))

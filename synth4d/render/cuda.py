@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from synth4d.errors import RenderError
 from synth4d.geometry import rigid_inverse
 from synth4d.render import gpu
-from synth4d.render.clip import BACKGROUND, COVERED, Stage
+from synth4d.render.clip import BACKGROUND, Stage
 from synth4d.render.splat import checked, harmonics, pinhole, pose
 from synth4d.types import F32, F64, CameraPath, Clip, Gaussians, Timeline, World
 
@@ -56,7 +56,7 @@ def clip(world: World, timeline: Timeline, camera: CameraPath, device: Device) -
         if frame:
             stage.advance(device, frame)
         device.look(T_world_cam)
-    frames = [quantise(p) for p in device.pictures()]
+    frames = [quantise(p, stage.covered) for p in device.pictures()]
     rgb, depth, ids = (torch().cat(part).cpu().numpy() for part in zip(*frames, strict=True))
     ids = ids.astype(np.uint16)
     for frame in range(len(ids)):
@@ -263,11 +263,11 @@ def _rotations(quats_wxyz: Tensor) -> Tensor:
     return t.stack([t.stack(row, -1) for row in rows], -2)
 
 
-def quantise(p: Pictures) -> tuple[Tensor, Tensor, Tensor]:
+def quantise(p: Pictures, covered: float) -> tuple[Tensor, Tensor, Tensor]:
     """8-bit colour over the background, as `clip.take`; depth and id where a picture is at least half opaque."""
     t = torch()
     solid, behind = p.alpha >= 0.5, t.tensor(BACKGROUND, dtype=t.float32, device=p.rgb.device)
-    gain = 1 / t.clamp(p.alpha, min=COVERED)[..., None]
+    gain = 1 / t.clamp(p.alpha, min=covered)[..., None]
     rgb = t.clamp(p.rgb * gain + (1 - p.alpha[..., None] * gain) * behind, 0, 1)
     zero = t.zeros_like(p.depth_z_m)
     return t.floor(rgb * 255 + 0.5).to(t.uint8), t.where(solid, p.depth_z_m, zero), t.where(solid, p.ids, 0)

@@ -92,7 +92,10 @@ def shown(g: Gaussians, eye: F64) -> F64:
     return np.maximum(total, 0)
 
 
-def render(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, height: int) -> Picture:
+def render(
+    g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, height: int, covered: float = 1.0
+) -> Picture:
+    """As Rasteriser.render."""
     splats = project(g, K, T_world_cam, width, height)
     rgb, weight_z = np.zeros((height, width, 3)), np.zeros((height, width))
     T, done = np.ones((height, width)), np.zeros((height, width), bool)
@@ -114,9 +117,10 @@ def render(g: Gaussians, K: ArrayLike, T_world_cam: ArrayLike, width: int, heigh
         t = T[box]
         after = t * (1 - alpha)
         hit = (alpha >= MIN_ALPHA) & ~done[box]
-        ends = hit & (after <= MIN_TRANSMITTANCE)
+        ends = hit & (after <= (MIN_TRANSMITTANCE if covered == 1 else 1 - covered))
         done[box] |= ends
-        hit &= ~ends
+        if covered == 1:
+            hit &= ~ends
         w = np.where(hit, alpha * t, 0.0)
         rgb[box] += w[..., None] * colour
         weight_z[box] += w * z

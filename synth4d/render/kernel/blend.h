@@ -19,9 +19,10 @@ inline F exp2(F x) {
 }
 
 // Blend the splats of a batch whose bits are set, in order, into LANES pixels from o on; px, py are their centres.
-// Returns the pixels that still take light.
+// Returns the pixels that still take light. EXPECTED and LAST as in Rule: LAST, that it has a `done`.
+template <bool EXPECTED, bool LAST>
 inline M blend_pixels(const Splat *const *batch, const uint32_t *entries, uint64_t bits, F px, F py, M live, int o,
-                      Tile &tile) {
+                      float done, Tile &tile) {
   F t = load(tile.t + o), r = load(tile.r + o), g = load(tile.g + o), b = load(tile.b + o), wz = load(tile.wz + o);
   I median = load(tile.median + o);
   const auto next = [&] {
@@ -34,11 +35,12 @@ inline M blend_pixels(const Splat *const *batch, const uint32_t *entries, uint64
     const F alpha = keep(ge(power, set(MIN_LOG2_ALPHA)), min(set(MAX_ALPHA), exp2(power)));
     const F after = less(t, alpha, t);
     median = select(gt(t, set(0.5f)), set(entries[e]), median);
-    live = gt(live, after, set(MIN_TRANSMITTANCE));
+    if (!LAST) live = gt(live, after, set(MIN_TRANSMITTANCE));
     const F w = keep(live, mul(alpha, t));
     r = fma(w, set(s.rgb[0]), r), g = fma(w, set(s.rgb[1]), g), b = fma(w, set(s.rgb[2]), b);
-    wz = fma(w, set(s.z), wz);
+    if (EXPECTED) wz = fma(w, set(s.z), wz);
     t = select(live, after, t);
+    if (LAST) live = gt(live, after, set(done));
   };
   do {
     next();
@@ -108,7 +110,8 @@ inline void gather(const Splat *splats, const uint32_t *entries, int count, cons
   }
 }
 
-bool blend(const Splat *splats, const uint32_t *entries, int count, int left, int top, Tile &tile) {
+template <bool EXPECTED, bool LAST>
+bool blend(const Splat *splats, const uint32_t *entries, int count, int left, int top, float done, Tile &tile) {
   const Splat *batch[BATCH];
   Outlines k;
   gather(splats, entries, count, batch, k);
@@ -132,13 +135,21 @@ bool blend(const Splat *splats, const uint32_t *entries, int count, int left, in
         const uint32_t lanes = tile.live[block] >> half * LANES;
         const F py = add(load(lane_y), set((float)(block / SIDE * SIDE + half * (LANES / SIDE))));
         if (!(lanes & ((1u << LANES) - 1))) continue;
-        live |= pack(blend_pixels(batch, entries, bits, px, py, unpack(lanes), o, tile)) << half * LANES;
+        live |= pack(blend_pixels<EXPECTED, LAST>(batch, entries, bits, px, py, unpack(lanes), o, done, tile))
+                  << half * LANES;
       }
       tile.live[block] = (uint16_t)live;
     }
     more |= tile.live[block] != 0;
   }
   return more;
+}
+
+bool blend(const Splat *splats, const uint32_t *entries, int count, int left, int top, const Rule &rule, Tile &tile) {
+  const bool last = rule.done > 0.0f;
+  const auto as = rule.expected ? (last ? blend<true, true> : blend<true, false>)
+                                : (last ? blend<false, true> : blend<false, false>);
+  return as(splats, entries, count, left, top, rule.done, tile);
 }
 
 // Nothing blended yet; pixels beyond the picture take no light.
@@ -160,30 +171,37 @@ inline float ridge(const Splat &s, float px, float py) {
   return larger(s.z + clamp(dz, -s.z_span, s.z_span), NEAR_PLANE);
 }
 
+// The first `count` of four pixels side by side, from o on in the tile, to `to` on in the picture.
+inline void finish(const Tile &tile, const Splat *splats, int o, float px, float py, size_t to, int count,
+                   const Image &image) {
+  const Four alpha = 1.0f - *(const Four *)(tile.t + o);
+  Four rgb[4] = {*(const Four *)(tile.r + o), *(const Four *)(tile.g + o), *(const Four *)(tile.b + o), alpha};
+  transpose(rgb);
+  for (int x = 0; x < count; x++) {
+    const size_t pixel = to + (size_t)x;
+    __builtin_memcpy(image.rgb + 3 * pixel, &rgb[x], 3 * sizeof(float));
+    image.alpha[pixel] = alpha[x];
+    if (image.expected) image.expected[pixel] = alpha[x] > 0.0f ? tile.wz[o + x] / alpha[x] : 0.0f;
+    const bool solid = tile.t[o + x] <= 0.5f;
+    const Splat &s = splats[solid ? tile.median[o + x] : 0];
+    image.depth[pixel] = solid ? ridge(s, px + (float)x, py) : 0.0f;
+    image.ids[pixel] = solid ? (uint16_t)s.id : 0;
+  }
+}
+
 void finish(const Tile &tile, const Splat *splats, int left, int top, const Image &image) {
   const int width = image.width - left < TILE ? image.width - left : TILE;
   const int height = image.height - top < TILE ? image.height - top : TILE;
-  alignas(64) float alpha[TILE * TILE], mean[TILE * TILE];
-  for (int k = 0; k < TILE * TILE; k++) {
-    alpha[k] = 1.0f - tile.t[k];
-    const float ratio = tile.wz[k] / alpha[k];
-    mean[k] = alpha[k] > 0.0f ? ratio : 0.0f;
-  }
   for (int k = 0; k < TILE * TILE; k++)
     if (tile.t[k] <= 0.5f) __builtin_prefetch(&splats[tile.median[k]]);
-  for (int y = 0; y < height; y++) {
-    const size_t row = (size_t)(top + y) * (size_t)image.width + (size_t)left;
-    const int first = y / SIDE * SIDE * SIDE * SIDE + y % SIDE * SIDE;  // in the tile's order
-    const float middle = (float)(top + y) + 0.5f;
-    for (int x = 0; x < width; x++) {
-      const int o = first + x / SIDE * SIDE * SIDE + x % SIDE;
-      float *rgb = image.rgb + 3 * (row + (size_t)x);
-      rgb[0] = tile.r[o], rgb[1] = tile.g[o], rgb[2] = tile.b[o];
-      image.alpha[row + (size_t)x] = alpha[o], image.expected[row + (size_t)x] = mean[o];
-      const bool solid = tile.t[o] <= 0.5f;
-      const Splat &s = splats[solid ? tile.median[o] : 0];
-      image.depth[row + (size_t)x] = solid ? ridge(s, (float)(left + x) + 0.5f, middle) : 0.0f;
-      image.ids[row + (size_t)x] = solid ? (uint16_t)s.id : 0;
+  for (int y = 0; y < height; y++)
+    for (int x = 0; x < width; x += SIDE) {
+      const size_t to = (size_t)(top + y) * (size_t)image.width + (size_t)(left + x);
+      const int o = y / SIDE * SIDE * TILE + y % SIDE * SIDE + x * SIDE;  // in the tile's order
+      const float px = (float)(left + x) + 0.5f, py = (float)(top + y) + 0.5f;
+      if (width - x >= SIDE)
+        finish(tile, splats, o, px, py, to, SIDE, image);
+      else
+        finish(tile, splats, o, px, py, to, width - x, image);
     }
-  }
 }

@@ -20,7 +20,7 @@ constexpr float DEPTH_SPAN = 4.0f;     // standard deviations of depth that a sp
 constexpr float MAX_VARIANCE = 1e18f;  // px²; what is wider is not drawn, its conic would leave float32
 constexpr float MAX_ALPHA = 0.999f;    // of one Gaussian at one pixel
 constexpr float MIN_LOG2_ALPHA = -7.99435344f;  // log2(1/255): fainter is not blended
-constexpr float MIN_TRANSMITTANCE = 1e-4f;      // a pixel is done before it falls to this
+constexpr float MIN_TRANSMITTANCE = 1e-4f;      // a pixel is done before it falls to this, see Rule
 // Outlines are drawn a little wide, so that rounding never cuts a pixel that the exact test would keep.
 constexpr float WIDE = 1.0002f;
 
@@ -55,6 +55,13 @@ struct View {
   float m[12], eye[3];
   float fx, fy, cx, cy;
   int width, height;
+};
+
+// How splats become light: `expected`, whether Image::expected is asked for; `done`, the transmittance at which a splat is
+// its pixel's last, or 0 for the rule of 3DGS, by which the last is the one before MIN_TRANSMITTANCE would be reached.
+struct Rule {
+  bool expected;
+  float done;
 };
 
 // A part of the picture, pixels [x0,x1) × [y0,y1), which of its tiles still take light: bit c of open[r], and whether
@@ -93,7 +100,7 @@ struct Tile {
 
 struct Image {
   int width, height;
-  float *rgb, *depth, *expected, *alpha;
+  float *rgb, *depth, *expected, *alpha;  // expected may be null: it is not asked for
   uint16_t *ids;
 };
 
@@ -117,7 +124,7 @@ struct Stages {
   // A tile of which width × height pixels lie in the picture, before anything is blended.
   void (*start)(Tile &, int width, int height);
   // Blends up to BATCH splats, in order; left and top are the tile's first pixel. Returns whether it takes more.
-  bool (*blend)(const Splat *, const uint32_t *batch, int count, int left, int top, Tile &);
+  bool (*blend)(const Splat *, const uint32_t *batch, int count, int left, int top, const Rule &, Tile &);
   // Writes a tile into the picture.
   void (*finish)(const Tile &, const Splat *, int left, int top, const Image &);
 };

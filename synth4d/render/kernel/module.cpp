@@ -44,12 +44,12 @@ NB_MODULE(_kernel, m) {
            }, Free())
       .def("render",
            [](Rasteriser &self, In<float, nb::shape<3, 4>> view, In<float, nb::shape<3>> eye, float fx, float fy,
-              float cx, float cy,
+              float cx, float cy, float done,
               Out<float, nb::shape<-1, -1, 3>> rgb, Out<float, nb::ndim<2>> depth, Out<float, nb::ndim<2>> expected,
               Out<float, nb::ndim<2>> alpha, Out<uint16_t, nb::ndim<2>> ids) {
              View v{{}, {}, fx, fy, cx, cy, (int)rgb.shape(1), (int)rgb.shape(0)};
              std::memcpy(v.m, view.data(), sizeof v.m), std::memcpy(v.eye, eye.data(), sizeof v.eye);
-             self.render(v, Image{v.width, v.height, rgb.data(), depth.data(), expected.data(), alpha.data(),
-                                  ids.data()});
+             self.render(v, done, Image{v.width, v.height, rgb.data(), depth.data(), expected.size() ? expected.data() : nullptr,
+                                  alpha.data(), ids.data()});
            }, Free());
 }

@@ -69,17 +69,17 @@ size_t Painter::take_ready(float limit) {
   return count;
 }
 
-void Painter::flush(const Stages &stages, Region &region, size_t tile) {
+void Painter::flush(const Stages &stages, const Rule &rule, Region &region, size_t tile) {
   const int row = (int)tile / ROW, column = (int)tile % ROW;
   if (!fill_[tile]) return;
   const bool more = stages.blend(splats_.data.get(), &batches_[tile * BATCH], (int)fill_[tile],
-                                 region.x0 + column * TILE, region.y0 + row * TILE, tiles_[tile]);
+                                 region.x0 + column * TILE, region.y0 + row * TILE, rule, tiles_[tile]);
   if (!more) region.open[row] &= ~(1u << column), region.closed = true;
   fill_[tile] = 0;
 }
 
 // Each ready splat goes to the open tiles it can touch; a tile that has a full batch blends it.
-void Painter::hand_out(const Stages &stages, Region &region, size_t ready) {
+void Painter::hand_out(const Stages &stages, const Rule &rule, Region &region, size_t ready) {
   constexpr size_t AHEAD = 12;
   uint32_t *const fill = fill_, *const batches = batches_.data.get();
   const uint64_t *keys = ready_.data.get();
@@ -93,13 +93,13 @@ void Painter::hand_out(const Stages &stages, Region &region, size_t ready) {
       for (uint32_t open = region.open[row] & columns; open; open &= open - 1) {
         const uint32_t tile = (uint32_t)(row * ROW + __builtin_ctz(open));
         batches[tile * BATCH + fill[tile]] = index;
-        if (++fill[tile] == BATCH) flush(stages, region, tile);
+        if (++fill[tile] == BATCH) flush(stages, rule, region, tile);
       }
   }
 }
 
 void Painter::paint(const Stages &stages, const Model &model, const Bounds &bounds, size_t blocks,
-                    const View &view, Region region, const Image &image) {
+                    const View &view, const Rule &rule, Region region, const Image &image) {
   const int columns = (region.x1 - region.x0 + TILE - 1) / TILE, rows = (region.y1 - region.y0 + TILE - 1) / TILE;
   tiles_.grow(ROW * ROW), batches_.grow(ROW * ROW * BATCH);
   for (int r = 0; r < ROW; r++) region.open[r] = r < rows ? across(0, columns - 1) : 0;
@@ -113,12 +113,12 @@ void Painter::paint(const Stages &stages, const Model &model, const Bounds &boun
   for (size_t begin = 0; begin < count && is_open(region, 0, ROW - 1, 0, ROW - 1); begin += GROUP) {
     const size_t end = std::min(begin + GROUP, count);
     project(stages, model, view, region, begin, end);
-    hand_out(stages, region, take_ready(end < count ? candidates_[(uint32_t)order_[end]].near : INFINITY));
+    hand_out(stages, rule, region, take_ready(end < count ? candidates_[(uint32_t)order_[end]].near : INFINITY));
   }
   for (int r = 0; r < rows; r++)
     for (int c = 0; c < columns; c++) {
       const size_t tile = (size_t)(r * ROW + c);
-      flush(stages, region, tile);
+      flush(stages, rule, region, tile);
       stages.finish(tiles_[tile], splats_.data.get(), region.x0 + c * TILE, region.y0 + r * TILE, image);
     }
 }

@@ -7,14 +7,15 @@ namespace synth4d {
 
 class Painter {
  public:
-  void paint(const Stages &, const Model &, const Bounds &, size_t blocks, const View &, Region, const Image &);
+  void paint(const Stages &, const Model &, const Bounds &, size_t blocks, const View &, const Rule &, Region,
+             const Image &);
 
  private:
   size_t order_candidates(const Stages &, const Bounds &, size_t blocks, const View &, const Region &);
   void project(const Stages &, const Model &, const View &, const Region &, size_t begin, size_t end);
   size_t take_ready(float limit);
-  void hand_out(const Stages &, Region &, size_t ready);
-  void flush(const Stages &, Region &, size_t tile);
+  void hand_out(const Stages &, const Rule &, Region &, size_t ready);
+  void flush(const Stages &, const Rule &, Region &, size_t tile);
 
   Buffer<Candidate> candidates_;
   Buffer<uint64_t> order_, spare_, waiting_, ready_;  // keys: bits of a depth, index

@@ -195,7 +195,7 @@ void Rasteriser::bound(size_t block) {
   sigma_[block] = 1.001f * sigma;
 }
 
-void Rasteriser::render(const View &view, const Image &image) {
+void Rasteriser::render(const View &view, float done, const Image &image) {
   for (size_t block = 0; block < blocks(); block++)
     if (stale_[block]) bound(block), stale_[block] = 0;
   const Model model{count_, gaussians_.data.get(), filtered_, sh_count_, sh_.data()};
@@ -215,7 +215,7 @@ void Rasteriser::render(const View &view, const Image &image) {
       const int x = k % columns, y = k / columns;
       const Region region{edge(x, columns, view.width), edge(y, rows, view.height),
                           edge(x + 1, columns, view.width), edge(y + 1, rows, view.height), {}, false};
-      painters_[(size_t)worker].paint(*stages_, model, bounds, blocks(), view, region, image);
+      painters_[(size_t)worker].paint(*stages_, model, bounds, blocks(), view, {image.expected != nullptr, done}, region, image);
     }
   });
 }

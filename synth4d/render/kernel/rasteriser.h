@@ -30,7 +30,7 @@ class Rasteriser {
   void update(size_t rows, const int64_t *which, const float *means, const float *quats_wxyz, const float *sh);
   // No rows: all.
   void recolour(size_t rows, const int64_t *which, const float *rgb);
-  void render(const View &view, const Image &image);
+  void render(const View &view, float done, const Image &image);  // done as in Rule
 
  private:
   void settle(const Rows &rows);
