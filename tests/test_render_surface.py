@@ -100,7 +100,8 @@ def far() -> _author.Depths:
     """Nothing hides anything."""
     camera = np.eye(4)[None].copy()
     camera[0, 2, 3] = -50.0
-    return _author.Depths(camera, np.full((1, 2, 2), np.inf, np.float32), np.eye(3), [1, 2], 0.0, 0.02)
+    K = np.array([[1.0, 0, 1], [0, 1, 1], [0, 0, 1]])
+    return _author.Depths(camera, np.full((1, 2, 2), np.inf, np.float32), K, [1, 2], 0.0, 0.02)
 
 
 def eyes_at(places: np.ndarray, spread: float = 50.0) -> _author.Eyes:
@@ -268,6 +269,17 @@ def test_a_pane_of_glass_lets_through_what_it_says(opacity: float) -> None:
         path = replace(camera, T_world_cam=look_at((0, -scale, 0), (0, 0, 0))[None])
         picture = next(pictures(Stage(room.world(), room.timeline(1), path), Rasteriser()))
         assert picture.alpha[40:56, 40:56].mean() == pytest.approx(opacity, abs=0.05)
+
+
+@pytest.mark.parametrize("opacity", [0.6, 0.9])
+def test_what_stands_behind_tinted_glass_is_drawn(opacity: float) -> None:
+    room = Room()
+    room.add("wall", "structure", [(box((4, 0.02, 3)), Material((0.8, 0.8, 0.8)), False)], (0, 1.2, 0), tagged=False)
+    pane = Material((0.4, 0.6, 0.7), opacity=opacity)
+    room.add("pane", "prop", [(box((1, 0.004, 1)), pane, False)], (0, 0, 0))
+    camera = CameraPath(96, 96, intrinsics(96, 96, 0.9), look_at((0, -0.5, 0), (0, 0, 0))[None], 8.0)
+    picture = next(pictures(Stage(room.world(), room.timeline(1), camera), Rasteriser()))
+    assert picture.alpha.min() > 0.95
 
 
 @pytest.mark.parametrize(("size", "turn"), [((0.6, 0.3, 0.004), 0.785), ((0.5, 0.5, 0.004), 0.4)])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.geometry import box_corners, compose
+from synth4d.rays import RayScene
 from synth4d.render import _author
 from synth4d.render.bind import Authored, Points, bind
 from synth4d.render.hidden import Horizon, Solids
@@ -55,11 +56,11 @@ _MARGIN = 3.0
 """Cells from the border of a surface within which those under it are kept: a border lets through."""
 
 
-def author(world: World, sight: Sight, horizon: Horizon) -> Authored:
-    """Cover everything the camera path may see."""
+def author(world: World, sight: Sight, horizon: Horizon, still: RayScene) -> Authored:
+    """Cover everything the camera path may see; `still`: the surfaces that never move."""
     mesh, outlines, skins = gather(world.bodies, [_in_view(b, i, sight) for i, b in enumerate(world.bodies)])
     sheet, pixel = _refine(mesh, outlines, world, sight, horizon)
-    solids = Solids(world, sight, horizon.scene)
+    solids = Solids(world, sight, still)
     spacing = [SPACING_PX.get(b.role, 1.0) for b in world.bodies]
     points = Points(*_author.cover(
         sheet.corners, sheet.flat, sheet.body, sheet.source, _joined(sheet, outlines, pixel, sight, solids),

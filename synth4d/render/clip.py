@@ -7,13 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from synth4d.geometry import rotmat
-from synth4d.rays import RayScene
 from synth4d.render import _light, emitter
 from synth4d.render.author import author
 from synth4d.render.border import Borders
 from synth4d.render.captured import Captured
 from synth4d.render.hidden import Horizon
-from synth4d.render.light import Light, Lit, lit_mesh, still_triangles
+from synth4d.render.light import Light, Lit, lit_mesh, still_scenes
 from synth4d.render.liquid import Liquid
 from synth4d.render.shade import Meter, Shade
 from synth4d.render.splat import Picture, Rasteriser, Target
@@ -70,13 +69,11 @@ class Stage:
     def __init__(self, world: World, timeline: Timeline, camera: CameraPath) -> None:
         self.world, self.timeline, self.camera = world, timeline, camera
         sight = Sight(timeline, camera)
-        scene = RayScene(still_triangles(world, timeline, sight.moves))
+        scene, drawn, hiding = still_scenes(world, timeline, sight.moves)
         self.captured = Captured(world, timeline, sight.moves)
         self.covered = 1.0 if self.captured.rows else COVERED
         """As in Rasteriser.render; captured Gaussians are drawn as they were fitted, by 3DGS's rule."""
-        # One sees past the shapes that stand for captured bodies, so they hide nothing.
-        opaque = RayScene(still_triangles(world, timeline, sight.moves, drawn=True)) if self.captured.rows else scene
-        authored = author(world, sight, Horizon(camera, opaque))
+        authored = author(world, sight, Horizon(camera, hiding), drawn)
         meter = Meter(world, timeline, sight.moves, scene)
         glows = emitter.glows(world, timeline, sight.moves, meter.exposure)
         emitters = emitter.shining(meter.lamps + glows, timeline)

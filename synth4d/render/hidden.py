@@ -32,7 +32,6 @@ class Horizon:
     """How far a camera path sees among still occluders."""
 
     def __init__(self, camera: CameraPath, scene: RayScene) -> None:
-        self.scene = scene
         self.size = ((camera.width + _STEP - 1) // _STEP, (camera.height + _STEP - 1) // _STEP)
         self.K = camera.K / np.array([[_STEP], [_STEP], [1]])
         every = -(-len(camera.T_world_cam) // _FRAMES)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from synth4d.rays import RayScene
 from synth4d.render import _light
-from synth4d.render.bind import Authored, LightMesh
+from synth4d.render.bind import OPACITY, Authored, LightMesh
 from synth4d.render.emitter import Emitter, is_bulb, lights
 from synth4d.render.mover import Mover, groups
 from synth4d.render.placed import placed
@@ -195,8 +195,14 @@ def occluders(world: World, timeline: Timeline, index: int) -> list[tuple[int, S
     return [(index, s) for s in solid if not is_bulb(s, world, timeline, index)]
 
 
-def still_triangles(world: World, timeline: Timeline, moves: Bool, *, drawn: bool = False) -> F32:
-    """World-frame occluders (F,3,3) that never move; `drawn`: without the shapes that stand for captured bodies."""
-    shown = [not drawn or all(s.drawn for s in b.surfaces) for b in world.bodies]
-    still = [i for i in range(len(world.bodies)) if not moves[i] and shown[i]]
-    return placed([s for i in still for s in occluders(world, timeline, i)], timeline.poses[0])
+def still_scenes(world: World, timeline: Timeline, moves: Bool) -> tuple[RayScene, RayScene, RayScene]:
+    """World-frame occluders that never move: all; without the shapes that stand for captured bodies; of these what
+    nothing is seen through, so no tinted glass. Mostly the three are one."""
+    shading = [s for i in range(len(world.bodies)) if not moves[i] for s in occluders(world, timeline, i)]
+    drawn = [(i, s) for i, s in shading if s.drawn]
+    hiding = [(i, s) for i, s in drawn if s.material.opacity >= OPACITY]
+    scenes = dict[int, RayScene]()
+    for some in (shading, drawn, hiding):
+        if len(some) not in scenes:
+            scenes[len(some)] = RayScene(placed(some, timeline.poses[0]))
+    return scenes[len(shading)], scenes[len(drawn)], scenes[len(hiding)]

@@ -228,7 +228,7 @@ struct Coverer {
       return at;
     };
     const BodyView &body = bodies[sheet.body[p.triangle]];
-    const double own = 1.4 * (step + p.mean);
+    const double own = step + p.mean;  // here a Gaussian has faded to 5 %
     const double radius = step * BLOCK * std::sqrt((1 + L.slope_u * L.slope_u + L.slope_v * L.slope_v) / 2) + own;
     for (int64_t a = first[0]; a <= last[0]; a += BLOCK)
       for (int64_t b = first[1]; b <= last[1]; b += BLOCK) {
@@ -242,7 +242,7 @@ struct Coverer {
             const double b0 = 1 - b1 - b2;
             if (b0 < 0 || b1 < 0 || b2 < 0) continue;
             const Vec at = on_plane(x, y);
-            if (body.still && !horizon.sees(body.placed(at), own)) continue;
+            if (body.still && !horizon.sees(body.placed(at), own, 0)) continue;
             add(p, {b0, b1, b2}, at, sink, n, step, lines, number);
           }
       }

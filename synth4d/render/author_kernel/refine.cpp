@@ -31,24 +31,24 @@ void Horizon::widen(const float *depth) {
   }
 }
 
-bool Horizon::sees(const Vec &point, double radius) const {
+bool Horizon::sees(const Vec &point, double radius, double margin) const {
   for (int64_t k = 0; k < count; k++) {
     const int64_t camera = (latest + k) % count;
-    if (sees(camera, point, radius)) return latest = camera, true;
+    if (sees(camera, point, radius, margin)) return latest = camera, true;
   }
   return false;
 }
 
-bool Horizon::sees(int64_t camera, const Vec &point, double radius) const {
+bool Horizon::sees(int64_t camera, const Vec &point, double radius, double margin) const {
   const double *T = cameras + 16 * camera;
   const Vec r = {point[0] - T[3], point[1] - T[7], point[2] - T[11]};
   const double x = r[0] * T[0] + r[1] * T[4] + r[2] * T[8];
   const double y = r[0] * T[1] + r[1] * T[5] + r[2] * T[9];
   const double z = r[0] * T[2] + r[1] * T[6] + r[2] * T[10];
   if (z < 2 * radius + 0.05) return z > -radius;  // behind the camera is not in sight
-  const double cells = fx * radius / std::max(z - radius, 0.01) + 0.5;
-  const double at_x = fx * x / z + cx, at_y = fy * y / z + cy, margin = cells + between;
-  if (at_x < -margin || at_y < -margin || at_x > width + margin || at_y > height + margin) return false;
+  const double cells = fx * radius / std::max(z - radius, 0.01) + margin;
+  const double at_x = fx * x / z + cx, at_y = fy * y / z + cy, aside = cells + between;
+  if (at_x < -aside || at_y < -aside || at_x > width + aside || at_y > height + aside) return false;
   const int64_t level_count = (int64_t)reach.size() + 1, level = std::lower_bound(reach.begin(), reach.end(), cells) - reach.begin();
   const auto u = (int64_t)std::clamp(at_x, 0.0, (double)(width - 1));
   const auto v = (int64_t)std::clamp(at_y, 0.0, (double)(height - 1));

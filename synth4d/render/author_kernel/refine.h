@@ -19,8 +19,9 @@ struct Horizon {
   mutable int64_t latest = 0;  // the camera that saw the last point: it is likely to see the next one too
 
   void widen(const float *depth);  // (C,h,w): fills the levels
-  bool sees(const Vec &point, double radius) const;
-  bool sees(int64_t camera, const Vec &point, double radius) const;
+  // Whether some camera may see anything of a sphere. Rays may pass by it; `margin` cells make up for that.
+  bool sees(const Vec &point, double radius, double margin = 0.5) const;
+  bool sees(int64_t camera, const Vec &point, double radius, double margin) const;
 };
 
 struct Limits {
