@@ -101,7 +101,8 @@ class Run:
         self.vessels = tuple(i for i, b in enumerate(stage.world.bodies) if b.vessel)
         self.vessel_rows = self.sim.rows([stage.world.bodies[i].name for i in self.vessels])
         self.follows = bool(self.vessels) and stage.world.liquid is not None
-        self.ways: list[tuple[float, F64]] = []
+        self.ways: list[tuple[float, F64, F64]] = []
+        """When the vessels were where and which way up."""
         for body in stage.world.bodies:
             if body.joint:
                 self.sim.lock(body.joint.name, True)
@@ -191,12 +192,14 @@ class Run:
 
     def _follow_vessels(self) -> None:
         if self.follows:
-            self.ways.append((self.sim.time, self.sim.poses_at(self.vessel_rows)))
+            self.ways.append((self.sim.time, *self.sim.places_at(self.vessel_rows)))
 
     def _track(self) -> liquid.Track:
         self._follow_vessels()
-        times, ways = zip(*self.ways, strict=True) if self.ways else ((0.0, 1.0), np.zeros((2, len(self.vessels), 7)))
-        return liquid.Track(self.vessels, np.array(times), np.array(ways))
+        if not self.ways:
+            return liquid.Track(self.vessels, np.array([0.0, 1.0]), np.zeros((2, len(self.vessels), 7)))
+        times, places, quats = (np.array(c) for c in zip(*self.ways, strict=True))
+        return liquid.Track(self.vessels, times, np.concatenate([places, quats], 2))
 
     def _begin_due(self, t: float) -> None:
         for k, p in enumerate(self.planned):
@@ -232,7 +235,7 @@ class Run:
         for k, p in enumerate(self.planned):
             move = self.moves.get(k)
             if isinstance(move, Carry) and move.away(self._wanted(k)) > hands.LEFT_M:
-                hit = [name for name, _ in self.sim.touching(move.body)]
+                hit = self.sim.touching(move.body)
                 if hit:
                     raise CannotHappen(f"{move.body} hit {hit[0].removeprefix('raw:')} while it was carried")
             if move is None or isinstance(move, Servo) or p.kind not in ("knock_over", "drop", "push"):

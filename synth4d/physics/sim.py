@@ -104,7 +104,11 @@ class Sim:
         return np.array([self._body[b] for b in bodies], np.int64)
 
     def poses_at(self, rows: NDArray[np.int64]) -> F64:
-        return np.concatenate([self._xpos.take(rows, 0), self._xquat.take(rows, 0)], 1)
+        return np.concatenate(self.places_at(rows), 1)
+
+    def places_at(self, rows: NDArray[np.int64]) -> tuple[F64, F64]:
+        """Where `rows` of bodies (N,) are (N,3), and their quaternions (N,4)."""
+        return self._xpos.take(rows, 0), self._xquat.take(rows, 0)
 
     def joint(self, name: str) -> float:
         return float(self._qpos.item(self._at[name]))
@@ -180,7 +184,7 @@ class Sim:
             self._mj.mj_collision(self.model, self.data)
             touched = self.touching(body)
             if touched:
-                hit = touched[0][0]
+                hit = touched[0]
                 break
         self.data.qpos[:], self.data.qvel[:] = saved
         self._mj.mj_forward(self.model, self.data)
@@ -192,15 +196,11 @@ class Sim:
         self.data.qvel[v : v + 2] = velocity
         self.data.qvel[v + 3 : v + 6] = 0
 
-    def touching(self, body: str) -> list[tuple[str, F64]]:
-        """Names of the bodies in contact with this one, with the contact normal pointing towards it."""
+    def touching(self, body: str) -> list[str]:
+        """Names of the bodies in contact with this one."""
         me, contacts = self._body[body], self.data.contact
-        pairs = self.model.geom_bodyid[contacts.geom]
-        out = []
-        for k in np.flatnonzero((pairs == me).any(1) & (contacts.dist <= 0.002)):
-            (other, sign) = (pairs[k, 1], -1.0) if pairs[k, 0] == me else (pairs[k, 0], 1.0)
-            out.append((self._name[other], sign * contacts.frame[k, :3]))
-        return out
+        sides = self.model.geom_bodyid[contacts.geom[contacts.dist <= 0.002].ravel()]
+        return [self._name[i] for i in sides[np.flatnonzero(sides == me) ^ 1]]
 
     def finite(self) -> bool:
         return bool(np.isfinite(self._qpos).all() and np.abs(self._qvel).max(initial=0) < 200)
