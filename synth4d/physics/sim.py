@@ -33,7 +33,7 @@ class Sim:
         compiled, self._body, self._joint = _compiled(model)
         self.model = copy.copy(compiled)
         self.data = mujoco.MjData(self.model)
-        self._name = tuple(self._body)
+        self._name, self._hit = tuple(self._body), np.zeros(1, np.int32)
         self._at = {n: int(self.model.jnt_qposadr[i]) for n, i in self._joint.items()}
         self._dof = {n: int(self.model.jnt_dofadr[i]) for n, i in self._joint.items()}
         self._look()
@@ -207,7 +207,9 @@ class Sim:
 
     def ray(self, start: F64, direction: F64, *, ignore: str | None = None) -> float:
         """Distance to the first contact shape along a unit direction, or inf."""
-        return self.first_hit(start, direction, ignore=ignore)[0]
+        skip = self._body[ignore] if ignore else -1
+        distance: float = self._mj.mj_ray(self.model, self.data, start, direction, None, 1, skip, self._hit)
+        return distance if distance >= 0 else float("inf")
 
     def within(self, start: F64, directions: F64, reach: float) -> bool:
         """Whether any of some unit directions (N,3) meets a contact shape within reach."""
@@ -219,13 +221,7 @@ class Sim:
         )  # fmt: skip
         return bool(((distance >= 0) & (distance <= reach)).any())
 
-    def first_hit(self, start: F64, direction: F64, *, ignore: str | None = None) -> tuple[float, str]:
+    def first_hit(self, start: F64, direction: F64) -> tuple[float, str]:
         """Distance to the first contact shape along a unit direction and the body it is on; inf and ''."""
-        skip = self._body[ignore] if ignore else -1
-        hit = np.zeros(1, np.int32)
-        distance = self._mj.mj_ray(
-            self.model, self.data, np.asarray(start, float), np.asarray(direction, float), None, 1, skip, hit
-        )
-        if distance < 0:
-            return float("inf"), ""
-        return float(distance), self._name[self.model.geom_bodyid[hit[0]]]
+        distance = self.ray(start, direction)
+        return distance, self._name[self.model.geom_bodyid[self._hit[0]]] if distance < float("inf") else ""

@@ -74,8 +74,9 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World | None:
     none = [np.zeros((0, 3), np.float32)]
     loose = np.concatenate([b.captured.means for b in walls if b.captured is not None] or none)
     chosen = furnish.choose(scene, rng, len(fixtures) + 1)
+    empty = furnish.furniture(scene, joints)
     for _ in range(ROUNDS):
-        spots = furnish.spots(scene, chosen, places, fixtures, joints, loose, rng)
+        spots = furnish.spots(scene, chosen, places, fixtures, empty, loose, rng)
         placed = [p for p in chosen if p.body.name in spots]
         if len(placed) >= scene.spec.props.count[0]:
             raws = [*furniture, *(furnish.raw_body(p, spots[p.body.name]) for p in placed)]
