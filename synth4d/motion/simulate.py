@@ -119,11 +119,12 @@ class Run:
                 if k not in self.forks and p.start_s < t:
                     self.forks[k] = self._fork(k)
             rows.append(self._frame(t) if self._advance(t) or not rows else rows[-1])
+            if len(rows) > 1:
+                check.parts(self.stage, self.planned, (times[len(rows) - 2], t), rows[-2][1], rows[-1][1])
         check.bystanders(self.stage, self.planned, self.before)
         for k, p in enumerate(self.planned):
             check.event(self.stage, self.planned, p, self.moves.get(k), self.still_since.get(k))
         poses, joints, levels, support, inside = (np.array(c) for c in zip(*rows, strict=True))
-        check.parts(self.stage, self.planned, times, joints)
         return poses, joints, levels, support, inside
 
     def timeline(self) -> Timeline:

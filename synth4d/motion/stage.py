@@ -35,6 +35,8 @@ class Stage:
         self.free = [self.by_name[n] for n in world.free]
         self.led = [self.by_name[t.body] for t in world.tracks]
         self.switches = {s.part: s for s in world.switches}
+        self.travel = np.array([abs(b.joint.open - b.joint.closed) if b.joint else np.nan for b in world.bodies])
+        """(B,) how far the joint of each body goes."""
         self.openable = [b for b in self.bodies.values() if b.joint and b.id not in self.switches]
 
     def pose(self, id: int) -> F64:
