@@ -163,7 +163,7 @@ class Run:
         leads = bool(self.stage.world.tracks) and self.shot.kind not in STILL
         while (t := sim.time) < until - TIMESTEP_S / 2:
             if t > self.busy_s and (idle := self._idle(t, until)) > 0:
-                self._follow_vessels()
+                self._follow_vessels(t)
                 sim.wait(idle)
                 continue
             if t >= self.next_s:
@@ -172,7 +172,7 @@ class Run:
                 move.drive(sim, self._wanted(k))
             if leads:
                 led.lead(sim, self.stage.world, t + TIMESTEP_S)
-            self._follow_vessels()
+            self._follow_vessels(t)
             sim.step()
             if int(t / TIMESTEP_S) % 10 == 0:
                 self._watch(t)
@@ -191,16 +191,17 @@ class Run:
         step = self.steps - began
         return course[step] if step < len(course) else course[-1]
 
-    def _follow_vessels(self) -> None:
+    def _follow_vessels(self, t: float) -> None:
         if self.follows:
-            self.ways.append((self.sim.time, *self.sim.places_at(self.vessel_rows)))
+            self.ways.append((t, *self.sim.places_at(self.vessel_rows)))
 
     def _track(self) -> liquid.Track:
-        self._follow_vessels()
+        self._follow_vessels(self.sim.time)
         if not self.ways:
             return liquid.Track(self.vessels, np.array([0.0, 1.0]), np.zeros((2, len(self.vessels), 7)))
-        times, places, quats = (np.array(c) for c in zip(*self.ways, strict=True))
-        return liquid.Track(self.vessels, times, np.concatenate([places, quats], 2))
+        times, *ways = zip(*self.ways, strict=True)
+        places, quats = (np.concatenate(w).reshape(len(times), len(self.vessels), -1) for w in ways)
+        return liquid.Track(self.vessels, np.array(times), np.concatenate([places, quats], 2))
 
     def _begin_due(self, t: float) -> None:
         for k, p in enumerate(self.planned):

@@ -58,7 +58,7 @@ class Sim:
 
     @property
     def time(self) -> float:
-        return float(self.data.time)
+        return self.data.time
 
     def times(self, count: int) -> F64:
         """(count,) seconds at which the next steps begin, from now on."""
@@ -111,7 +111,7 @@ class Sim:
         return self._xpos.take(rows, 0), self._xquat.take(rows, 0)
 
     def joint(self, name: str) -> float:
-        return float(self._qpos.item(self._at[name]))
+        return self._qpos.item(self._at[name])
 
     def set_joint(self, name: str, value: float) -> None:
         """Put a joint, and those that follow it, at a value."""
@@ -139,8 +139,9 @@ class Sim:
         """Generalised force on a joint for the next step (N or N·m)."""
         self._force[self._dof[name]] = force
 
-    def joint_speed(self, name: str) -> float:
-        return float(self._qvel.item(self._dof[name]))
+    def joint_motion(self, name: str) -> tuple[float, float]:
+        """Value and speed."""
+        return self._qpos.item(self._at[name]), self._qvel.item(self._dof[name])
 
     def joint_inertia(self, name: str) -> float:
         """Effective inertia seen by one joint (diagonal of the mass matrix)."""
