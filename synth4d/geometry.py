@@ -142,15 +142,17 @@ def rigid_inverse(T: ArrayLike) -> F64:
 
 
 def look_at(eye: ArrayLike, target: ArrayLike) -> F64:
-    """T_world_cam of a camera at eye that looks at target with world +z up, OpenCV axes."""
-    eye, target = np.asarray(eye, float), np.asarray(target, float)
+    """T_world_cam (...,4,4) of cameras at eyes (...,3) that look at target with world +z up, OpenCV axes."""
+    eye = np.asarray(eye, float)
+    a, b, c = np.moveaxis(np.asarray(target, float) - eye, -1, 0)
     # Written out: numpy's cross product of three numbers takes thirty times as long.
-    a, b, c = (target - eye).tolist()
     length, flat = np.sqrt(a * a + b * b + c * c), np.sqrt(a * a + b * b)
     z, x = (a / length, b / length, c / length), (b / flat, -a / flat)
-    y = (-z[2] * x[1], z[2] * x[0], z[0] * x[1] - z[1] * x[0])
-    T = np.eye(4)
-    T[:3, 0], T[:3, 1], T[:3, 2], T[:3, 3] = (*x, 0.0), y, z, eye
+    T = np.zeros((*eye.shape[:-1], 4, 4))
+    T[..., 0, 0], T[..., 1, 0] = x
+    T[..., 0, 1], T[..., 1, 1], T[..., 2, 1] = -z[2] * x[1], z[2] * x[0], z[0] * x[1] - z[1] * x[0]
+    T[..., 0, 2], T[..., 1, 2], T[..., 2, 2] = z
+    T[..., :3, 3], T[..., 3, 3] = eye, 1
     return T
 
 

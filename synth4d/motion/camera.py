@@ -65,17 +65,18 @@ def film(world: World, timeline: Timeline, shot: Shot, *, attempt: int = 0) -> C
     radius = float(np.linalg.norm(focus.points - centre, axis=1).max())
     sim = Sim(world.model)
     orbits = [_draw(world, radius, shot, rng) for _ in range(CANDIDATES)]
-    solid = solid_cells(world, timeline)
-    views = [o for o in orbits if _roomy(world, o, centre) and not inside(solid, _eyes(o, centre, shot.frames))]
+    solid, eyes = solid_cells(world, timeline), _eyes(orbits, centre, shot.frames)
+    kept = [k for k in _roomy(world, orbits, centre) if not inside(solid, eyes[k])]
+    views, eyes = [orbits[k] for k in kept], eyes[kept]
     if not views:
         raise CannotHappen("no room for a camera")
     unboxed = solid_cells(world, timeline, named=False, side=SIGHT_M)
-    scores = _scores(world, timeline, shot, sim, views, centre, focus, unboxed)
+    scores = _scores(world, timeline, shot, sim, views, eyes, centre, focus, unboxed)
     best = int(np.argmax(scores))
     if scores[best] < MIN_SEEN:
         raise CannotHappen(f"no camera sees the events (best {scores[best]:.0%})")
-    path = np.stack([look_at(e, centre) for e in _eyes(views[best], centre, shot.frames)])
-    return CameraPath(shot.width, shot.height, intrinsics(shot.width, shot.height, views[best].fov_x), path, shot.fps)
+    K, path = intrinsics(shot.width, shot.height, views[best].fov_x), look_at(eyes[best], centre)
+    return CameraPath(shot.width, shot.height, K, path, shot.fps)
 
 
 # ---- What to look at -----------------------------------------------------------------------------
@@ -137,12 +138,12 @@ def _draw(world: World, radius: float, shot: Shot, rng: np.random.Generator) -> 
     )
 
 
-def _eyes(orbit: Orbit, centre: F64, count: int) -> F64:
-    """(count,3) eye positions: eased in and out."""
-    a = orbit.azimuth + orbit.sweep * _eased(count)
-    flat = orbit.distance * np.cos(orbit.elevation)
-    up = np.full(count, orbit.distance * np.sin(orbit.elevation))
-    return centre + np.stack([flat * np.cos(a), flat * np.sin(a), up], 1)
+def _eyes(orbits: list[Orbit], centre: F64, count: int) -> F64:
+    """(orbits,count,3) eye positions: eased in and out."""
+    azimuth, sweep, elevation, distance = np.array([(o.azimuth, o.sweep, o.elevation, o.distance) for o in orbits]).T
+    a = azimuth[:, None] + sweep[:, None] * _eased(count)
+    flat, up = ((distance * f(elevation))[:, None] for f in (np.cos, np.sin))
+    return centre + np.stack([flat * np.cos(a), flat * np.sin(a), np.broadcast_to(up, a.shape)], 2)
 
 
 @lru_cache(maxsize=8)
@@ -150,9 +151,10 @@ def _eased(count: int) -> F64:
     return np.array([smooth(x) for x in np.linspace(0, 1, count)]) if count > 1 else np.zeros(1)
 
 
-def _roomy(world: World, orbit: Orbit, centre: F64) -> bool:
-    eyes = _eyes(orbit, centre, 5)
-    return bool((eyes > np.array(world.camera.room_low)).all() and (eyes < np.array(world.camera.room_high)).all())
+def _roomy(world: World, orbits: list[Orbit], centre: F64) -> NDArray[np.intp]:
+    """Which orbits stay in the room."""
+    eyes, (low, high) = _eyes(orbits, centre, 5), (world.camera.room_low, world.camera.room_high)
+    return np.flatnonzero(((eyes > low) & (eyes < high)).all((1, 2)))
 
 
 # ---- Seeing --------------------------------------------------------------------------------------
@@ -172,20 +174,18 @@ def pose_world(sim: Sim, world: World, timeline: Timeline, frame: int) -> None:
 
 
 def _scores(
-    world: World, timeline: Timeline, shot: Shot, sim: Sim, views: list[Orbit], centre: F64, focus: Focus,
+    world: World, timeline: Timeline, shot: Shot, sim: Sim, views: list[Orbit], eyes: F64, centre: F64, focus: Focus,
     unboxed: NDArray[np.int64],
 ) -> F64:  # fmt: skip
     """Share of the focus each orbit sees, plus a little for coming close; -1 where the eye is in a wall."""
     scores = np.zeros(len(views))
-    eyes = [_eyes(o, centre, shot.frames) for o in views]
     K = np.stack([intrinsics(shot.width, shot.height, o.fov_x) for o in views])
     for frame in sorted(set(focus.frames)):
         pose_world(sim, world, timeline, frame)
         picked = [k for k, f in enumerate(focus.frames) if f == frame]
-        T = np.stack([look_at(e[frame], centre) for e in eyes])
+        T = look_at(eyes[:, frame], centre)
         framed = _framed(*project(K[:, None], T[:, None], focus.points[picked]), shot).tolist()
-        for v in range(len(views)):
-            eye = eyes[v][frame]
+        for v, eye in enumerate(eyes[:, frame]):
             if scores[v] < 0 or not free(sim, eye):
                 scores[v] = -1e3
                 continue
@@ -221,8 +221,10 @@ def inside(solid: NDArray[np.int64], eyes: F64) -> bool:
 
 def hidden(solid: NDArray[np.int64], eye: F64, way: F64, length: float) -> bool:
     """Whether the way from the eye to a point, but for its last stretch, leads through a full cell."""
+    if not len(solid):
+        return False
     steps = np.arange(BODY_M, length - BESIDE_M, SIGHT_M / 2)
-    return bool(len(solid) and len(steps) and np.isin(_cell(eye + way * steps[:, None], SIGHT_M), solid).any())
+    return bool(len(steps) and np.isin(_cell(eye + way * steps[:, None], SIGHT_M), solid).any())
 
 
 def free(sim: Sim, eye: F64) -> bool:
@@ -244,7 +246,7 @@ def _framed(pixels: F64, depth: F64, shot: Shot) -> NDArray[np.bool_]:
 def _seen(sim: Sim, eye: F64, focus: Focus, k: int, unboxed: NDArray[np.int64]) -> float:
     """1 where a ray to the point ends on its body; 0 behind something."""
     way = focus.points[k] - eye
-    length = float(np.linalg.norm(way))
+    length = float(np.sqrt(way.dot(way)))
     if hidden(unboxed, eye, way / length, length):
         return 0.0
     distance, body = sim.first_hit(eye, way / length)

@@ -133,21 +133,18 @@ def _spot(stage: Stage, body: Body, place: Place, rng: np.random.Generator) -> F
     """A free spot in a place for the foot of a prop, world."""
     radius, height = footprint(body)
     low, high, frame = np.array(place.low), np.array(place.high), stage.pose(place.body)
-    small = not place.inside and stage.bodies[place.body].role == "prop"
-    margin = np.minimum(radius if not small else 0.0, (high[:2] - low[:2]) / 2 - 1e-6)
-    in_prop = place.inside and stage.bodies[place.body].role == "prop"
-    for _ in range(SPOT_TRIES):
-        share = rng.random(2) if not (small or in_prop) else np.array([0.5, 0.5])
+    on_prop = stage.bodies[place.body].role == "prop"
+    margin = np.minimum(0.0 if on_prop and not place.inside else radius, (high[:2] - low[:2]) / 2 - 1e-6)
+    others = [b for b in stage.free if b.name != body.name and b.id != place.body]
+    x, y, z = stage.sim.poses([b.name for b in others])[:, :3].T
+    reach, tall = np.array([footprint(b) for b in others]).reshape(-1, 2).T
+    for _ in range(1 if on_prop else SPOT_TRIES):  # on or in a prop it is always the middle
+        share = np.array([0.5, 0.5]) if on_prop else rng.random(2)
         xy = low[:2] + margin + share * (high[:2] - low[:2] - 2 * margin)
         foot = apply_pose(frame, np.array([*xy, low[2]]))
-        others = [b for b in stage.free if b.name != body.name and b.id != place.body]
-        apart = all(
-            np.hypot(*(stage.pose(b.id)[:2] - foot[:2])) > radius + footprint(b)[0] + 0.015
-            or stage.pose(b.id)[2] > foot[2] + height + 0.03
-            or stage.pose(b.id)[2] + footprint(b)[1] < foot[2] - 0.005
-            for b in others
-        )
-        if apart and (small or in_prop or _open_above(stage, foot, radius, height, body.name)):
+        beside = np.hypot(x - foot[0], y - foot[1]) > radius + reach + 0.015
+        apart = (beside | (z > foot[2] + height + 0.03) | (z + tall < foot[2] - 0.005)).all()
+        if apart and (on_prop or _open_above(stage, foot, radius, height, body.name)):
             return foot
     raise CannotHappen(f"no room for {body.name} at {place.name}")
 

@@ -246,7 +246,10 @@ class _Run:
             if i in self.live or body.role == "liquid" or not _standing(self.poses[:, i]):
                 continue
             for s in body.surfaces:
-                corners = apply_pose(self.poses[0, i], s.vertices)[s.faces]
+                points = apply_pose(self.poses[0, i], s.vertices)
+                if not ((points.max(0)[:2] > low[:2]) & (points.min(0)[:2] < high[:2])).all():
+                    continue
+                corners = points[s.faces]
                 near = (corners.max(1)[:, :2] > low[:2]).all(1) & (corners.min(1)[:, :2] < high[:2]).all(1)
                 out.append(corners[near].astype(np.float32))
         return np.concatenate(out)

@@ -57,8 +57,8 @@ class Servo:
         return list(zip(want.tolist(), ((ahead - want) / AHEAD_S).tolist(), strict=True))
 
     def drive(self, sim: Sim, step: tuple[float, float]) -> None:
-        error, speed = step[0] - sim.joint(self.joint.name), step[1] - sim.joint_speed(self.joint.name)
-        force = self.inertia * (STIFFNESS * error + DAMPING * speed)
+        value, speed = sim.joint_motion(self.joint.name)
+        force = self.inertia * (STIFFNESS * (step[0] - value) + DAMPING * (step[1] - speed))
         limit = LIMIT[self.joint.type]
         sim.push_joint(self.joint.name, min(limit, max(-limit, force)))
 

@@ -101,7 +101,8 @@ class Run:
         self.vessels = tuple(i for i, b in enumerate(stage.world.bodies) if b.vessel)
         self.vessel_rows = self.sim.rows([stage.world.bodies[i].name for i in self.vessels])
         self.follows = bool(self.vessels) and stage.world.liquid is not None
-        self.ways: list[tuple[float, F64]] = []
+        self.ways: list[tuple[float, F64, F64]] = []
+        """When the vessels were where and which way up."""
         for body in stage.world.bodies:
             if body.joint:
                 self.sim.lock(body.joint.name, True)
@@ -118,11 +119,12 @@ class Run:
                 if k not in self.forks and p.start_s < t:
                     self.forks[k] = self._fork(k)
             rows.append(self._frame(t) if self._advance(t) or not rows else rows[-1])
+            if len(rows) > 1:
+                check.parts(self.stage, self.planned, (times[len(rows) - 2], t), rows[-2][1], rows[-1][1])
         check.bystanders(self.stage, self.planned, self.before)
         for k, p in enumerate(self.planned):
             check.event(self.stage, self.planned, p, self.moves.get(k), self.still_since.get(k))
         poses, joints, levels, support, inside = (np.array(c) for c in zip(*rows, strict=True))
-        check.parts(self.stage, self.planned, times, joints)
         return poses, joints, levels, support, inside
 
     def timeline(self) -> Timeline:
@@ -161,7 +163,7 @@ class Run:
         leads = bool(self.stage.world.tracks) and self.shot.kind not in STILL
         while (t := sim.time) < until - TIMESTEP_S / 2:
             if t > self.busy_s and (idle := self._idle(t, until)) > 0:
-                self._follow_vessels()
+                self._follow_vessels(t)
                 sim.wait(idle)
                 continue
             if t >= self.next_s:
@@ -170,7 +172,7 @@ class Run:
                 move.drive(sim, self._wanted(k))
             if leads:
                 led.lead(sim, self.stage.world, t + TIMESTEP_S)
-            self._follow_vessels()
+            self._follow_vessels(t)
             sim.step()
             if int(t / TIMESTEP_S) % 10 == 0:
                 self._watch(t)
@@ -189,14 +191,17 @@ class Run:
         step = self.steps - began
         return course[step] if step < len(course) else course[-1]
 
-    def _follow_vessels(self) -> None:
+    def _follow_vessels(self, t: float) -> None:
         if self.follows:
-            self.ways.append((self.sim.time, self.sim.poses_at(self.vessel_rows)))
+            self.ways.append((t, *self.sim.places_at(self.vessel_rows)))
 
     def _track(self) -> liquid.Track:
-        self._follow_vessels()
-        times, ways = zip(*self.ways, strict=True) if self.ways else ((0.0, 1.0), np.zeros((2, len(self.vessels), 7)))
-        return liquid.Track(self.vessels, np.array(times), np.array(ways))
+        self._follow_vessels(self.sim.time)
+        if not self.ways:
+            return liquid.Track(self.vessels, np.array([0.0, 1.0]), np.zeros((2, len(self.vessels), 7)))
+        times, *ways = zip(*self.ways, strict=True)
+        places, quats = (np.concatenate(w).reshape(len(times), len(self.vessels), -1) for w in ways)
+        return liquid.Track(self.vessels, np.array(times), np.concatenate([places, quats], 2))
 
     def _begin_due(self, t: float) -> None:
         for k, p in enumerate(self.planned):
@@ -232,7 +237,7 @@ class Run:
         for k, p in enumerate(self.planned):
             move = self.moves.get(k)
             if isinstance(move, Carry) and move.away(self._wanted(k)) > hands.LEFT_M:
-                hit = [name for name, _ in self.sim.touching(move.body)]
+                hit = self.sim.touching(move.body)
                 if hit:
                     raise CannotHappen(f"{move.body} hit {hit[0].removeprefix('raw:')} while it was carried")
             if move is None or isinstance(move, Servo) or p.kind not in ("knock_over", "drop", "push"):

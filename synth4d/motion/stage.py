@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from synth4d.geometry import apply_pose, invert_pose, rotate
+from synth4d.geometry import apply_pose, quat_inv, rotate, rotmat
 from synth4d.physics import Sim
 from synth4d.types import F64, Body, Place, World
 
@@ -27,14 +27,16 @@ class Stage:
         places = world.places
         self._owners = np.array([p.body for p in places])
         self._frames = sim.rows(self.bodies[p.body].name for p in places)
-        self._low = np.array([p.low for p in places]).reshape(-1, 3) - SLACK_BELOW_M
+        self._low = (np.array([p.low for p in places]).reshape(-1, 3) - SLACK_BELOW_M).T[..., None]
         high = np.array([[*p.high[:2], p.high[2] if p.inside else p.low[2] + FLOOR_SLACK_M] for p in places])
-        self._high = high.reshape(-1, 3) + SLACK_ABOVE_M
+        self._high = (high.reshape(-1, 3) + SLACK_ABOVE_M).T[..., None]
         self._area = np.prod(np.array([np.subtract(p.high[:2], p.low[:2]) for p in places]).reshape(-1, 2), axis=1)
         self.places = {p.name: p for p in world.places}
         self.free = [self.by_name[n] for n in world.free]
         self.led = [self.by_name[t.body] for t in world.tracks]
         self.switches = {s.part: s for s in world.switches}
+        self.travel = np.array([abs(b.joint.open - b.joint.closed) if b.joint else np.nan for b in world.bodies])
+        """(B,) how far the joint of each body goes."""
         self.openable = [b for b in self.bodies.values() if b.joint and b.id not in self.switches]
 
     def pose(self, id: int) -> F64:
@@ -69,11 +71,13 @@ class Stage:
         """By id the smallest place whose floor is under a body's foot; what stands nowhere is left out."""
         if not bodies or not self.world.places:
             return {}
-        feet = self.sim.poses([b.name for b in bodies])[:, :3]
+        feet, _ = self.sim.places_at(self.sim.rows(b.name for b in bodies))
         others = self._owners[:, None] != np.array([b.id for b in bodies])
-        frames = self.sim.poses_at(self._frames)
-        local = apply_pose(invert_pose(frames)[:, None], feet[None])  # (places, props, 3)
-        over = ((local >= self._low[:, None]) & (local <= self._high[:, None])).all(2) & others
+        at, quats = self.sim.places_at(self._frames)
+        turn = rotmat(quat_inv(quats)).T[..., None]  # (3,3,places,1), as what follows is (3,places,props)
+        (a, b, c), (x, y, z) = at.T[..., None], feet.T[:, None]
+        local = turn[0] * x + turn[1] * y + turn[2] * z - (turn[0] * a + turn[1] * b + turn[2] * c)
+        over = ((local >= self._low) & (local <= self._high)).all(0) & others
         area = np.where(over, self._area[:, None], np.inf)
         best = np.argmin(area, axis=0)
         return {b.id: self.world.places[best[k]] for k, b in enumerate(bodies) if over[best[k], k]}

@@ -33,7 +33,7 @@ class Sim:
         compiled, self._body, self._joint = _compiled(model)
         self.model = copy.copy(compiled)
         self.data = mujoco.MjData(self.model)
-        self._name = tuple(self._body)
+        self._name, self._hit = tuple(self._body), np.zeros(1, np.int32)
         self._at = {n: int(self.model.jnt_qposadr[i]) for n, i in self._joint.items()}
         self._dof = {n: int(self.model.jnt_dofadr[i]) for n, i in self._joint.items()}
         self._look()
@@ -58,7 +58,7 @@ class Sim:
 
     @property
     def time(self) -> float:
-        return float(self.data.time)
+        return self.data.time
 
     def times(self, count: int) -> F64:
         """(count,) seconds at which the next steps begin, from now on."""
@@ -104,10 +104,14 @@ class Sim:
         return np.array([self._body[b] for b in bodies], np.int64)
 
     def poses_at(self, rows: NDArray[np.int64]) -> F64:
-        return np.concatenate([self._xpos.take(rows, 0), self._xquat.take(rows, 0)], 1)
+        return np.concatenate(self.places_at(rows), 1)
+
+    def places_at(self, rows: NDArray[np.int64]) -> tuple[F64, F64]:
+        """Where `rows` of bodies (N,) are (N,3), and their quaternions (N,4)."""
+        return self._xpos.take(rows, 0), self._xquat.take(rows, 0)
 
     def joint(self, name: str) -> float:
-        return float(self._qpos.item(self._at[name]))
+        return self._qpos.item(self._at[name])
 
     def set_joint(self, name: str, value: float) -> None:
         """Put a joint, and those that follow it, at a value."""
@@ -135,8 +139,9 @@ class Sim:
         """Generalised force on a joint for the next step (N or N·m)."""
         self._force[self._dof[name]] = force
 
-    def joint_speed(self, name: str) -> float:
-        return float(self._qvel.item(self._dof[name]))
+    def joint_motion(self, name: str) -> tuple[float, float]:
+        """Value and speed."""
+        return self._qpos.item(self._at[name]), self._qvel.item(self._dof[name])
 
     def joint_inertia(self, name: str) -> float:
         """Effective inertia seen by one joint (diagonal of the mass matrix)."""
@@ -180,7 +185,7 @@ class Sim:
             self._mj.mj_collision(self.model, self.data)
             touched = self.touching(body)
             if touched:
-                hit = touched[0][0]
+                hit = touched[0]
                 break
         self.data.qpos[:], self.data.qvel[:] = saved
         self._mj.mj_forward(self.model, self.data)
@@ -192,22 +197,20 @@ class Sim:
         self.data.qvel[v : v + 2] = velocity
         self.data.qvel[v + 3 : v + 6] = 0
 
-    def touching(self, body: str) -> list[tuple[str, F64]]:
-        """Names of the bodies in contact with this one, with the contact normal pointing towards it."""
+    def touching(self, body: str) -> list[str]:
+        """Names of the bodies in contact with this one."""
         me, contacts = self._body[body], self.data.contact
-        pairs = self.model.geom_bodyid[contacts.geom]
-        out = []
-        for k in np.flatnonzero((pairs == me).any(1) & (contacts.dist <= 0.002)):
-            (other, sign) = (pairs[k, 1], -1.0) if pairs[k, 0] == me else (pairs[k, 0], 1.0)
-            out.append((self._name[other], sign * contacts.frame[k, :3]))
-        return out
+        sides = self.model.geom_bodyid[contacts.geom[contacts.dist <= 0.002].ravel()]
+        return [self._name[i] for i in sides[np.flatnonzero(sides == me) ^ 1]]
 
     def finite(self) -> bool:
         return bool(np.isfinite(self._qpos).all() and np.abs(self._qvel).max(initial=0) < 200)
 
     def ray(self, start: F64, direction: F64, *, ignore: str | None = None) -> float:
         """Distance to the first contact shape along a unit direction, or inf."""
-        return self.first_hit(start, direction, ignore=ignore)[0]
+        skip = self._body[ignore] if ignore else -1
+        distance: float = self._mj.mj_ray(self.model, self.data, start, direction, None, 1, skip, self._hit)
+        return distance if distance >= 0 else float("inf")
 
     def within(self, start: F64, directions: F64, reach: float) -> bool:
         """Whether any of some unit directions (N,3) meets a contact shape within reach."""
@@ -219,13 +222,7 @@ class Sim:
         )  # fmt: skip
         return bool(((distance >= 0) & (distance <= reach)).any())
 
-    def first_hit(self, start: F64, direction: F64, *, ignore: str | None = None) -> tuple[float, str]:
+    def first_hit(self, start: F64, direction: F64) -> tuple[float, str]:
         """Distance to the first contact shape along a unit direction and the body it is on; inf and ''."""
-        skip = self._body[ignore] if ignore else -1
-        hit = np.zeros(1, np.int32)
-        distance = self._mj.mj_ray(
-            self.model, self.data, np.asarray(start, float), np.asarray(direction, float), None, 1, skip, hit
-        )
-        if distance < 0:
-            return float("inf"), ""
-        return float(distance), self._name[self.model.geom_bodyid[hit[0]]]
+        distance = self.ray(start, direction)
+        return distance, self._name[self.model.geom_bodyid[self._hit[0]]] if distance < float("inf") else ""

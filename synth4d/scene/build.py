@@ -49,11 +49,14 @@ WIEN = 1e-6 * 1.4388e-2 * (1 / 550e-9 - 1 / np.array([610e-9, 550e-9, 465e-9]))
 
 def build(scene: Scene, shot: Shot) -> World:
     """The world of a shot's layout: equal for a shot and its twin. Raises CannotHappen if nothing comes to rest."""
-    return _build(scene, shot.run_seed, shot.layout)
+    world = _build(scene, shot.run_seed, shot.layout)
+    if world is None:
+        raise CannotHappen(f"layout {shot.layout}: fewer than {scene.spec.props.count[0]} props came to rest")
+    return world
 
 
-@lru_cache(maxsize=2)  # a shot that is planned anew, and its twin, need the same world again
-def _build(scene: Scene, run_seed: int, layout: int) -> World:
+@lru_cache(maxsize=2)  # a shot that is planned anew, and its twin, need the same world again, or find none again
+def _build(scene: Scene, run_seed: int, layout: int) -> World | None:
     rng = seeds.rng(run_seed, scene.name, layout, "layout")
     paint = {
         name: furnish.jitter(m.colours[int(rng.integers(len(m.colours)))], rng)
@@ -71,18 +74,18 @@ def _build(scene: Scene, run_seed: int, layout: int) -> World:
     none = [np.zeros((0, 3), np.float32)]
     loose = np.concatenate([b.captured.means for b in walls if b.captured is not None] or none)
     chosen = furnish.choose(scene, rng, len(fixtures) + 1)
+    empty = furnish.furniture(scene, joints)
     for _ in range(ROUNDS):
-        spots = furnish.spots(scene, chosen, places, fixtures, joints, loose, rng)
-        raws = [
-            *furniture,
-            *(furnish.raw_body(p, spots[p.body.name]) for p in chosen if p.body.name in spots),
-        ]
-        sim, settled = _settle(raws, fixtures, joints, [p for p in chosen if p.body.name in spots], places)
-        if len(settled) >= scene.spec.props.count[0]:
-            break
+        spots = furnish.spots(scene, chosen, places, fixtures, empty, loose, rng)
+        placed = [p for p in chosen if p.body.name in spots]
+        if len(placed) >= scene.spec.props.count[0]:
+            raws = [*furniture, *(furnish.raw_body(p, spots[p.body.name]) for p in placed)]
+            sim, settled = _settle(raws, fixtures, joints, placed, places)
+            if len(settled) >= scene.spec.props.count[0]:
+                break
         chosen = furnish.choose(scene, rng, len(fixtures) + 1)
     else:
-        raise CannotHappen(f"layout {layout}: fewer than {scene.spec.props.count[0]} props came to rest")
+        return None
     props = [p for p in chosen if p.body.name in settled]
     # What the scene itself leaves lying free falls the millimetres that its file leaves it in the air.
     furniture = [replace(r, pose=sim.pose(r.name)) if r.joint and r.joint.type == "free" else r for r in furniture]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from synth4d.geometry import apply_pose, compose, invert_pose, quat_from_axis_angle
-from synth4d.physics import Geom, Hinge, RawBody, Sim
+from synth4d.physics import Geom, Hinge, RawBody, Sim, write_model
 from synth4d.scene.load import Scene
 from synth4d.scene.props import SHAPES, PropShape
 from synth4d.types import F32, F64, Body, Material, Name, Place, Surface, Vec3
@@ -81,19 +81,18 @@ def _three(size: tuple[float, ...]) -> Vec3:
 
 
 def spots(
-    scene: Scene, chosen: list[Chosen], places: tuple[Place, ...], fixtures: list[Body], joints: dict[str, float],
-    loose: F32, rng: np.random.Generator,
+    scene: Scene, chosen: list[Chosen], places: tuple[Place, ...], fixtures: list[Body], sim: Sim, loose: F32,
+    rng: np.random.Generator,
 ) -> dict[str, F64]:  # fmt: skip
-    """A starting pose for each prop that finds room: 12 mm above its place, footprints apart, and clear of `loose`
-    (N,3), world points of what is there but not in the physics."""
-    sim = _furniture(scene, joints)
+    """A starting pose for each prop that finds room: 12 mm above its place in the `sim` of the furniture alone,
+    footprints apart, and clear of `loose` (N,3), world points of what is there but not in the physics."""
     names = {b.id: b.name for b in fixtures}
     allowed = {n for n, p in scene.spec.places.items() if p.initial}
     cavities = [p for p in places if p.inside]
     open_air, hiding = (
         (options, _areas(options)) for options in ([p for p in places if not p.inside and p.name in allowed], cavities)
     )
-    taken: list[tuple[F64, float, float]] = []
+    taken: list[tuple[list[float], float, float]] = []
     out: dict[str, F64] = {}
     for prop in chosen:
         hide = bool(cavities) and rng.random() < scene.spec.props.hidden
@@ -101,11 +100,11 @@ def spots(
         for _ in range(TRIES if options else 0):
             place = options[int(areas.searchsorted(rng.random(), side="right"))]
             pose = spot(prop.body, prop.shape.radius_m, prop.shape.height_m, place, sim.pose(names[place.body]), rng)
-            if pose is None or _crowded(pose, prop, taken) or _filled(pose, prop, loose):
+            if pose is None or _crowded(pose, prop, taken) or (len(loose) and _filled(pose, prop, loose)):
                 continue
             if not _free_above(sim, pose, prop):
                 continue
-            taken.append((pose[:3], prop.shape.radius_m, prop.shape.height_m))
+            taken.append((pose[:3].tolist(), prop.shape.radius_m, prop.shape.height_m))
             out[prop.body.name] = pose
             break
     return out
@@ -118,9 +117,8 @@ def _areas(places: list[Place]) -> F64:
     return total / total[-1:]
 
 
-def _furniture(scene: Scene, joints: dict[str, float]) -> Sim:
-    from synth4d.physics import write_model
-
+def furniture(scene: Scene, joints: dict[str, float]) -> Sim:
+    """What is there before any prop, its joints where they begin."""
     sim = Sim(write_model(list(scene.bodies)))
     for name, value in joints.items():
         sim.set_joint(name, value)
@@ -130,20 +128,21 @@ def _furniture(scene: Scene, joints: dict[str, float]) -> Sim:
 
 def spot(body: Body, radius: float, height: float, place: Place, frame: F64, rng: np.random.Generator) -> F64 | None:
     """A random upright pose in a place, or None where the prop does not fit."""
-    low, high = np.array(place.low), np.array(place.high)
-    room = high[:2] - low[:2] - 2 * radius
-    if (room < 0).any() or high[2] - low[2] < height + DROP_M:
+    (x, y, z), high = place.low, place.high
+    across, along = high[0] - x - 2 * radius, high[1] - y - 2 * radius
+    if across < 0 or along < 0 or high[2] - z < height + DROP_M:
         return None
-    xy = low[:2] + radius + rng.random(2) * room
-    local = np.array([xy[0], xy[1], low[2] + DROP_M, *quat_from_axis_angle([0, 0, 1], rng.uniform(0, 2 * np.pi))])
-    return compose(frame, local)
+    u, v = rng.random(2).tolist()
+    turn = quat_from_axis_angle([0, 0, 1], rng.uniform(0, 2 * np.pi))
+    return compose(frame, np.array([x + radius + u * across, y + radius + v * along, z + DROP_M, *turn.tolist()]))
 
 
-def _crowded(pose: F64, prop: Chosen, taken: list[tuple[F64, float, float]]) -> bool:
+def _crowded(pose: F64, prop: Chosen, taken: list[tuple[list[float], float, float]]) -> bool:
+    x, y, z = pose[:3].tolist()
     for at, radius, height in taken:
-        flat = float(np.hypot(*(pose[:2] - at[:2])))
-        apart = pose[2] - at[2] > height + 0.02 or at[2] - pose[2] > prop.shape.height_m + 0.02
-        if flat < radius + prop.shape.radius_m + GAP_M and not apart:
+        reach, dx, dy = radius + prop.shape.radius_m + GAP_M, x - at[0], y - at[1]
+        apart = z - at[2] > height + 0.02 or at[2] - z > prop.shape.height_m + 0.02
+        if not apart and abs(dx) < reach and abs(dy) < reach and np.hypot(dx, dy) < reach:
             return True
     return False
 
@@ -155,21 +154,19 @@ def _filled(pose: F64, prop: Chosen, loose: F32) -> bool:
     return int(np.count_nonzero(np.hypot(*(near[:, :2] - pose[:2]).T) < prop.shape.radius_m)) >= FEW
 
 
-_RING = tuple(np.array([np.cos(a), np.sin(a), 0.0]) for a in np.arange(8) * 2 * np.pi / 8)
+_AROUND = np.arange(8) * 2 * np.pi / 8
+_RING = np.stack([np.cos(_AROUND), np.sin(_AROUND), np.zeros(8)], 1)
+_UP = np.array([0.0, 0.0, 1.0])
 
 
 def _free_above(sim: Sim, pose: F64, prop: Chosen) -> bool:
     """No furniture in the prop's upright cylinder: rays up from a ring at its foot and one down to its place."""
-    r, h = prop.shape.radius_m, prop.shape.height_m
-    up, down = np.array([0.0, 0, 1]), np.array([0.0, 0, -1])
-    middle, waist = pose[:3], pose[:3] + up * min(0.03, h / 2)
-    for side in (*_RING, None):
-        foot = middle if side is None else middle + side * r
-        if sim.ray(foot, up) < h + 0.01 or sim.ray(foot + up * 0.005, down) > 0.06:
+    r, h, middle = prop.shape.radius_m, prop.shape.height_m, pose[:3]
+    waist = middle + _UP * min(0.03, h / 2)
+    for foot in (*(middle + _RING * r), middle):
+        if sim.ray(foot, _UP) < h + 0.01 or sim.ray(foot + _UP * 0.005, -_UP) > 0.06:
             return False
-        if side is not None and sim.ray(waist, side) < r + 0.005:
-            return False
-    return True
+    return not any(sim.ray(waist, side) < r + 0.005 for side in _RING)
 
 
 def places_of(body: Body, shape: PropShape) -> tuple[Place, ...]:

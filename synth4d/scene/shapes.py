@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -77,11 +78,9 @@ def spline(points: ArrayLike, per_segment: int = 4) -> F64:
     p = np.asarray(points, float)
     p = np.concatenate([2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]])
     t = (np.arange(per_segment) / per_segment)[:, None]
-    out = []
-    for a, b, c, d in zip(p[:-3], p[1:-2], p[2:-1], p[3:], strict=True):
-        cubic = (3 * b - 3 * c + d - a) * t**3 + (2 * a - 5 * b + 4 * c - d) * t**2 + (c - a) * t + 2 * b
-        out.append(cubic / 2)
-    return np.concatenate([*out, p[-2:-1]])
+    a, b, c, d = (q[:, None] for q in (p[:-3], p[1:-2], p[2:-1], p[3:]))
+    cubic = (3 * b - 3 * c + d - a) * t**3 + (2 * a - 5 * b + 4 * c - d) * t**2 + (c - a) * t + 2 * b
+    return np.concatenate([(cubic / 2).reshape(-1, p.shape[1]), p[-2:-1]])
 
 
 def split_z(profile: F64, z: float) -> tuple[F64, F64]:
@@ -105,17 +104,29 @@ def split_rim(profile: F64, lip: float = 0.004) -> tuple[F64, F64]:
 def loft(rings: ArrayLike) -> Mesh:
     """Join successive rings (R,N,3) by strips of triangles; rings of no extent become single points."""
     r = np.round(np.asarray(rings, float), 6)
-    twice = np.append(_sharp_rings(r), False)  # once for the strip below, once for the one above
-    copies, last = np.repeat(np.arange(len(r)), 1 + twice), np.cumsum(1 + twice) - 1
-    points = np.ptp(r, axis=1).max(-1) < 2e-6
-    kept = ~points[copies, None] | (np.arange(r.shape[1]) == 0)
+    xyz = np.ascontiguousarray(np.moveaxis(r, -1, 0))  # over a last axis of three numpy takes four times as long
+    points = np.ptp(xyz, axis=2).max(0) < 2e-6
+    corners, faces = _joined(r.shape[1], _sharp_rings(xyz).tobytes(), points.tobytes())
+    return Mesh(r.reshape(-1, 3)[corners], faces)
+
+
+@lru_cache(maxsize=1024)  # props of one shape are joined alike
+def _joined(count: int, sharp: bytes, point: bytes) -> tuple[NDArray[np.intp], I32]:
+    """Which corners of rings of so many each are vertices, and the triangles between them. `sharp` (R,) are rings on a
+    crease, which are there twice: once for the strip below, once for the one above; of `point` (R,) there is one
+    corner."""
+    twice, single = np.frombuffer(sharp, bool), np.frombuffer(point, bool)
+    copies, last = np.repeat(np.arange(len(twice)), 1 + twice), np.cumsum(1 + twice) - 1
+    kept = ~single[copies, None] | (np.arange(count) == 0)
     ids = np.cumsum(kept, dtype=np.int32).reshape(kept.shape) - 1
-    return Mesh(r[copies][kept], _strips(ids[last[:-1]], ids[(last - twice)[1:]]))
+    faces = _strips(ids[last[:-1]], ids[(last - twice)[1:]])
+    faces.flags.writeable = False
+    return (copies[:, None] * count + np.arange(count))[kept], faces
 
 
 def _turned_on(rings: NDArray[Num]) -> NDArray[Num]:
-    """Rings (R,N,…) that begin with their second point."""
-    return np.concatenate([rings[:, 1:], rings[:, :1]], 1)
+    """Rings (…,N) that begin with their second point."""
+    return np.concatenate([rings[..., 1:], rings[..., :1]], -1)
 
 
 def _strips(lower: I32, upper: I32) -> I32:
@@ -126,15 +137,15 @@ def _strips(lower: I32, upper: I32) -> I32:
     return np.asarray(corners[(x != y) & (y != z) & (z != x)])
 
 
-def _sharp_rings(rings: F64) -> NDArray[np.bool_]:
-    """Which rings but the last lie on a crease: their two strips meet at more than CREASE_DEG somewhere."""
-    turned = _turned_on(rings)
-    a, b = np.moveaxis(turned[1:] - rings[:-1], -1, 0), np.moveaxis(rings[1:] - turned[:-1], -1, 0)
+def _sharp_rings(xyz: F64) -> NDArray[np.bool_]:
+    """Which of the rings (3,R,N) lie on a crease: their two strips meet at more than CREASE_DEG somewhere."""
+    turned = _turned_on(xyz)
+    a, b = turned[:, 1:] - xyz[:, :-1], xyz[:, 1:] - turned[:, :-1]
     # Written out: numpy's cross product and roll take three times as long.
     normal = np.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]])
     normal /= np.maximum(np.sqrt((normal * normal).sum(0)), 1e-15)
     cosine = (normal[:, 1:] * normal[:, :-1]).sum(0).min(-1)
-    return np.append(False, cosine < np.cos(np.radians(CREASE_DEG)))
+    return np.concatenate([[False], cosine < np.cos(np.radians(CREASE_DEG)), [False]])
 
 
 def lathe(profile: F64, segments: int = 32, warp: Warp | None = None) -> Mesh:
@@ -194,17 +205,23 @@ def tube(path: F64, half: ArrayLike, across: Vec3, segments: int = 10, rounded: 
     return loft(capped(tube_rings(path, half, across, segments), rounded))
 
 
-def rounded_rectangle(sx: float, sy: float, radius: float, steps: int = 3) -> F64:
-    """Outline (N,2) of a rectangle with full sizes sx, sy about the origin, counter-clockwise."""
-    radius = min(radius, 0.499 * sx, 0.499 * sy)
+def rounded_rectangle(sx: ArrayLike, sy: ArrayLike, radius: ArrayLike, steps: int = 3) -> F64:
+    """Outlines (…,N,2) of rectangles with full sizes sx, sy (…) about the origin, counter-clockwise."""
+    half = np.stack([np.asarray(sx, float), np.asarray(sy, float)], -1) / 2
+    rounded = np.minimum(radius, 0.998 * half.min(-1))[..., None]
+    corners = (half - rounded)[..., None, None, :] * _QUADRANTS + rounded[..., None, None] * _quarters(steps)
+    return np.asarray(corners.reshape(*half.shape[:-1], -1, 2))
+
+
+_QUADRANTS = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])[:, None]
+
+
+@lru_cache(maxsize=8)
+def _quarters(steps: int) -> F64:
+    """(4,steps+1,2) the unit circle by quadrants, counter-clockwise, both ends of each."""
     angle = np.radians(np.linspace(0, 90, steps + 1))
-    arc = radius * np.stack([np.cos(angle), np.sin(angle)], -1)
-    x, y = sx / 2 - radius, sy / 2 - radius
-    out = []
-    for cx, cy in ((x, y), (-x, y), (-x, -y), (x, -y)):
-        out.append(arc + np.array([cx, cy]))
-        arc = np.stack([-arc[:, 1], arc[:, 0]], -1)
-    return np.concatenate(out)
+    x, y = np.cos(angle), np.sin(angle)
+    return np.stack([np.stack(q, -1) for q in ((x, y), (-y, x), (-x, -y), (y, -x))])
 
 
 def slab(
@@ -214,11 +231,10 @@ def slab(
     sx, sy, height = size
     levels = [(0.0, bevel), (bevel * 0.3, bevel * 0.3), (bevel, 0.0)] if bevel > 0 else [(0.0, 0.0)]
     levels += [(height - dz, inset) for dz, inset in reversed(levels)]
-    rings = []
-    for dz, inset in levels:
-        outline = rounded_rectangle(sx - 2 * inset, sy - 2 * inset, max(corner - inset, 1e-4))
-        rings.append(np.column_stack([outline + centre, np.full(len(outline), z + dz)]))
-    return loft(capped(np.stack(rings)))
+    dz, inset = np.array(levels).T
+    outlines = rounded_rectangle(sx - 2 * inset, sy - 2 * inset, np.maximum(corner - inset, 1e-4)) + centre
+    heights = np.broadcast_to((z + dz)[:, None, None], (*outlines.shape[:2], 1))
+    return loft(capped(np.concatenate([outlines, heights], -1)))
 
 
 def prism(outline: F64, z0: float, z1: float, bevel: float = 0.0) -> Mesh:

@@ -13,6 +13,7 @@ constexpr float kRelax = 0.02f;      // of the square of the constraint's gradie
 constexpr float kRestCount = 0.95f;  // the kernel sum of settled particles whose volume is spacing³
 constexpr float kSteep = 7.3f;       // the spiky gradient's size, to be the kernel's own at one spacing
 constexpr int kSlices = 64;
+constexpr int kAtOnce = 512;         // pairs
 
 // Volume of the kernel 315/64π (1-q²)³ beyond a plane at distance u, in kernel radii: the midpoint rule over shells.
 double cap(double u) {
@@ -32,18 +33,17 @@ float look_up(const std::vector<float>& table, float u) {
   return table[k] + (table[k + 1] - table[k]) * (at - static_cast<float>(k));
 }
 
-// Turns the vectors between pairs, four numbers each, into gradients and, fourth, kernels; squares of the gradients.
-void weigh(float* __restrict pair, float* __restrict square, int count, float inverse, float peak, float steep) {
+// Turns the squared distances of pairs into the squares of their gradients; and what makes a gradient of the vector
+// between two, and their kernels.
+void weigh(float* __restrict square, float* __restrict rate, float* __restrict kernel, int count, float inverse,
+           float peak, float steep) {
   const float inverse2 = inverse * inverse;
-  for (int m = 0; m < count; ++m) {  // four pairs at once
-    const float x = pair[4 * m], y = pair[4 * m + 1], z = pair[4 * m + 2];
-    float r2 = x * x + y * y + z * z;
-    r2 = r2 < 1e-12f ? 1e-12f : r2;
+  for (int m = 0; m < count; ++m) {
+    const float r2 = square[m] < 1e-12f ? 1e-12f : square[m];
     const float r = std::sqrt(r2), near = 1 - r2 * inverse2, close = 1 - r * inverse;
     const float fall = near < 0 ? 0 : near, u = close < 0 ? 0 : close;
-    const float s = steep * u * u, t = s / r;
-    pair[4 * m] = x * t, pair[4 * m + 1] = y * t, pair[4 * m + 2] = z * t;
-    pair[4 * m + 3] = peak * fall * fall * fall, square[m] = s * s;
+    const float s = steep * u * u;
+    rate[m] = s / r, kernel[m] = peak * fall * fall * fall, square[m] = s * s;
   }
 }
 
@@ -197,9 +197,10 @@ void Fluid::spread(const std::vector<float>& pressure) {
   for (int k = 0; k < n; ++k) {
     const float mine = pressure[k];
     Four sum{};
-    for (int m = row[k]; m < row[k + 1]; ++m) {
-      const Four move = grad[m] * (mine + pressure[to[m]]);
-      sum += move, dx[to[m]] -= move;
+    for (int m = row[k], end = row[k + 1]; m < end; ++m) {
+      const int j = to[m];
+      const Four move = grad[m] * (mine + pressure[j]);
+      sum += move, dx[j] -= move;
     }
     dx[k] += sum;
   }
@@ -211,21 +212,30 @@ void Fluid::spread(const std::vector<float>& pressure) {
 
 // One Jacobi iteration on the density constraints: liquid is pushed apart where it is too dense, never pulled together.
 void Fluid::solve() {
-  const int n = static_cast<int>(p.size()), pairs = row[n];
+  const int n = static_cast<int>(p.size());
   const float inverse = 1 / h;
-  for (int m = 0; m < pairs; ++m) grad[m] = at[of[m]] - at[to[m]];
-  weigh(reinterpret_cast<float*>(grad.data()), steps.data(), pairs, inverse, peak, steep);
   const Four away{-1, -1, -1, 1};
   pull.assign(n, Four{0, 0, 0, peak}), square.assign(n, 0), change.resize(n);
-  for (int k = 0; k < n; ++k) {
-    float sq = 0;
-    Four sum{};
-    for (int m = row[k], end = row[k + 1]; m < end; ++m) {
-      const int j = to[m];
-      sum += grad[m], pull[j] += grad[m] * away;
-      sq += steps[m], square[j] += steps[m];
+  for (int from = 0, till = 0; from < n; from = till) {  // in turns whose pairs stay in the nearest cache
+    const int begin = row[from];
+    for (; till < n && row[till] - begin < kAtOnce; ++till)
+      for (int m = row[till]; m < row[till + 1]; ++m) {
+        const Four e = at[till] - at[to[m]], e2 = e * e;
+        grad[m] = e, steps[m] = e2[0] + e2[1] + e2[2];
+      }
+    weigh(steps.data() + begin, rate.data() + begin, kernel.data() + begin, row[till] - begin, inverse, peak, steep);
+    for (int k = from; k < till; ++k) {
+      float sq = 0;
+      Four sum{};
+      for (int m = row[k], end = row[k + 1]; m < end; ++m) {
+        const int j = to[m];
+        Four g = grad[m] * rate[m];
+        g[3] = kernel[m], grad[m] = g;
+        sum += g, pull[j] += g * away;
+        sq += steps[m], square[j] += steps[m];
+      }
+      pull[k] += sum, square[k] += sq;
     }
-    pull[k] += sum, square[k] += sq;
   }
   for (int k = 0; k < n; ++k) {
     float open_share = 1;
@@ -252,11 +262,12 @@ void Fluid::smooth() {
   const float inverse2 = 1 / (h * h);
   for (int k = 0; k < n; ++k) {
     Four sum{};
-    for (int m = row[k]; m < row[k + 1]; ++m) {
+    const Four here = at[k], mine = speed[k];
+    for (int m = row[k], end = row[k + 1]; m < end; ++m) {
       const int j = to[m];
-      const Vec e = three(at[k] - at[j]);
-      const float fall = std::max(1 - dot(e, e) * inverse2, 0.f);
-      const Four drift = (speed[j] - speed[k]) * (viscosity * peak * fall * fall * fall);
+      const Four e = here - at[j], e2 = e * e;
+      const float fall = std::max(1 - (e2[0] + e2[1] + e2[2]) * inverse2, 0.f);
+      const Four drift = (speed[j] - mine) * (viscosity * peak * fall * fall * fall);
       sum += drift, dx[j] -= drift;
     }
     dx[k] += sum;

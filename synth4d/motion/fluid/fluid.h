@@ -69,9 +69,10 @@ class Fluid {
   std::vector<float> ax, ay, az;
 
   // By pair.
-  std::vector<int> of, to;   // the first and the second
+  std::vector<int> to;       // the second
   std::vector<Four> grad;    // and the kernel
   std::vector<float> steps;  // the gradients' squares
+  std::vector<float> rate, kernel;
 
   void pair_up();
   size_t reached(Four place, int from, int end, float h2, size_t count);

@@ -6,6 +6,7 @@ namespace {
 
 constexpr int kCells = 64;        // most cells of a side of the grid; what lies beyond shares the last
 constexpr float kMargin = 0.08f;  // m
+constexpr int kLanes = 8;         // so many are asked at once; the last lanes may be of none
 
 }  // namespace
 
@@ -44,13 +45,15 @@ void Fluid::pair_up() {
   };
   cell.resize(n), order.resize(n), seen.resize(n), row.assign(n + 1, 0);
   at.resize(n), px.resize(n), py.resize(n), pz.resize(n);
-  about.resize(n), ax.resize(n), ay.resize(n), az.resize(n), near.resize(n);
+  const int room = n + kLanes;
+  about.resize(room), ax.resize(room), ay.resize(room), az.resize(room), near.resize(room);
   first.assign(nx * ny * nz + 2, 0);
   for (int i = 0; i < n; ++i) {
     cell[i] = (slot(p[i].z, low.z, nz) * ny + slot(p[i].y, low.y, ny)) * nx + slot(p[i].x, low.x, nx);
     ++first[cell[i] + 2];  // counted two ahead: while they are sorted in, `first` moves on to where each cell begins
   }
-  for (size_t k = 1; k < first.size(); ++k) first[k] += first[k - 1];
+  int before = 0;
+  for (int& f : first) f = before += f;
   for (int i = 0; i < n; ++i) order[first[cell[i] + 1]++] = i;
   bool mixed = false;
   for (int k = 0; k < n; ++k) {
@@ -93,18 +96,19 @@ void Fluid::pair_up() {
     }
   }
   row[n] = static_cast<int>(count);
-  of.resize(count), grad.resize(count), steps.resize(count);
-  for (int k = 0; k < n; ++k) std::fill(of.begin() + row[k], of.begin() + row[k + 1], k);
+  grad.resize(count), steps.resize(count), rate.resize(count), kernel.resize(count);
 }
 
 // Puts those of `about` from one on that are nearer than the root of h2 to a place into `to` from `count`; their number.
 size_t Fluid::reached(Four place, int from, int end, float h2, size_t count) {
   const float *__restrict x = ax.data(), *__restrict y = ay.data(), *__restrict z = az.data();
   int *__restrict hit = near.data(), *__restrict out = to.data() + count;
-  for (int m = from; m < end; ++m) {
-    const float ex = x[m] - place[0], ey = y[m] - place[1], ez = z[m] - place[2];
-    hit[m] = ex * ex + ey * ey + ez * ez < h2;
-  }
+  const float px = place[0], py = place[1], pz = place[2];
+  for (int m = from; m < end; m += kLanes)
+    for (int i = m; i < m + kLanes; ++i) {
+      const float ex = x[i] - px, ey = y[i] - py, ez = z[i] - pz;
+      hit[i] = ex * ex + ey * ey + ez * ez < h2;
+    }
   const int* __restrict names = about.data();
   size_t found = 0;
   for (int m = from; m < end; ++m) out[found] = names[m], found += hit[m];  // no branch: it couldn't be foreseen

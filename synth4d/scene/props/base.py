@@ -205,12 +205,10 @@ def solid_wall(
     centre -= thickness / 2 * np.array([np.cos(slope), 0.0, -np.sin(slope)])
     size = (thickness, 2 * max(r0, r1) * float(np.tan(np.pi / count)), float(np.hypot(r1 - r0, z1 - z0)))
     tilt = quat_from_axis_angle([0.0, 1.0, 0.0], slope)
-    out = []
-    for k in range(count):
-        angle = 2 * np.pi * k / count
-        pos = (centre[0] * np.cos(angle), centre[0] * np.sin(angle), centre[2])
-        out.append(solid_box(size, pos, quat_mul(quat_from_axis_angle([0.0, 0.0, 1.0], angle), tilt)))
-    return out
+    angle = 2 * np.pi * np.arange(count) / count
+    pos = np.stack([centre[0] * np.cos(angle), centre[0] * np.sin(angle), np.full(count, centre[2])], 1)
+    quats = quat_mul(quat_from_axis_angle([0.0, 0.0, 1.0], angle), tilt)
+    return [solid_box(size, p, q) for p, q in zip(pos, quats, strict=True)]
 
 
 def glazed(srgb: Vec3, rng: np.random.Generator, plain: float = 0.75) -> Material:
