@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,7 +97,7 @@ def hidden_shares(body_id: int, mesh: Mesh, clip: Clip, T: F64, boxes: F64) -> t
     hiders: Hiders = [{} for _ in T]
     if not np.isfinite(boxes[:, 0]).any():
         return out, hiders
-    scene = RayScene(mesh.vertices.astype(np.float32)[mesh.faces])
+    scene = _scene(mesh.vertices.astype(np.float32)[mesh.faces].tobytes())
     eyes = -(T[:, :3, :3] * T[:, :3, 3, None]).sum(axis=1)
     rows = scene.shown(eyes, T, _lens(clip.camera), boxes, clip.ids, clip.depth_z_m, body_id, BEHIND_M, RAYS)
     counted = np.bincount(rows[:, 0], rows[:, 2], minlength=len(T))
@@ -107,3 +108,8 @@ def hidden_shares(body_id: int, mesh: Mesh, clip: Clip, T: F64, boxes: F64) -> t
         else:
             hiders[frame][id] = pixels / float(counted[frame])
     return out, hiders
+
+
+@lru_cache(maxsize=64)  # a scene's own bodies are the same in every layout
+def _scene(triangles: bytes) -> RayScene:
+    return RayScene(np.frombuffer(triangles, np.float32).reshape(-1, 3, 3))
