@@ -37,7 +37,7 @@ def _end(world: World, ending: Ending, i: int, known: set[int]) -> EndFact:
     on = None if body.control is None else bool(ending.levels[world.controls.index(body.control)] >= 0.5)
     return EndFact(
         id=body.id,
-        box=tracks.poses(box[None])[0] if body.role != "liquid" else None,
+        box=tracks.poses(box[None, None])[0][0] if body.role != "liquid" else None,
         openness=opened,
         on=on,
         fill=level,

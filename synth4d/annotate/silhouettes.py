@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from synth4d.geometry import pose_matrix, rigid_inverse, rotmat
 from synth4d.rays import RayScene
-from synth4d.types import F64, Body, CameraPath, Clip, Gaussians
+from synth4d.types import F32, F64, Body, CameraPath, Clip, Gaussians
 
 Hiders = list[dict[int, float]]
 NEAR_M = 0.02
@@ -53,19 +53,19 @@ def _hull(g: Gaussians) -> Mesh:
 
 
 def T_cam_body(camera: CameraPath, poses: F64) -> F64:
-    """(T,7) poses of a body → (T,4,4)."""
+    """(...,T,7) poses of bodies → (...,T,4,4)."""
     a, b = rigid_inverse(camera.T_world_cam), pose_matrix(poses)
     return np.asarray((a[..., :, :, None] * b[..., None, :, :]).sum(axis=-2))
 
 
-def in_camera(T: F64, points: F64) -> F64:
-    """(T,4,4), points (V,3) → (T,V,3)."""
-    x, y, z = np.ascontiguousarray(points.T)
+def in_camera(T: F64, points: F64 | F32) -> F64:
+    """(T,4,4), points (T,V,3) → (3,T,V)."""
+    x, y, z = np.ascontiguousarray(np.moveaxis(points, -1, 0), float)
     R = T[:, :3, :, None]
-    out = np.empty((3, len(T), len(points)))  # an axis after the other is read three times as fast
+    out = np.empty((3, *x.shape))  # an axis after the other is read three times as fast
     for i in range(3):
         out[i] = R[:, i, 0] * x + R[:, i, 1] * y + R[:, i, 2] * z + R[:, i, 3]
-    return np.moveaxis(out, 0, -1)
+    return out
 
 
 def amodal_boxes(mesh: Mesh, camera: CameraPath, T: F64) -> F64:
