@@ -36,7 +36,7 @@ def support(clip: Clip, track: Track, holds: dict[int, int], inside: Ids, boxes:
     for rest in track.rests:
         if rest.box is None or not rest.run.resting:
             continue
-        frames = np.unique(track.points.within(rest.run.first, rest.run.last).frame)
+        frames = np.unique(track.points.frame[track.points.rows(rest.run.first, rest.run.last)])
         picks = sorted({int(frames[0]), int(frames[len(frames) // 2]), int(frames[-1])})
         around = [_around(clip, t, boxes[t], track.thing.id, rest.box) for t in picks]
         points, ids = (np.concatenate(a) for a in zip(*around, strict=True))
@@ -66,7 +66,7 @@ def _around(clip: Clip, t: int, seen: F64, own: int, box: F64) -> tuple[F64, U16
     x, y = (g.ravel() for g in np.meshgrid(np.arange(x0, x1, step), np.arange(y0, y1, step)))
     ids, z = clip.ids[t, y, x], clip.depth_z_m[t, y, x].astype(float)
     ok = (ids != own) & (z > 0)
-    return lift(clip, np.full(int(ok.sum()), t), x[ok], y[ok], z[ok]), ids[ok]
+    return lift(clip, t, x[ok], y[ok], z[ok]), ids[ok]
 
 
 def _holder(points: F64, ids: NDArray[np.int64], track: Track, box: F64) -> int | None:
@@ -121,11 +121,10 @@ def cleared(support: Ids, inside: Ids, containers: list[Track]) -> tuple[Ids, Id
 
 
 def _container(track: Track, containers: list[Track], touch: dict[int, Bools], t: int) -> int | None:
-    points = track.points.within(t, t).world
+    near = [c for c in containers if touch[c.thing.id][t]]
+    points = track.points.at(t) if near else np.zeros((0, 3))
     found, doubt = [], False
-    for c in containers:
-        if not touch[c.thing.id][t]:
-            continue
+    for c in near:
         verdict = _holds(c, points, track.box[t, :3], t)
         if verdict:
             found.append(c)
