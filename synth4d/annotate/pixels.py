@@ -68,10 +68,11 @@ def _places(clip: Clip, all_tracks: list[Track], boxes: dict[int, F64]) -> dict[
     holds[0] = 0
     containers = [t for t in all_tracks if t.thing.cavity is not None]
     gates = [t for t in all_tracks if t.thing.joint is not None]
+    shut = {c.thing.id: pixels_place.shut(c.thing.id, gates, len(clip.ids)) for c in containers}
     out: dict[int, tuple[Ids, Ids]] = {t.thing.id: ([None], [None]) for t in all_tracks}
     for t in all_tracks:
         if t.thing.role == "prop":
-            inside = pixels_place.inside(t, containers, gates, boxes)
+            inside = pixels_place.inside(t, containers, shut, boxes)
             support = pixels_place.support(clip, t, holds, inside, boxes[t.thing.id])
             out[t.thing.id] = pixels_place.cleared(support, inside, containers)
     return out
@@ -144,13 +145,14 @@ def hidden_by(points: Points, counts: F64, liquids: list[int]) -> Covers:
     before = points.border & (points.by >= 0)
     for liquid in liquids:
         before &= points.by != liquid
-    border = np.bincount(points.frame[points.border], minlength=len(counts))
+    border = np.bincount(points.frame[points.border], minlength=len(counts)).tolist()
+    out: Covers = [None if pixels == 0 or n < FEW else [] for pixels, n in zip(counts.tolist(), border, strict=True)]
     found, times = np.unique(points.frame[before] * 65536 + points.by[before], return_counts=True)
-    by: list[dict[int, float]] = [{} for _ in counts]
     for code, n in zip(found.tolist(), times.tolist(), strict=True):
-        by[code // 65536][code % 65536] = n / int(border[code // 65536])
-    out: Covers = []
-    for pixels, n, shares in zip(counts.tolist(), border.tolist(), by, strict=True):
-        doubt = pixels == 0 or n < FEW or any(CUTS[0] < s < CUTS[1] for s in shares.values())
-        out.append(None if doubt else [id for id, s in shares.items() if s >= CUTS[1]])
+        t, id = divmod(code, 65536)
+        share, known = n / border[t], out[t]
+        if known is not None and share >= CUTS[1]:
+            known.append(id)
+        elif share > CUTS[0]:
+            out[t] = None
     return out

@@ -42,6 +42,11 @@ class Points:
     def __len__(self) -> int:
         return len(self.frame)
 
+    @property
+    def frames(self) -> I64:
+        """The frames that show some, in order; numpy's `unique` takes five times as long."""
+        return np.flatnonzero(np.bincount(self.frame))
+
     def pick(self, which: NDArray[np.int64] | slice) -> Points:
         return Points(*[column[which] for column in _columns(self)])
 

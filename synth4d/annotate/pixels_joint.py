@@ -73,8 +73,8 @@ def joint_value(part: Drawing, points: Points) -> float | None:
         return None
     value = part.joint.closed + part.sign * min(max(opened, 0.0), part.travel)
     local = apply_pose(invert_pose(part.box_at(value)), points.world)
-    held = (np.abs(local) <= part.size / 2 + SLACK_M).all(axis=1).mean()
-    return value if held >= HELD else None
+    held = (np.abs(local) <= part.size / 2 + SLACK_M).all(axis=1)
+    return value if np.count_nonzero(held) / len(held) >= HELD else None
 
 
 # ---- Slides --------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def filling(
     T = len(clip.ids)
     level: list[float | None] = [None] * T
     stream = np.zeros(T, bool)
-    for t in np.unique(track.points.frame).tolist():
+    for t in track.points.frames.tolist():
         rest = next(r for r in track.rests if r.run.first <= t <= r.run.last)
         if rest.box is None or rest.fallen or not (support[t] or inside[t]):
             continue

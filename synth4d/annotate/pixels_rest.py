@@ -31,7 +31,7 @@ class Run:
 
 def runs(clip: Clip, points: Points, moves: bool = True) -> list[Run]:
     """The frames in which the object is seen, cut where it moves; `moves` False: it never does."""
-    seen = np.unique(points.frame)
+    seen = points.frames
     if not len(seen):
         return []
     if not moves:
