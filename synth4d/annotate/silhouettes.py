@@ -12,7 +12,8 @@ from synth4d.geometry import pose_matrix, rigid_inverse, rotmat
 from synth4d.rays import RayScene
 from synth4d.types import F32, F64, Body, CameraPath, Clip, Gaussians
 
-Hiders = list[dict[int, float]]
+Hider = tuple[int, int, float]
+"""Frame, id, and the share that it hides."""
 NEAR_M = 0.02
 RAYS = 240
 """About so many rays an object and frame."""
@@ -90,24 +91,21 @@ def clip_to_frame(boxes: F64, camera: CameraPath) -> F64:
     return out
 
 
-def hidden_shares(body_id: int, mesh: Mesh, clip: Clip, T: F64, boxes: F64) -> tuple[F64, Hiders]:
+def hidden_shares(body_id: int, mesh: Mesh, clip: Clip, T: F64, boxes: F64) -> tuple[F64, list[Hider]]:
     """(T,) share of the silhouette inside the frame that other things hide, NaN where it has none there; and the
     share that each of them hides."""
     out: F64 = np.full(len(T), np.nan)
-    hiders: Hiders = [{} for _ in T]
     if not np.isfinite(boxes[:, 0]).any():
-        return out, hiders
+        return out, []
     scene = _scene(mesh.vertices.astype(np.float32)[mesh.faces].tobytes())
     eyes = -(T[:, :3, :3] * T[:, :3, 3, None]).sum(axis=1)
     rows = scene.shown(eyes, T, _lens(clip.camera), boxes, clip.ids, clip.depth_z_m, body_id, BEHIND_M, RAYS)
-    counted = np.bincount(rows[:, 0], rows[:, 2], minlength=len(T))
+    frames, ids, pixels = rows.T
+    counted = np.bincount(frames, pixels, minlength=len(T))
     out[counted > 0] = 1.0
-    for frame, id, pixels in rows.tolist():
-        if id == body_id:
-            out[frame] = 1.0 - pixels / counted[frame]
-        else:
-            hiders[frame][id] = pixels / float(counted[frame])
-    return out, hiders
+    shares, own = pixels / counted[frames], ids == body_id
+    out[frames[own]] = 1.0 - shares[own]
+    return out, list(zip(*(a[~own].tolist() for a in (frames, ids, shares)), strict=True))
 
 
 @lru_cache(maxsize=64)  # a scene's own bodies are the same in every layout

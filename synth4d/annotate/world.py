@@ -67,8 +67,7 @@ class _Outline(NamedTuple):
     """(T,4) amodal"""
     hidden: F64
     """(T,) share"""
-    hiders: silhouettes.Hiders
-    """What hides it; empty where that is not known."""
+    hiders: list[silhouettes.Hider]
 
 
 def _object(
@@ -104,15 +103,17 @@ def _silhouette(body: Body, timeline: Timeline, clip: Clip, T_cam_body: F64) -> 
 def _hidden_by(outline: _Outline, bodies: list[Body]) -> list[list[int] | None]:
     """Per frame what hides a noticeable share of the silhouette, no liquids (a vessel's own filling hides its
     inside); null outside the frame, and in doubt."""
-    if not outline.hiders:
-        return [None]
     known, liquids = {b.id for b in bodies}, {b.id for b in bodies if b.role == "liquid"}
-    out: list[list[int] | None] = []
-    for all_, seen in zip(outline.hiders, np.isfinite(outline.hidden).tolist(), strict=True):
-        shares = [(id, share) for id, share in all_.items() if id not in liquids]
-        doubt = not seen or any(HIDES[0] < share < HIDES[1] for _, share in shares)
-        out.append(None if doubt else sorted({id if id in known else 0 for id, s in shares if s >= HIDES[1]}))
-    return tracks.collapse(out)
+    by: list[set[int] | None] = [set() if seen else None for seen in np.isfinite(outline.hidden).tolist()]
+    for t, id, share in outline.hiders:
+        ids = by[t]
+        if ids is None or share <= HIDES[0] or id in liquids:
+            continue
+        if share < HIDES[1]:
+            by[t] = None
+        else:
+            ids.add(id if id in known else 0)
+    return tracks.collapse([None if ids is None else sorted(ids) for ids in by])
 
 
 def _liquid_boxes(body: Body, timeline: Timeline, clip: Clip) -> F64:
