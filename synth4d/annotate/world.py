@@ -8,7 +8,7 @@ import numpy as np
 
 from synth4d.annotate import endings, identity, silhouettes, tracks
 from synth4d.annotate.visible import Seen, look
-from synth4d.geometry import apply_pose, rigid_inverse
+from synth4d.geometry import rigid_inverse
 from synth4d.records import EventFact, Facts, ObjectFact
 from synth4d.types import F64, U16, Body, Clip, Event, Shot, Timeline, World
 
@@ -23,11 +23,10 @@ def facts(shot: Shot, world: World, timeline: Timeline, clip: Clip, seen: Seen |
     bodies, poses = [world.bodies[i] for i in places], timeline.poses[:, places]
     poses[:, [b.role == "liquid" for b in bodies]] = np.nan
     counts, boxes, inner = seen or look(clip.ids, ids_of(world))
-    centres = apply_pose(poses, np.array([b.box_center for b in bodies], float).reshape(-1, 3))
     motions = silhouettes.T_cam_body(clip.camera, np.moveaxis(poses, 1, 0))
     outlines = [_silhouette(b, timeline, clip, T) for b, T in zip(bodies, motions, strict=True)]
     tracked: dict[str, list[Any]] = {
-        "box": tracks.poses(np.concatenate([centres, poses[..., 3:]], -1)),
+        "box": tracks.poses(identity.boxes(bodies, poses)),
         "pose": tracks.poses(poses),
         "box2d": tracks.vectors(tracks.joined([o.boxes for o in outlines], len(poses), 4), 3),
         "visible2d": tracks.vectors(boxes),
