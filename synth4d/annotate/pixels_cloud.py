@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.annotate import _masks
-from synth4d.annotate.visible import outline, ranks
+from synth4d.annotate.visible import ranks
 from synth4d.types import F64, U16, Clip
 
 I64 = NDArray[np.int64]
@@ -92,4 +92,4 @@ def lift(clip: Clip, frame: int, x: I64, y: I64, depth: F64) -> F64:
 
 def _sample(ids: U16, table: list[int]) -> I64:
     """Frame, position in `table` and flat pixel (M,3) of the sampled pixels, ordered by frame and object."""
-    return _masks.sample(ids, outline(ids), ranks(table), len(table), INNER, OUTLINE)
+    return _masks.sample(ids, ranks(table), len(table), INNER, OUTLINE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +36,10 @@ def mesh_of(body: Body) -> Mesh | None:
         return _hull(body.captured)
     if not body.surfaces:
         return None
-    start = np.cumsum([0] + [len(s.vertices) for s in body.surfaces[:-1]])
+    starts = accumulate((len(s.vertices) for s in body.surfaces[:-1]), initial=0)
     return Mesh(
         np.concatenate([s.vertices for s in body.surfaces]),
-        np.concatenate([s.faces.astype(np.int64) + k for s, k in zip(body.surfaces, start, strict=True)]),
+        np.concatenate([np.add(s.faces, k, dtype=np.int64) for s, k in zip(body.surfaces, starts, strict=True)]),
     )
 
 
