@@ -40,11 +40,13 @@ class Tracer:
         """Rows (R,) of points that lose some of the targets (L,S,3) beyond those `known` (V,L), and bits (R,L)."""
 
     def shown(
-        self, eyes: F32, motions: F64, lens: F64, boxes: F64, ids: U16, depth: F32, own: int, behind: float, most: float
-    ) -> I64:
+        self, bounds: F32, eyes: F32, motions: F64, lens: F64, boxes: F64, ids: U16, depth: F32, own: int,
+        behind: float, most: float,
+    ) -> I64:  # fmt: skip
         """(M,3) frame, id and count of the pixels, on a grid of about `most` over each box (T,4), at which the clip
-        shows the id where the triangles placed by `motions` T_cam_body (T,4,4) would be; `eyes` (T,3) in their frame.
-        What is another thing, not `own`, and more than `behind` farther is not counted."""
+        shows the id where the triangles placed by `motions` T_cam_body (T,4,4) would be; `eyes` (T,3) and their
+        `bounds` (2,3) in their frame. What is another thing, not `own`, and more than `behind` farther is not
+        counted."""
 
 def extents(vertices: F64, faces: I64, motions: F64, lens: F64, near: float, boxes: F64) -> None:
     """`boxes` (T,4), which come as NaN: those of triangles placed by T_cam_body (T,4,4), as far as they are beyond

@@ -37,14 +37,29 @@ MAX_PIXELS = 1 << 31
 
 def encode(clip: Clip) -> dict[str, bytes]:
     """The members of a clip; RenderError where it is none (odd or unequal sizes, depth out of range)."""
+    return _encoded(clip)[0]
+
+
+def keep(clip: Clip) -> tuple[dict[str, bytes], Clip]:
+    """`encode` and what `decode` makes of that, in half the time: depth and ids are lossless once quantised, so only
+    the video is read back (test_codec.py::test_kept_is_what_is_decoded)."""
+    members, depth_z_mm = _encoded(clip)
+    camera = decode_camera(members["camera.json"])
+    return members, Clip(decode_video(members["mp4"]), _metres(depth_z_mm), clip.ids, camera)
+
+
+def _encoded(clip: Clip) -> tuple[dict[str, bytes], U16]:
+    """The members and the depth in them."""
     _check(clip)
-    return {
+    depth_z_mm = quantise_depth(clip.depth_z_m)
+    members = {
         "camera.json": encode_camera(clip.camera),
-        "depth.npz": _npz("depth_z_mm", quantise_depth(clip.depth_z_m)),
+        "depth.npz": _npz("depth_z_mm", depth_z_mm),
         "ids.npz": _npz("ids", clip.ids),
         "jpg": _jpg(clip.rgb[len(clip.rgb) // 2]),
         "mp4": _mp4(clip.rgb, clip.camera.fps),
     }
+    return members, depth_z_mm
 
 
 def decode(members: Mapping[str, bytes]) -> Clip:
@@ -63,13 +78,6 @@ def decode(members: Mapping[str, bytes]) -> Clip:
     except RenderError as error:
         raise ShardError(f"members of one sample disagree: {error}") from None
     return clip
-
-
-def kept(clip: Clip, members: Mapping[str, bytes]) -> Clip:
-    """`decode(members)` of a clip that `encode` has just made them of, in half the time: depth and ids are lossless
-    once quantised, so only the video is read back (test_codec.py::test_kept_is_what_is_decoded)."""
-    depth = np.divide(quantise_depth(clip.depth_z_m), np.float32(1000), dtype=np.float32)
-    return Clip(decode_video(members["mp4"]), depth, clip.ids, decode_camera(members["camera.json"]))
 
 
 def versions() -> dict[str, str]:
@@ -106,12 +114,11 @@ def _check(clip: Clip) -> None:
 def quantise_depth(depth_z_m: ArrayLike) -> U16:
     """Metres → millimetres, nearest; 0 stays "nothing there"; RenderError where uint16 can't hold it."""
     depth = np.asarray(depth_z_m, np.float32)
-    # Written so that NaN fails too.
-    if not (depth.min(initial=0) >= 0 and depth.max(initial=0) <= 65.5):
-        frame = int(np.argmax(~((depth >= 0) & (depth <= 65.5)).reshape(len(depth), -1).all(1)))
-        raise RenderError(f"depth at frame {frame} is not within 0 … 65.5 m: cut it there; 0 = nothing")
     out = np.empty(depth.shape, np.uint16)
-    for metres, mm in zip(depth, out, strict=True):  # frame by frame, which stays in the processor's cache
+    # Frame by frame, which stays in the processor's cache.
+    for frame, (metres, mm) in enumerate(zip(depth, out, strict=True)):
+        if not (metres.min(initial=0) >= 0 and metres.max(initial=0) <= 65.5):  # so that NaN fails too
+            raise RenderError(f"depth at frame {frame} is not within 0 … 65.5 m: cut it there; 0 = nothing")
         # float32 × 1000 rounds the same everywhere: one IEEE product, then rint.
         mm[...] = np.rint(metres * np.float32(1000))
     return out
@@ -119,7 +126,11 @@ def quantise_depth(depth_z_m: ArrayLike) -> U16:
 
 def decode_depth(data: bytes) -> F32:
     """depth.npz → (T,H,W) metres, 0 = nothing there."""
-    return np.divide(_read_npz(data, "depth.npz", "depth_z_mm"), np.float32(1000), dtype=np.float32)
+    return _metres(_read_npz(data, "depth.npz", "depth_z_mm"))
+
+
+def _metres(depth_z_mm: U16) -> F32:
+    return np.divide(depth_z_mm, np.float32(1000), dtype=np.float32)
 
 
 def decode_ids(data: bytes) -> U16:
@@ -236,13 +247,14 @@ def decode_video(data: bytes) -> U8:
                 raise ValueError(f"{stream.frames} frames of {stream.width}×{stream.height} are too many")
             stream.thread_count = 1
             graph = _to_rgb(stream)
-            frames = []
-            for frame in container.decode(stream):
+            out = np.empty((stream.frames, stream.height, stream.width, 3), np.uint8)
+            count = 0
+            for count, frame in enumerate(container.decode(stream), 1):
                 graph.push(frame)
-                frames.append(graph.pull().to_ndarray())
-        if len(frames) != stream.frames:
-            raise ValueError(f"{len(frames)} of {stream.frames} frames can be decoded")
-        return np.stack(frames)
+                out[count - 1] = graph.pull().to_ndarray()
+        if not 0 < count == stream.frames:
+            raise ValueError(f"{count} of {stream.frames} frames can be decoded")
+        return out
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise ShardError(f"mp4 is no whole video: {error}") from None
 

@@ -78,8 +78,8 @@ class RayScene:
         `eyes` (T,3) in the scene's frame."""
         if self._tracer is None:
             return np.zeros((0, 3), np.int64)
-        pictures = np.ascontiguousarray(ids), _f32(depth_z_m)
-        return self._tracer.shown(_f32(eyes), T_cam_scene, lens, boxes, *pictures, own, behind, float(most))
+        body, pictures = (self.bounds, _f32(eyes)), (np.ascontiguousarray(ids), _f32(depth_z_m))
+        return self._tracer.shown(*body, T_cam_scene, lens, boxes, *pictures, own, behind, float(most))
 
     def first(self, origins: F64 | F32, directions: F64 | F32, *, alike: bool = False) -> tuple[I32, F32]:
         """(N,) index of the first triangle hit (−1 = none) and its distance (inf)."""

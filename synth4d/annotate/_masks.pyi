@@ -3,16 +3,12 @@
 `rank` (65536,) is the place of an id among the objects, N where it is none of them.
 """
 
-from numpy import bool_, int64
+from numpy import int64
 from numpy.typing import NDArray
 
 from synth4d.types import F32, F64, U8, U16
 
-Bool = NDArray[bool_]
 I64 = NDArray[int64]
-
-def outline(ids: U16, out: Bool) -> None:
-    """Pixels (T,H,W) with a neighbour of another id, and those at the frame's edge, in place."""
 
 def visible(ids: U16, rank: U16, counts: F64, boxes: F64) -> None:
     """Zeros (T,N) become pixel counts, NaN (T,N,4) tight boxes where there are any."""
@@ -20,8 +16,9 @@ def visible(ids: U16, rank: U16, counts: F64, boxes: F64) -> None:
 def deepest(ids: U16, rank: U16, size: int, found: F64) -> None:
     """NaN (T,N,3) become [x, y, r] of the place deepest inside, in blocks of `size` pixels."""
 
-def sample(ids: U16, outline: Bool, rank: U16, count: int, inner: int, border: int) -> I64:
-    """(M,3) frame, object and flat pixel: of each of `count` objects at most `inner` and `border` ones a frame."""
+def sample(ids: U16, rank: U16, count: int, inner: int, border: int) -> I64:
+    """(M,3) frame, object and flat pixel: of each of `count` objects at most `inner` pixels inside and `border` of
+    its outline, where a neighbour is another's or none, a frame."""
 
 def points(
     ids: U16, depth: F32, rows: I64, count: int, lens: F64, T_world_cam: F64

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from synth4d.annotate import identity, tracks
-from synth4d.geometry import apply_pose
 from synth4d.records import EndFact, Without
 from synth4d.types import Ending, Timeline, World
 
@@ -15,19 +14,23 @@ SAME_M, SAME_DEG_CM = 0.002, 0.2
 
 def without(world: World, timeline: Timeline, ending: Ending) -> Without:
     """The instances that would be otherwise at the end."""
-    known = {world.bodies[i].id for i in identity.askable(world.bodies)}
-    ends = [_end(world, ending, i, known) for i in identity.askable(world.bodies)]
     last = Ending(
         -1, timeline.poses[-1], timeline.joints[-1], timeline.levels[-1], timeline.fill[-1], timeline.support[-1],
         timeline.inside[-1],
     )  # fmt: skip
-    shown = [_end(world, last, i, known) for i in identity.askable(world.bodies)]
-    return Without(event=ending.event, objects=[a for a, b in zip(ends, shown, strict=True) if not _same(a, b)])
+    both = zip(_ends(world, ending), _ends(world, last), strict=True)
+    return Without(event=ending.event, objects=[a for a, b in both if not _same(a, b)])
 
 
-def _end(world: World, ending: Ending, i: int, known: set[int]) -> EndFact:
-    body, pose = world.bodies[i], ending.poses[i]
-    box = np.concatenate([apply_pose(pose, np.asarray(body.box_center, float)), pose[3:]])
+def _ends(world: World, ending: Ending) -> list[EndFact]:
+    places = identity.askable(world.bodies)
+    bodies = [world.bodies[i] for i in places]
+    known, boxes = {b.id for b in bodies}, tracks.poses(identity.boxes(bodies, ending.poses[places])[None])
+    return [_end(world, ending, i, known, box) for i, (box,) in zip(places, boxes, strict=True)]
+
+
+def _end(world: World, ending: Ending, i: int, known: set[int], box: list[float] | None) -> EndFact:
+    body = world.bodies[i]
     support, inside = (int(v[i]) if int(v[i]) in known else 0 for v in (ending.support, ending.inside))
     opened, level = None, None
     if body.joint is not None:
@@ -37,7 +40,7 @@ def _end(world: World, ending: Ending, i: int, known: set[int]) -> EndFact:
     on = None if body.control is None else bool(ending.levels[world.controls.index(body.control)] >= 0.5)
     return EndFact(
         id=body.id,
-        box=tracks.poses(box[None])[0] if body.role != "liquid" else None,
+        box=box if body.role != "liquid" else None,
         openness=opened,
         on=on,
         fill=level,

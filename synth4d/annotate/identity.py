@@ -41,6 +41,12 @@ def askable(bodies: tuple[Body, ...]) -> list[int]:
     return [i for i, b in enumerate(bodies) if b.id > 0 and b.role != "structure"]
 
 
+def boxes(bodies: list[Body], poses: F64) -> F64:
+    """(...,N,7) world boxes of bodies at their poses (...,N,7)."""
+    centres = apply_pose(poses, np.array([b.box_center for b in bodies], float).reshape(-1, 3))
+    return np.concatenate([centres, poses[..., 3:]], -1)
+
+
 def unknown(body: Body, others: list[Body], pose: F64, joint_value: float) -> ObjectFact:
     """The identity block of a body, all tracks unknown. `pose` and `joint_value` are of one same moment."""
     return ObjectFact(

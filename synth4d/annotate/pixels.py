@@ -6,7 +6,7 @@ depth and colour images. Nothing of what happened.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,8 +40,16 @@ def facts(identity: Facts, clip: Clip, shown: Seen | None = None) -> Facts:
     states = _states(clip, seen_tracks, places)
     liquids = [o.id for o in things if o.role == "liquid"]
     covers = [hidden_by(t.points, counts[:, k], liquids) for k, t in enumerate(seen_tracks)]
+    tracked: dict[str, list[Any]] = {
+        "box": tracks.poses(np.round(tracks.joined([t.box for t in seen_tracks], len(clip.ids), 7), 4)),
+        "pose": tracks.poses(tracks.joined([t.pose for t in seen_tracks], len(clip.ids), 7)),
+        "visible2d": tracks.vectors(seen),
+        "pixels": [tracks.collapse(n) for n in counts.T.astype(int).tolist()],
+        "inner": tracks.vectors(inner),
+        "hidden_by": [tracks.collapse(c) for c in covers],
+    }
     objects = [
-        _object(t, counts[:, k], seen[:, k], inner[:, k], covers[k], places[t.thing.id], states[t.thing.id])
+        _object(t, places[t.thing.id], states[t.thing.id], {name: all_[k] for name, all_ in tracked.items()})
         for k, t in enumerate(seen_tracks)
     ]
     changes = pixels_events.settle(_changes(clip, seen_tracks, boxes, places, states), clip.camera.fps)
@@ -60,10 +68,11 @@ def _places(clip: Clip, all_tracks: list[Track], boxes: dict[int, F64]) -> dict[
     holds[0] = 0
     containers = [t for t in all_tracks if t.thing.cavity is not None]
     gates = [t for t in all_tracks if t.thing.joint is not None]
+    shut = {c.thing.id: pixels_place.shut(c.thing.id, gates, len(clip.ids)) for c in containers}
     out: dict[int, tuple[Ids, Ids]] = {t.thing.id: ([None], [None]) for t in all_tracks}
     for t in all_tracks:
         if t.thing.role == "prop":
-            inside = pixels_place.inside(t, containers, gates, boxes)
+            inside = pixels_place.inside(t, containers, shut, boxes)
             support = pixels_place.support(clip, t, holds, inside, boxes[t.thing.id])
             out[t.thing.id] = pixels_place.cleared(support, inside, containers)
     return out
@@ -114,21 +123,14 @@ def _changes(
     return out
 
 
-def _object(
-    track: Track, counts: F64, seen: F64, inner: F64, covers: Covers, places: tuple[Ids, Ids], state: State
-) -> ObjectFact:
+def _object(track: Track, places: tuple[Ids, Ids], state: State, tracked: dict[str, Any]) -> ObjectFact:
     thing = track.thing
     on, fill, _ = state
-    opened = None if thing.joint is None else tracks.numbers(openness(thing.joint, track.value), 2)
     return thing.model_copy(
-        update={
-            "box": tracks.poses(np.round(track.box, 4)),
-            "pose": [None] if thing.joint is None else tracks.poses(track.pose),
-            "visible2d": tracks.vectors(seen),
-            "pixels": tracks.collapse([int(n) for n in counts]),
-            "inner": tracks.vectors(inner),
-            "hidden_by": tracks.collapse(covers),
-            "openness": opened,
+        update=tracked
+        | {
+            "pose": [None] if thing.joint is None else tracked["pose"],
+            "openness": None if thing.joint is None else tracks.numbers(openness(thing.joint, track.value), 2),
             "on": None if on is None else tracks.collapse(on),
             "fill": None if fill is None else tracks.collapse([None if v is None else round(v, 3) for v in fill]),
             "support": tracks.collapse(places[0]),
@@ -143,13 +145,14 @@ def hidden_by(points: Points, counts: F64, liquids: list[int]) -> Covers:
     before = points.border & (points.by >= 0)
     for liquid in liquids:
         before &= points.by != liquid
-    border = np.bincount(points.frame[points.border], minlength=len(counts))
+    border = np.bincount(points.frame[points.border], minlength=len(counts)).tolist()
+    out: Covers = [None if pixels == 0 or n < FEW else [] for pixels, n in zip(counts.tolist(), border, strict=True)]
     found, times = np.unique(points.frame[before] * 65536 + points.by[before], return_counts=True)
-    by: list[dict[int, float]] = [{} for _ in counts]
     for code, n in zip(found.tolist(), times.tolist(), strict=True):
-        by[code // 65536][code % 65536] = n / int(border[code // 65536])
-    out: Covers = []
-    for pixels, n, shares in zip(counts.tolist(), border.tolist(), by, strict=True):
-        doubt = pixels == 0 or n < FEW or any(CUTS[0] < s < CUTS[1] for s in shares.values())
-        out.append(None if doubt else [id for id, s in shares.items() if s >= CUTS[1]])
+        t, id = divmod(code, 65536)
+        share, known = n / border[t], out[t]
+        if known is not None and share >= CUTS[1]:
+            known.append(id)
+        elif share > CUTS[0]:
+            out[t] = None
     return out

@@ -110,7 +110,9 @@ def _elsewhere(track: Track, a: Rest, b: Rest) -> bool:
     """Whether what is seen of a prop at two rests, one of them without a box, lies farther apart than it is long."""
     if a.box is not None and b.box is not None:
         return False
-    (ax, ay, az), (bx, by, bz) = (track.points.within(r.run.first, r.run.last).world.mean(axis=0) for r in (a, b))
+    (ax, ay, az), (bx, by, bz) = (
+        track.points.world[track.points.rows(r.run.first, r.run.last)].mean(axis=0) for r in (a, b)
+    )
     apart = float(np.hypot(np.hypot(ax - bx, ay - by), az - bz))
     return min(a.points, b.points) >= FEW and apart > float(np.hypot.reduce(np.asarray(track.thing.size))) + MOVED_M
 

@@ -64,7 +64,7 @@ def _change(ids: U16, id: int, boxes: F64, lag: int) -> F64:
     out = np.full(len(ids), np.nan)
     for t, (a, b) in enumerate(zip(masks[:-lag], masks[lag:], strict=True)):
         if a is not None and b is not None:
-            out[t] = 1 - max(_overlap(a, b, dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
+            out[t] = 1 - _overlap(a, b)
     return out
 
 
@@ -84,7 +84,8 @@ def _outline(ids: U16, id: int, box: F64, half: int = 40) -> Bools | None:
     return out
 
 
-def _overlap(a: Bools, b: Bools, dy: int, dx: int) -> float:
-    """Intersection over union of two masks, one moved by a pixel or none; neither reaches its frame's edge."""
-    common = np.count_nonzero(a[1:-1, 1:-1] & b[1 + dy : len(b) - 1 + dy, 1 + dx : len(b) - 1 + dx])
+def _overlap(a: Bools, b: Bools) -> float:
+    """Largest intersection over union of two masks, one moved by a pixel or none; neither reaches its frame's edge."""
+    inner, n = a[1:-1, 1:-1], len(b) - 2
+    common = max(np.count_nonzero(inner & b[y : y + n, x : x + n]) for y in range(3) for x in range(3))
     return common / (np.count_nonzero(a) + np.count_nonzero(b) - common)

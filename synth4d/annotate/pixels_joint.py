@@ -73,8 +73,8 @@ def joint_value(part: Drawing, points: Points) -> float | None:
         return None
     value = part.joint.closed + part.sign * min(max(opened, 0.0), part.travel)
     local = apply_pose(invert_pose(part.box_at(value)), points.world)
-    held = (np.abs(local) <= part.size / 2 + SLACK_M).all(axis=1).mean()
-    return value if held >= HELD else None
+    held = (np.abs(local) <= part.size / 2 + SLACK_M).all(axis=1)
+    return value if np.count_nonzero(held) / len(held) >= HELD else None
 
 
 # ---- Slides --------------------------------------------------------------------------------------
@@ -169,16 +169,18 @@ def _hinge(part: Drawing, points: Points) -> float | None:
 
 def _in_plane(a: F64, b: F64, angle: float, panel: _Panel) -> NDArray[np.int64]:
     """Positions of the points in the fullest plane of the panel turned by `angle`."""
-    along, off = a * np.cos(angle) + b * np.sin(angle), b * np.cos(angle) - a * np.sin(angle)
+    c, s = np.cos(angle), np.sin(angle)
+    along, off = a * c + b * s, b * c - a * s
     ok = panel.reaches(along)
     ok &= (off > panel.depth[0] - 0.01) & (off < panel.depth[1] + 0.01)
-    chosen = np.flatnonzero(ok)
-    chosen = chosen[np.argsort(off[chosen], kind="stable")]
+    chosen = ok.nonzero()[0]
     if not len(chosen):
         return chosen
-    ordered = off[chosen]
-    counts = np.searchsorted(ordered, ordered + WINDOW_M, side="right") - np.arange(len(ordered))
-    best = int(np.argmax(counts))
+    off = off[chosen]
+    order = off.argsort(kind="stable")
+    chosen, off = chosen[order], off[order]
+    counts = off.searchsorted(off + WINDOW_M, side="right") - np.arange(len(off))
+    best = int(counts.argmax())
     return chosen[best : best + counts[best]]
 
 

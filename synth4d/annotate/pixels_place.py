@@ -36,7 +36,7 @@ def support(clip: Clip, track: Track, holds: dict[int, int], inside: Ids, boxes:
     for rest in track.rests:
         if rest.box is None or not rest.run.resting:
             continue
-        frames = np.unique(track.points.within(rest.run.first, rest.run.last).frame)
+        frames = track.points.within(rest.run.first, rest.run.last).frames
         picks = sorted({int(frames[0]), int(frames[len(frames) // 2]), int(frames[-1])})
         around = [_around(clip, t, boxes[t], track.thing.id, rest.box) for t in picks]
         points, ids = (np.concatenate(a) for a in zip(*around, strict=True))
@@ -63,10 +63,10 @@ def _around(clip: Clip, t: int, seen: F64, own: int, box: F64) -> tuple[F64, U16
     x0, y0 = np.maximum(seen[:2].astype(int) - grow, 0)
     x1, y1 = min(int(seen[2]) + grow, W), min(int(seen[3]) + grow, H)
     step = max(1, int(np.sqrt((x1 - x0) * (y1 - y0) / 2000)))
-    x, y = (g.ravel() for g in np.meshgrid(np.arange(x0, x1, step), np.arange(y0, y1, step)))
-    ids, z = clip.ids[t, y, x], clip.depth_z_m[t, y, x].astype(float)
-    ok = (ids != own) & (z > 0)
-    return lift(clip, np.full(int(ok.sum()), t), x[ok], y[ok], z[ok]), ids[ok]
+    patch = t, slice(y0, y1, step), slice(x0, x1, step)
+    ids, z = clip.ids[patch], clip.depth_z_m[patch]
+    y, x = np.nonzero((ids != own) & (z > 0))
+    return lift(clip, t, x0 + step * x, y0 + step * y, z[y, x].astype(float)), ids[y, x]
 
 
 def _holder(points: F64, ids: NDArray[np.int64], track: Track, box: F64) -> int | None:
@@ -92,15 +92,15 @@ def _holder(points: F64, ids: NDArray[np.int64], track: Track, box: F64) -> int 
 # ---- Being in ------------------------------------------------------------------------------------
 
 
-def inside(track: Track, containers: list[Track], gates: list[Track], boxes: dict[int, F64]) -> Ids:
-    """(T,) id of the container a prop is in, 0 = none; `gates` = parts that move, `boxes` = visible boxes (T,4)
-    of everything by id. What is seen is in no container whose gates are all shut."""
+def inside(track: Track, containers: list[Track], shuts: dict[int, Bools], boxes: dict[int, F64]) -> Ids:
+    """(T,) id of the container a prop is in, 0 = none; `shuts` = what `shut` says of each, `boxes` = visible boxes
+    (T,4) of everything by id. What is seen is in no container whose gates are all shut."""
     T = len(track.box)
     out: Ids = [None] * T
     counts = np.bincount(track.points.frame, minlength=T)
     others = [c for c in containers if c.thing.id != track.thing.id]
     seen = boxes[track.thing.id]
-    touch = {c.thing.id: _touch(seen, boxes[c.thing.id]) & ~_shut(c.thing.id, gates, T) for c in others}
+    touch = {c.thing.id: _touch(seen, boxes[c.thing.id]) & ~shuts[c.thing.id] for c in others}
     for t in range(T):
         if counts[t] >= SEEN:
             out[t] = _container(track, others, touch, t)
@@ -121,11 +121,10 @@ def cleared(support: Ids, inside: Ids, containers: list[Track]) -> tuple[Ids, Id
 
 
 def _container(track: Track, containers: list[Track], touch: dict[int, Bools], t: int) -> int | None:
-    points = track.points.within(t, t).world
+    near = [c for c in containers if touch[c.thing.id][t]]
+    points = track.points.at(t) if near else np.zeros((0, 3))
     found, doubt = [], False
-    for c in containers:
-        if not touch[c.thing.id][t]:
-            continue
+    for c in near:
         verdict = _holds(c, points, track.box[t, :3], t)
         if verdict:
             found.append(c)
@@ -140,15 +139,15 @@ def _touch(a: F64, b: F64, slack: float = 3.0) -> Bools:
     return np.asarray((a[:, :2] <= b[:, 2:] + slack).all(axis=1) & (b[:, :2] <= a[:, 2:] + slack).all(axis=1))
 
 
-def _shut(id: int, gates: list[Track], frames: int) -> Bools:
+def shut(id: int, gates: list[Track], frames: int) -> Bools:
     """(T,) whether a container has gates and all are known to be shut."""
     own = [g for g in gates if g.thing.part_of == id and g.thing.joint is not None]
-    shut = np.full(frames, bool(own))
+    out = np.full(frames, bool(own))
     for g in own:
         joint = g.thing.joint
         assert joint is not None
-        shut &= np.abs(g.value - joint.closed) < SHUT * abs(joint.open - joint.closed)
-    return shut
+        out &= np.abs(g.value - joint.closed) < SHUT * abs(joint.open - joint.closed)
+    return out
 
 
 def _holds(container: Track, points: F64, centre: F64, t: int) -> bool | None:
@@ -172,7 +171,8 @@ def _in_cavity(pose: F64, low: F64, high: F64, points: F64, centre: F64) -> bool
     """The middle of what is in a bowl may stand a little above its rim."""
     ceiling = np.array([SLACK_M, SLACK_M, 0.03])
     local = apply_pose(invert_pose(pose), points)
-    share = ((local >= low - SLACK_M) & (local <= high + ceiling)).all(axis=1).mean()
+    held = ((local >= low - SLACK_M) & (local <= high + ceiling)).all(axis=1)
+    share = np.count_nonzero(held) / len(held)
     if np.isnan(centre[0]):
         return bool(share >= 0.8)
     middle = apply_pose(invert_pose(pose), centre)

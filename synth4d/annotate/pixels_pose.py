@@ -103,7 +103,7 @@ def _centre(points: Points, eye: F64, size: F64, heading: float) -> F64 | None:
         if middle is None:
             return None
         inside = np.abs(along - middle) <= known / 2 + 0.015 + 0.05 * known
-        if inside.mean() < 0.95:
+        if np.count_nonzero(inside) / len(inside) < 0.95:
             return None
         centre += middle * axis
     return centre
@@ -135,10 +135,10 @@ def _hidden(along: F64, points: Points, low: float, known: float) -> float:
     """How doubtful the low end of `along` is: the share of its outline that something covers, or may."""
     end = along <= low + max(0.006, 0.03 * known)
     band = points.border & end
-    if band.sum() <= TURNING * end.sum():
+    whole = np.count_nonzero(band)
+    if whole <= TURNING * np.count_nonzero(end):
         return 0.0
-    whole = int(band.sum())
-    cut, met = float(points.cut[band].sum()) / whole, float(points.met[band].sum()) / whole
+    cut, met = (np.count_nonzero(doubtful & band) / whole for doubtful in (points.cut, points.met))
     return max(cut, (cut + met) / 2)
 
 
@@ -146,7 +146,7 @@ def _is_face(along: F64, points: Points, low: float, high: float) -> bool:
     """Whether the high end is a face seen from before: far more of what is seen lies in it than elsewhere."""
     inner = along[~points.border]
     even = FACE_M / max(high - low, FACE_M)
-    return bool((inner >= high - FACE_M).sum() >= max(FEW, 0.2 * len(inner), 2 * even * len(inner)))
+    return bool(np.count_nonzero(inner >= high - FACE_M) >= max(FEW, 0.2 * len(inner), 2 * even * len(inner)))
 
 
 def _ends(along: F64) -> tuple[float, float]:

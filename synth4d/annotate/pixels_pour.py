@@ -41,15 +41,15 @@ def filling(
     T = len(clip.ids)
     level: list[float | None] = [None] * T
     stream = np.zeros(T, bool)
-    for t in np.unique(track.points.frame).tolist():
+    for t in track.points.frames.tolist():
         rest = next(r for r in track.rests if r.run.first <= t <= r.run.last)
         if rest.box is None or rest.fallen or not (support[t] or inside[t]):
             continue
-        wet = np.concatenate([*(p.within(t, t).world for p in liquid), np.zeros((0, 3))])
+        wet = np.concatenate([*(p.at(t) for p in liquid), np.zeros((0, 3))])
         stream[t] = _falling(wet, rest.box, track.thing.size[2])
         if not stream[t]:
             eye = clip.camera.T_world_cam[t, :3, 3]
-            level[t] = fill(track.thing, rest.box, eye, track.points.within(t, t).world, wet)
+            level[t] = fill(track.thing, rest.box, eye, track.points.at(t), wet)
     return Filling(level, stream)
 
 
@@ -84,7 +84,7 @@ def _held_over(vessel: Track, target: Track, first: int, last: int) -> bool:
     """Whether in most frames that show both, a vessel is off what the other stands on, and near it."""
     over = []
     for t in range(first, last + 1):
-        points = vessel.points.within(t, t).world
+        points = vessel.points.at(t)
         if len(points) >= 8 and np.isfinite(target.box[t, 0]):
             away = float(np.hypot(*(points[:, :2].mean(axis=0) - target.box[t, :2])))
             foot = target.box[t, 2] - target.thing.size[2] / 2

@@ -31,7 +31,7 @@ class Run:
 
 def runs(clip: Clip, points: Points, moves: bool = True) -> list[Run]:
     """The frames in which the object is seen, cut where it moves; `moves` False: it never does."""
-    seen = np.unique(points.frame)
+    seen = points.frames
     if not len(seen):
         return []
     if not moves:
@@ -74,11 +74,9 @@ def _probes(points: Points) -> Points:
     """A few points a frame that are inside its outline."""
     inner = np.flatnonzero(~points.border)
     frame = points.frame[inner]
-    starts = np.searchsorted(frame, frame)
-    counts = np.searchsorted(frame, frame, side="right") - starts
-    rank = np.arange(len(inner)) - starts
-    step = np.maximum(counts // PROBES, 1)
-    return points.pick(inner[rank % step == 0])
+    counts = np.bincount(frame)
+    starts, steps = np.cumsum(counts) - counts, np.maximum(counts // PROBES, 1)
+    return points.pick(inner[(np.arange(len(inner)) - starts[frame]) % steps[frame] == 0])
 
 
 def _gone_after(clip: Clip, probes: Points) -> Callable[[int], F64]:

@@ -94,7 +94,10 @@ def _rest(
         value = pixels_joint.joint_value(part, points)
         box = None if value is None else part.box_at(value)
     elif thing.role in ("prop", "fixture", "part"):
-        found = _fit(clip, thing, _clearest(points), heading) or _fit(clip, thing, points, heading)
+        clearest = _clearest(points)
+        found = _fit(clip, thing, clearest, heading)
+        if found is None and len(clearest) < len(points):
+            found = _fit(clip, thing, points, heading)
         if found is not None:
             box, fallen = found.box, found.fallen
     return Rest(run, box, value, fallen, len(points))
@@ -103,7 +106,7 @@ def _rest(
 def _fit(clip: Clip, thing: ObjectFact, points: Points, heading: float | None) -> pixels_pose.Fit | None:
     if not len(points):
         return None
-    eye = clip.camera.T_world_cam[np.unique(points.frame), :3, 3].mean(axis=0)
+    eye = clip.camera.T_world_cam[points.frames, :3, 3].mean(axis=0)
     return pixels_pose.fit(points, eye, np.asarray(thing.size), heading)
 
 
@@ -113,7 +116,8 @@ def _clearest(points: Points) -> Points:
     outline = np.bincount(points.frame[points.border], minlength=n)
     cut = np.bincount(points.frame[points.cut], minlength=n)
     share = np.where(outline > 0, cut / np.maximum(outline, 1), np.inf)
-    return points.pick(np.flatnonzero(share[points.frame] <= share.min(initial=1.0) + CLEAR))
+    clear = (share <= share.min(initial=1.0) + CLEAR)[points.frame]
+    return points if clear.all() else points.pick(np.flatnonzero(clear))
 
 
 def _joined(rests: list[Rest], part: pixels_joint.Drawing | None) -> list[Rest]:

@@ -85,8 +85,9 @@ def _redness(clip: Clip, points: Points) -> F64:
 def _medians(values: F64, points: Points, frames: int) -> F64:
     """(T,) median over the points inside an object's outline (its edge mixes with what is behind); NaN = few."""
     out = np.full(frames, np.nan)
-    for t in np.unique(points.frame):
-        own = values[(points.frame == t) & ~points.border]
+    for t in points.frames.tolist():
+        rows = points.rows(t, t)
+        own = values[rows][~points.border[rows]]
         if len(own) >= 8:
             out[t] = np.median(own)
     return out

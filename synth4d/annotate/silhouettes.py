@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synth4d.geometry import pose_matrix, rigid_inverse, rotmat
 from synth4d.rays import RayScene
-from synth4d.types import F64, Body, CameraPath, Clip, Gaussians
+from synth4d.types import F32, F64, Body, CameraPath, Clip, Gaussians
 
-Hiders = list[dict[int, float]]
+Hider = tuple[int, int, float]
+"""Frame, id, and the share that it hides."""
 NEAR_M = 0.02
 RAYS = 240
 """About so many rays an object and frame."""
@@ -33,10 +36,10 @@ def mesh_of(body: Body) -> Mesh | None:
         return _hull(body.captured)
     if not body.surfaces:
         return None
-    start = np.cumsum([0] + [len(s.vertices) for s in body.surfaces[:-1]])
+    starts = accumulate((len(s.vertices) for s in body.surfaces[:-1]), initial=0)
     return Mesh(
         np.concatenate([s.vertices for s in body.surfaces]),
-        np.concatenate([s.faces.astype(np.int64) + k for s, k in zip(body.surfaces, start, strict=True)]),
+        np.concatenate([np.add(s.faces, k, dtype=np.int64) for s, k in zip(body.surfaces, starts, strict=True)]),
     )
 
 
@@ -52,19 +55,19 @@ def _hull(g: Gaussians) -> Mesh:
 
 
 def T_cam_body(camera: CameraPath, poses: F64) -> F64:
-    """(T,7) poses of a body → (T,4,4)."""
+    """(...,T,7) poses of bodies → (...,T,4,4)."""
     a, b = rigid_inverse(camera.T_world_cam), pose_matrix(poses)
     return np.asarray((a[..., :, :, None] * b[..., None, :, :]).sum(axis=-2))
 
 
-def in_camera(T: F64, points: F64) -> F64:
-    """(T,4,4), points (V,3) → (T,V,3)."""
-    x, y, z = np.ascontiguousarray(points.T)
+def in_camera(T: F64, points: F64 | F32) -> F64:
+    """(T,4,4), points (T,V,3) → (3,T,V)."""
+    x, y, z = np.ascontiguousarray(np.moveaxis(points, -1, 0), float)
     R = T[:, :3, :, None]
-    out = np.empty((3, len(T), len(points)))  # an axis after the other is read three times as fast
+    out = np.empty((3, *x.shape))  # an axis after the other is read three times as fast
     for i in range(3):
         out[i] = R[:, i, 0] * x + R[:, i, 1] * y + R[:, i, 2] * z + R[:, i, 3]
-    return np.moveaxis(out, 0, -1)
+    return out
 
 
 def amodal_boxes(mesh: Mesh, camera: CameraPath, T: F64) -> F64:
@@ -89,21 +92,23 @@ def clip_to_frame(boxes: F64, camera: CameraPath) -> F64:
     return out
 
 
-def hidden_shares(body_id: int, mesh: Mesh, clip: Clip, T: F64, boxes: F64) -> tuple[F64, Hiders]:
+def hidden_shares(body_id: int, mesh: Mesh, clip: Clip, T: F64, boxes: F64) -> tuple[F64, list[Hider]]:
     """(T,) share of the silhouette inside the frame that other things hide, NaN where it has none there; and the
     share that each of them hides."""
     out: F64 = np.full(len(T), np.nan)
-    hiders: Hiders = [{} for _ in T]
     if not np.isfinite(boxes[:, 0]).any():
-        return out, hiders
-    scene = RayScene(mesh.vertices.astype(np.float32)[mesh.faces])
+        return out, []
+    scene = _scene(mesh.vertices.astype(np.float32)[mesh.faces].tobytes())
     eyes = -(T[:, :3, :3] * T[:, :3, 3, None]).sum(axis=1)
     rows = scene.shown(eyes, T, _lens(clip.camera), boxes, clip.ids, clip.depth_z_m, body_id, BEHIND_M, RAYS)
-    counted = np.bincount(rows[:, 0], rows[:, 2], minlength=len(T))
+    frames, ids, pixels = rows.T
+    counted = np.bincount(frames, pixels, minlength=len(T))
     out[counted > 0] = 1.0
-    for frame, id, pixels in rows.tolist():
-        if id == body_id:
-            out[frame] = 1.0 - pixels / counted[frame]
-        else:
-            hiders[frame][id] = pixels / float(counted[frame])
-    return out, hiders
+    shares, own = pixels / counted[frames], ids == body_id
+    out[frames[own]] = 1.0 - shares[own]
+    return out, list(zip(*(a[~own].tolist() for a in (frames, ids, shares)), strict=True))
+
+
+@lru_cache(maxsize=64)  # a scene's own bodies are the same in every layout
+def _scene(triangles: bytes) -> RayScene:
+    return RayScene(np.frombuffer(triangles, np.float32).reshape(-1, 3, 3))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from synth4d.annotate import _masks
 from synth4d.types import F64, U16
@@ -47,13 +46,6 @@ def deepest(ids: U16, table: Sequence[int]) -> F64:
     found = np.full((len(ids), len(table), 3), np.nan)
     _masks.deepest(np.ascontiguousarray(ids), ranks(table), max(1, ids.shape[2] // BLOCKS), found)
     return found
-
-
-def outline(ids: U16) -> NDArray[np.bool_]:
-    """(T,H,W) pixels with a neighbour of another id, and those at the frame's edge."""
-    out = np.empty(ids.shape, bool)
-    _masks.outline(np.ascontiguousarray(ids), out)
-    return out
 
 
 def ranks(table: Sequence[int]) -> U16:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from synth4d.annotate import endings, identity, silhouettes, tracks
 from synth4d.annotate.visible import Seen, look
-from synth4d.geometry import apply_pose, rigid_inverse
+from synth4d.geometry import rigid_inverse
 from synth4d.records import EventFact, Facts, ObjectFact
-from synth4d.types import F64, Body, Clip, Event, Shot, Timeline, World
+from synth4d.types import F64, U16, Body, Clip, Event, Shot, Timeline, World
 
 HIDES = (0.02, 0.10)
 """Hiding up to the first share of a silhouette goes unnoticed, from the second up it is noticed; else doubt."""
@@ -17,11 +19,23 @@ HIDES = (0.02, 0.10)
 def facts(shot: Shot, world: World, timeline: Timeline, clip: Clip, seen: Seen | None = None) -> Facts:
     """Everything that can be asked about the clip, from the simulator's state. `seen` is its `look` at `ids_of(world)`,
     where there has been one."""
-    bodies = [world.bodies[i] for i in identity.askable(world.bodies)]
+    places = identity.askable(world.bodies)
+    bodies, poses = [world.bodies[i] for i in places], timeline.poses[:, places]
+    poses[:, [b.role == "liquid" for b in bodies]] = np.nan
     counts, boxes, inner = seen or look(clip.ids, ids_of(world))
+    motions = silhouettes.T_cam_body(clip.camera, np.moveaxis(poses, 1, 0))
+    outlines = [_silhouette(b, timeline, clip, T) for b, T in zip(bodies, motions, strict=True)]
+    tracked: dict[str, list[Any]] = {
+        "box": tracks.poses(identity.boxes(bodies, poses)),
+        "pose": tracks.poses(poses),
+        "box2d": tracks.vectors(tracks.joined([o.boxes for o in outlines], len(poses), 4), 3),
+        "visible2d": tracks.vectors(boxes),
+        "pixels": [tracks.collapse(n) for n in counts.T.astype(int).tolist()],
+        "inner": tracks.vectors(inner),
+    }
     objects = [
-        _object(world, timeline, clip, i, bodies, counts[:, k], boxes[:, k], inner[:, k])
-        for k, i in enumerate(identity.askable(world.bodies))
+        _object(world, timeline, i, bodies, outlines[k], {name: all_[k] for name, all_ in tracked.items()})
+        for k, i in enumerate(places)
     ]
     return Facts(
         key=shot.key,
@@ -45,24 +59,26 @@ def ids_of(world: World) -> list[int]:
     return [world.bodies[i].id for i in identity.askable(world.bodies)]
 
 
+class _Outline(NamedTuple):
+    """What is known of a body's silhouette."""
+
+    boxes: F64
+    """(T,4) amodal"""
+    hidden: F64
+    """(T,) share"""
+    hiders: list[silhouettes.Hider]
+
+
 def _object(
-    world: World, timeline: Timeline, clip: Clip, i: int, bodies: list[Body], counts: F64, boxes: F64, inner: F64
+    world: World, timeline: Timeline, i: int, bodies: list[Body], outline: _Outline, tracked: dict[str, Any]
 ) -> ObjectFact:
-    body, poses = world.bodies[i], timeline.poses[:, i]
-    known = identity.unknown(body, bodies, poses[0], float(timeline.joints[0, i]))
-    amodal, hidden, hiders = _silhouette(body, timeline, clip, poses)
-    rigid = body.role != "liquid"
-    centres = apply_pose(poses, np.asarray(body.box_center, float))
+    body = world.bodies[i]
+    known = identity.unknown(body, bodies, timeline.poses[0, i], float(timeline.joints[0, i]))
     return known.model_copy(
-        update={
-            "box": tracks.poses(np.concatenate([centres, poses[:, 3:]], 1)) if rigid else [None],
-            "pose": tracks.poses(poses) if rigid else [None],
-            "box2d": tracks.vectors(amodal, 3),
-            "visible2d": tracks.vectors(boxes),
-            "pixels": tracks.collapse([int(n) for n in counts]),
-            "occluded": tracks.numbers(hidden, 4),
-            "inner": tracks.vectors(inner),
-            "hidden_by": _hidden_by(hiders, hidden, bodies),
+        update=tracked
+        | {
+            "occluded": tracks.numbers(outline.hidden, 4),
+            "hidden_by": _hidden_by(outline, bodies),
             "openness": _openness(body, timeline.joints[:, i]),
             "on": _on(body, world, timeline),
             "fill": None if body.vessel is None else tracks.numbers(timeline.fill[:, i], 4),
@@ -72,45 +88,44 @@ def _object(
     )
 
 
-def _silhouette(body: Body, timeline: Timeline, clip: Clip, poses: F64) -> tuple[F64, F64, silhouettes.Hiders]:
-    """Amodal boxes (T,4), hidden shares (T,) and what hides them."""
-    unknown = np.full(len(poses), np.nan)
+def _silhouette(body: Body, timeline: Timeline, clip: Clip, T_cam_body: F64) -> _Outline:
+    unknown = np.full(len(T_cam_body), np.nan)
     if body.role == "liquid":
-        return _liquid_boxes(body, timeline, clip), unknown, []
+        return _Outline(_liquid_boxes(body, timeline, clip), unknown, [])
     mesh = silhouettes.mesh_of(body)
     if mesh is None:
-        return np.full((len(poses), 4), np.nan), unknown, []
-    T = silhouettes.T_cam_body(clip.camera, poses)
-    boxes = silhouettes.amodal_boxes(mesh, clip.camera, T)
-    return boxes, *silhouettes.hidden_shares(body.id, mesh, clip, T, boxes)
+        return _Outline(np.full((len(T_cam_body), 4), np.nan), unknown, [])
+    boxes = silhouettes.amodal_boxes(mesh, clip.camera, T_cam_body)
+    return _Outline(boxes, *silhouettes.hidden_shares(body.id, mesh, clip, T_cam_body, boxes))
 
 
-def _hidden_by(hiders: silhouettes.Hiders, hidden: F64, bodies: list[Body]) -> list[list[int] | None]:
+def _hidden_by(outline: _Outline, bodies: list[Body]) -> list[list[int] | None]:
     """Per frame what hides a noticeable share of the silhouette, no liquids (a vessel's own filling hides its
     inside); null outside the frame, and in doubt."""
     known, liquids = {b.id for b in bodies}, {b.id for b in bodies if b.role == "liquid"}
-    out: list[list[int] | None] = []
-    for all_, whole in zip(hiders, hidden, strict=True) if hiders else ():
-        shares = {id: share for id, share in all_.items() if id not in liquids}
-        doubt = np.isnan(whole) or any(HIDES[0] < s < HIDES[1] for s in shares.values())
-        ids = {id if id in known else 0 for id, s in shares.items() if s >= HIDES[1]}
-        out.append(None if doubt else sorted(ids))
-    return tracks.collapse(out) if out else [None]
+    by: list[set[int] | None] = [set() if seen else None for seen in np.isfinite(outline.hidden).tolist()]
+    for t, id, share in outline.hiders:
+        ids = by[t]
+        if ids is None or share <= HIDES[0] or id in liquids:
+            continue
+        if share < HIDES[1]:
+            by[t] = None
+        else:
+            ids.add(id if id in known else 0)
+    return tracks.collapse([None if ids is None else sorted(ids) for ids in by])
 
 
 def _liquid_boxes(body: Body, timeline: Timeline, clip: Clip) -> F64:
     """The box of a liquid's particles in each frame, grown by their radius."""
-    out = np.full((len(timeline.times_s), 4), np.nan)
     K, T_cam_world = clip.camera.K, rigid_inverse(clip.camera.T_world_cam)
     own = timeline.particles.take(np.flatnonzero(timeline.particle_id == body.id), axis=1)
-    for t, particles in enumerate(own):
-        seen = silhouettes.in_camera(T_cam_world[t : t + 1], particles.astype(float))[0].T
-        x, y, z = seen.compress(seen[2] > silhouettes.NEAR_M, 1)  # none that is not there, NaN
-        if len(z):
-            r = K[0, 0] * timeline.particle_radius_m / z
-            u, v = K[0, 0] * x / z + K[0, 2], K[1, 1] * y / z + K[1, 2]
-            out[t] = (u - r).min(), (v - r).min(), (u + r).max(), (v + r).max()
-    return silhouettes.clip_to_frame(out, clip.camera)
+    x, y, z = silhouettes.in_camera(T_cam_world, own)
+    z = np.where(z > silhouettes.NEAR_M, z, np.nan)  # NaN too where none is there
+    r = K[0, 0] * timeline.particle_radius_m / z
+    u, v = K[0, 0] * x / z + K[0, 2], K[1, 1] * y / z + K[1, 2]
+    low = [np.fmin.reduce(a - r, axis=1, initial=np.nan) for a in (u, v)]
+    high = [np.fmax.reduce(a + r, axis=1, initial=np.nan) for a in (u, v)]
+    return silhouettes.clip_to_frame(np.stack([*low, *high], axis=1), clip.camera)
 
 
 def _openness(body: Body, values: F64) -> list[float | None] | None:
@@ -123,10 +138,10 @@ def _on(body: Body, world: World, timeline: Timeline) -> list[bool | None] | Non
     return tracks.collapse([bool(v >= 0.5) for v in timeline.levels[:, world.controls.index(body.control)]])
 
 
-def _ids(values: object, bodies: list[Body]) -> list[int | None]:
+def _ids(values: U16, bodies: list[Body]) -> list[int | None]:
     """A track of ids; what has no facts is the background, 0."""
     known = {b.id for b in bodies}
-    return tracks.collapse([int(v) if int(v) in known else 0 for v in np.asarray(values)])
+    return tracks.collapse([v if v in known else 0 for v in values.tolist()])
 
 
 def _event(i: int, event: Event, world: World) -> EventFact:

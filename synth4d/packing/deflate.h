@@ -12,11 +12,19 @@
 
 namespace packing {
 
+// Some bits, the lowest first.
+struct Word {
+  uint64_t bits;
+  int count;
+  Word then(Word next) const { return {bits | next.bits << count, count + next.count}; }
+};
+
 // Bits into bytes, the lowest first.
 class Bits {
  public:
   explicit Bits(uint8_t *out) : out_(out) {}
-  void put(uint64_t bits, int count) {  // at most 32 at once
+  void put(Word word) { put(word.bits, word.count); }
+  void put(uint64_t bits, int count) {  // at most 56 at once
     held_ |= bits << have_, have_ += count;
     std::memcpy(out_, &held_, sizeof held_);
     out_ += have_ >> 3, held_ >>= have_ & 56, have_ &= 7;
@@ -54,11 +62,7 @@ struct Code {
         if (length[s] == count) bits[s] = turned(code++, count);
   }
 
-  void put(Bits &out, size_t a) const { out.put(bits[a], length[a]); }
-  void put(Bits &out, size_t a, size_t b) const { put(out, a, bits[b], length[b]); }
-  void put(Bits &out, size_t a, uint32_t more, int count) const {  // and so many bits behind it
-    out.put(bits[a] | more << length[a], length[a] + count);
-  }
+  Word operator[](size_t symbol) const { return {bits[symbol], length[symbol]}; }
 
  private:
   // How many codes there are of each length, of symbols from the rarest to the most frequent.
@@ -211,18 +215,21 @@ class Deflater {
     const Code<30, 15> way(ways);
     head(text.length, way.length, last);
     at = start;
+    Bits out = bits_;  // apart from what bytes may alias, so that it stays in registers
     const auto put = [&](size_t literals) {
-      for (const size_t end = at + literals; at < end; at += 2) text.put(bits_, data_[at], data_[at + 1]);
+      for (const size_t end = at + literals; at < end; at += 2) out.put(text[data_[at]].then(text[data_[at + 1]]));
     };
     for (const Match &m : matches_) {
       put(m.literals);
       const size_t l = length_symbol_[m.length], d = distance_symbol_[m.distance];
-      text.put(bits_, 257 + l, uint32_t(m.length - lengths_.base[l]), lengths_.extra[l]);
-      way.put(bits_, d, uint32_t(m.distance - distances_.base[d]), distances_.extra[d]);
+      const Word length{uint64_t(m.length - lengths_.base[l]), lengths_.extra[l]};
+      const Word distance{uint64_t(m.distance - distances_.base[d]), distances_.extra[d]};
+      out.put(text[257 + l].then(length).then(way[d]).then(distance));
       at += m.length;
     }
     put(rest);
-    text.put(bits_, 256);
+    out.put(text[256]);
+    bits_ = out;
     matches_.clear();
   }
 
@@ -236,8 +243,8 @@ class Deflater {
     bits_.put(last, 1), bits_.put(2, 2);
     bits_.put(286 - 257, 5), bits_.put(30 - 1, 5), bits_.put(19 - 4, 4);
     for (const auto s : kOrder) bits_.put(code.length[s], 3);
-    for (const auto n : text) code.put(bits_, n);
-    for (const auto n : way) code.put(bits_, n);
+    for (const auto n : text) bits_.put(code[n]);
+    for (const auto n : way) bits_.put(code[n]);
   }
 };
 

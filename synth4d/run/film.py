@@ -58,8 +58,7 @@ def film(shot: Shot, whatif: float, ref: SceneRef, attempt: int, clock: Clock) -
         draw = renderer(shot.renderer, shot.field)
         dice = seeds.rng(shot.run_seed, shot.scene, shot.key, "render", attempt)
         drawn = draw(world, timeline, path, rng=dice, threads=1)
-        members = codec.encode(drawn)
-        clip = codec.kept(drawn, members)
+        members, clip = codec.keep(drawn)
     with clock.stage("annotate"):
         seen = look(clip.ids, simulated.ids_of(world))
         facts = simulated.facts(shot, world, timeline, clip, seen)

@@ -121,7 +121,7 @@ class Tracer {
   template <class Take>
   auto distances(Take take, bool alike = false) const { return Queue(*this, e_.intersect, alike, take); }
   template <class Take>
-  auto occlusions(Take take) const { return Queue(*this, e_.occluded, false, take); }
+  auto occlusions(Take take, bool alike = false) const { return Queue(*this, e_.occluded, alike, take); }
   static bool met(const Packet &p, int k) { return p.far[k] < 0; }  // Embree's mark of an occluded ray
 
  private:

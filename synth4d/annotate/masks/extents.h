@@ -39,6 +39,7 @@ class Least {
  public:
   explicit Least(size_t count) : kept_(count) { clear(); }
   void clear() { std::fill(kept_.begin(), kept_.end(), std::numeric_limits<double>::infinity()); }
+  double last() const { return kept_.back(); }
   void add(double value) {
     if (!(value < kept_.back())) return;
     size_t k = kept_.size() - 1;
@@ -54,6 +55,11 @@ class Least {
   std::vector<double> kept_;
 };
 
+// Points (M,2) in columns x and y, along a heading.
+SYNTH4D_BUILDS static void project(const double *x, const double *y, size_t count, double c, double s, double *along) {
+  for (size_t i = 0; i < count; ++i) along[i] = x[i] * c + y[i] * s;
+}
+
 // Extents (2,N) of points (M,2) along and across N headings, between two percentiles: the one `rank` + `share` places
 // from the low end, and from the high end. `ways` (N,2) are cosine and sine.
 inline void extents(Array<double, 2> plan, Array<double, 2> ways, size_t rank, double share, Out<double, 2> out) {
@@ -61,14 +67,16 @@ inline void extents(Array<double, 2> plan, Array<double, 2> ways, size_t rank, d
   require(plan.shape(1) == 2 && ways.shape(1) == 2 && out.size() == 2 * headings && rank + 2 <= count,
           "plan is (M,2), ways (N,2), out (2,N), rank below M - 1");
   Least low(rank + 2), high(rank + 2);
+  std::vector<double> x(count), y(count), along(count);
+  for (size_t i = 0; i < count; ++i) x[i] = plan.data()[2 * i], y[i] = plan.data()[2 * i + 1];
   for (size_t h = 0; h < headings; ++h)
     for (size_t k = 0; k < 2; ++k) {
       const double c = ways.data()[2 * h], s = ways.data()[2 * h + 1];
+      if (k) project(y.data(), x.data(), count, c, -s, along.data());
+      else project(x.data(), y.data(), count, c, s, along.data());
       low.clear(), high.clear();
-      for (size_t i = 0; i < count; ++i) {
-        const double *p = plan.data() + 2 * i, along = k ? p[1] * c - p[0] * s : p[0] * c + p[1] * s;
-        low.add(along), high.add(-along);
-      }
+      for (const double a : along)
+        if ((a < low.last()) | (-a < high.last())) low.add(a), high.add(-a);  // hardly ever
       out.data()[k * headings + h] = -high.between(share) - low.between(share);
     }
 }

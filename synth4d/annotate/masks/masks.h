@@ -22,14 +22,6 @@ inline void mark_borders(const uint16_t *image, size_t height, size_t width, uin
   }
 }
 
-inline void outline(Ids ids, Out<bool, 3> out) {
-  require(out.size() == ids.size(), "out is (T,H,W)");
-  const size_t pixels = ids.shape(1) * ids.shape(2);
-  for (size_t t = 0; t < ids.shape(0); ++t)
-    mark_borders(ids.data() + t * pixels, ids.shape(1), ids.shape(2),
-                 reinterpret_cast<uint8_t *>(out.data()) + t * pixels);
-}
-
 // Counts (T,N) and boxes (T,N,4) [x0,y0,x1,y1), which come as zeros and NaN.
 inline void visible(Ids ids, Rank rank, Out<double, 2> counts, Out<double, 3> boxes) {
   const size_t height = ids.shape(1), width = ids.shape(2), n = counts.shape(1);
@@ -129,15 +121,16 @@ class Group {
 
 // Frame, object and flat pixel (M,3) of at most `inner` pixels inside each of `count` objects and `border` of its
 // outline, evenly spaced in reading order.
-inline nb::object sample(Ids ids, Array<bool, 3> marks, Rank rank, size_t count, size_t inner, size_t border) {
-  require(rank.size() == 65536 && marks.size() == ids.size(), "rank is (65536,), outline (T,H,W)");
+inline nb::object sample(Ids ids, Rank rank, size_t count, size_t inner, size_t border) {
+  require(rank.size() == 65536, "rank is (65536,)");
   const size_t pixels = ids.shape(1) * ids.shape(2);
+  std::vector<uint8_t> edge(pixels);
   std::vector<int64_t> out;
   out.reserve(3 * ids.shape(0) * count * (inner + border));
   std::vector<Group> groups(2 * count);
   for (size_t t = 0; t < ids.shape(0); ++t) {
     const uint16_t *image = ids.data() + t * pixels;
-    const bool *edge = marks.data() + t * pixels;
+    mark_borders(image, ids.shape(1), ids.shape(2), edge.data());
     for (auto &group : groups) group.clear();
     for (size_t p = 0, end; p < pixels; p = end) {
       for (end = p + 1; end < pixels && image[end] == image[p] && edge[end] == edge[p];) ++end;
