@@ -9,10 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
-import struct
-import zipfile
-import zlib
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -20,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from synth4d import npz
 from synth4d.errors import RenderError, ShardError
 from synth4d.types import F32, U8, U16, CameraPath, Clip
 
@@ -31,8 +28,6 @@ POSTER_QUALITY = 88
 # x264's frames differ between thread counts and between processors without the first line. One key frame and
 # no reordering: frame i of the file is frame i of the clip for every reader.
 X264 = "threads=1:sliced-threads=0:cpu-independent=1:keyint=infinite:scenecut=0:bframes=0"
-MAX_PIXELS = 1 << 31
-"""Largest T·H·W that is decoded, so that a forged header can't ask for all memory."""
 
 
 def encode(clip: Clip) -> dict[str, bytes]:
@@ -54,8 +49,8 @@ def _encoded(clip: Clip) -> tuple[dict[str, bytes], U16]:
     depth_z_mm = quantise_depth(clip.depth_z_m)
     members = {
         "camera.json": encode_camera(clip.camera),
-        "depth.npz": _npz("depth_z_mm", depth_z_mm),
-        "ids.npz": _npz("ids", clip.ids),
+        "depth.npz": npz.pack("depth_z_mm", depth_z_mm),
+        "ids.npz": npz.pack("ids", clip.ids),
         "jpg": _jpg(clip.rgb[len(clip.rgb) // 2]),
         "mp4": _mp4(clip.rgb, clip.camera.fps),
     }
@@ -126,7 +121,7 @@ def quantise_depth(depth_z_m: ArrayLike) -> U16:
 
 def decode_depth(data: bytes) -> F32:
     """depth.npz → (T,H,W) metres, 0 = nothing there."""
-    return _metres(_read_npz(data, "depth.npz", "depth_z_mm"))
+    return _metres(npz.unpack(data, "depth.npz", "depth_z_mm"))
 
 
 def _metres(depth_z_mm: U16) -> F32:
@@ -135,58 +130,7 @@ def _metres(depth_z_mm: U16) -> F32:
 
 def decode_ids(data: bytes) -> U16:
     """ids.npz → (T,H,W), 0 = background."""
-    return _read_npz(data, "ids.npz", "ids").copy()
-
-
-_NPY = re.compile(
-    rb"\x93NUMPY\x01\x00..\{'descr': '<u2', 'fortran_order': False, 'shape': \((\d+), (\d+), (\d+)\), \} *\n",
-    re.S,
-)
-
-
-def _npy_header(shape: tuple[int, ...]) -> bytes:
-    """Header of a little-endian uint16 npy file, format 1.0, as every numpy writes it."""
-    text = f"{{'descr': '<u2', 'fortran_order': False, 'shape': {shape}, }}"
-    text += " " * (-(len(text) + 11) % 64) + "\n"
-    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
-
-
-def _npz(name: str, array: U16) -> bytes:
-    """An npz of one uint16 (T,H,W) array, without the date that numpy's own writer puts in.
-
-    A zip archive (APPNOTE 6.3.3) of one file, written by hand: the standard library's takes no stream of others.
-    """
-    from synth4d._packing import deflate
-
-    member = f"{name}.npy".encode()
-    body = _npy_header(array.shape) + np.ascontiguousarray(array, "<u2").tobytes()
-    packed = deflate(body)
-    # Version 2.0, no flags, deflated, midnight of 1980-01-01; then checksum and sizes, and no extra field.
-    about = struct.pack("<5H3I2H", 20, 0, 8, 0, 33, zlib.crc32(body), len(packed), len(body), len(member), 0)
-    local = b"PK\3\4" + about + member + packed
-    # Made by version 2.0 on Unix; no comment, disk 0, no inner attributes, a file with mode 644, at offset 0.
-    entry = b"PK\1\2\x14\3" + about + struct.pack("<3H2I", 0, 0, 0, 0o644 << 16, 0) + member
-    return local + entry + b"PK\5\6" + struct.pack("<4H2IH", 0, 0, 1, 1, len(entry), len(local), 0)
-
-
-def _read_npz(data: bytes, member: str, name: str) -> U16:
-    """The array, read-only; numpy's own reader copies it in pieces and takes 1.4 times as long."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if archive.namelist() != [f"{name}.npy"]:
-                raise ValueError(f"it holds {archive.namelist()[:3]}")
-            if archive.getinfo(f"{name}.npy").file_size > 2 * MAX_PIXELS:
-                raise ValueError("it is too large")
-            raw = archive.read(f"{name}.npy")
-        found = _NPY.match(raw)
-        if not found:
-            raise ValueError(f"its npy header is {raw[:80]!r}")
-        shape = tuple(int(n) for n in found.groups())
-        return np.frombuffer(raw, "<u2", offset=len(_npy_header(shape))).reshape(shape)
-    except (ValueError, KeyError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        raise ShardError(f"{member} is no npz of one uint16 (T,H,W) array {name}: {error}") from None
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise ShardError(f"{member} is damaged: {error}") from None
+    return npz.unpack(data, "ids.npz", "ids").copy()
 
 
 # ---- Pictures ------------------------------------------------------------------------------------
@@ -243,7 +187,7 @@ def decode_video(data: bytes) -> U8:
     try:
         with av.open(io.BytesIO(data), "r", format="mp4") as container:
             stream = container.streams.video[0]
-            if stream.width * stream.height * max(stream.frames, 1) > MAX_PIXELS:
+            if stream.width * stream.height * max(stream.frames, 1) > npz.MAX_VALUES:
                 raise ValueError(f"{stream.frames} frames of {stream.width}×{stream.height} are too many")
             stream.thread_count = 1
             graph = _to_rgb(stream)

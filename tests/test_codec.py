@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from synth4d import codec
+from synth4d import codec, npz
 from synth4d.errors import RenderError, ShardError
 
 CLIP = clips.clip(frames=5, width=64, height=48)
@@ -55,16 +55,16 @@ def test_kept_is_what_is_decoded() -> None:
 @settings(deadline=None)
 @given(hnp.arrays(np.uint16, hnp.array_shapes(min_dims=3, max_dims=3, max_side=9)))
 def test_arrays_survive_and_every_numpy_reads_them(array: np.ndarray) -> None:
-    data = codec._npz("ids", array)
+    data = npz.pack("ids", array)
     assert np.array_equal(codec.decode_ids(data), array)
-    with np.load(io.BytesIO(data), allow_pickle=False) as npz:
-        assert npz["ids"].dtype == np.uint16 and np.array_equal(npz["ids"], array)
+    with np.load(io.BytesIO(data), allow_pickle=False) as opened:
+        assert opened["ids"].dtype == np.uint16 and np.array_equal(opened["ids"], array)
 
 
 @settings(deadline=None)
 @given(st.integers(0, 65500))
 def test_every_millimetre_survives(mm: int) -> None:
-    metres = codec.decode_depth(codec._npz("depth_z_mm", np.full((1, 1, 1), mm, np.uint16)))
+    metres = codec.decode_depth(npz.pack("depth_z_mm", np.full((1, 1, 1), mm, np.uint16)))
     assert codec.quantise_depth(metres)[0, 0, 0] == mm
 
 
@@ -113,7 +113,7 @@ SCRIPT = """
 import hashlib, sys
 sys.path.insert(0, "tests")
 import clips
-from synth4d import codec
+from synth4d import codec, npz
 members = codec.encode(clips.clip(frames=5, width=64, height=48))
 print(hashlib.sha256(b"".join(members[k] for k in sorted(members))).hexdigest())
 """
@@ -149,7 +149,7 @@ sys.path.insert(0, "tests")
 import av
 maps = open("/proc/self/maps").read()
 ctypes.CDLL(re.search(r"\\S*libavutil\\S*", maps)[0]).av_force_cpu_flags(0)
-from synth4d import codec
+from synth4d import codec, npz
 print(hashlib.sha256(codec.decode_video(sys.stdin.buffer.read())).hexdigest())
 """
 

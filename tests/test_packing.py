@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synth4d import codec
+from synth4d import codec, npz
 from synth4d._packing import deflate
 from synth4d.types import U16
 
@@ -110,12 +110,12 @@ def test_half_a_pixel_is_refused() -> None:
 @pytest.mark.parametrize("shape", [(0, 2, 2), (1, 1, 1), (3, 5, 7), (24, 288, 384)])
 def test_numpy_and_zipfile_open_the_npz(shape: tuple[int, int, int]) -> None:
     pixels = np.resize(film(), shape)
-    data = codec._npz("ids", pixels)
-    assert codec._npz("ids", pixels) == data
+    data = npz.pack("ids", pixels)
+    assert npz.pack("ids", pixels) == data
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None and archive.namelist() == ["ids.npy"]
         (entry,) = archive.infolist()
         assert zlib.crc32(archive.read(entry)) == entry.CRC and not entry.flag_bits
-    with np.load(io.BytesIO(data), allow_pickle=False) as npz:
-        assert npz["ids"].dtype == np.uint16 and np.array_equal(npz["ids"], pixels)
+    with np.load(io.BytesIO(data), allow_pickle=False) as opened:
+        assert opened["ids"].dtype == np.uint16 and np.array_equal(opened["ids"], pixels)
     assert np.array_equal(codec.decode_ids(data), pixels)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from time import process_time
 
 import numpy as np
@@ -13,6 +16,7 @@ from synth4d.errors import CannotHappen
 from synth4d.types import CameraPath, Shot, Timeline, World
 
 Filmed = tuple[Shot, World, Timeline, CameraPath, np.random.Generator]
+PASSES = 3
 SHOTS = 6
 WARM_UP = 1
 """The first shot of a process pays for imports and caches; a worker makes hundreds."""
@@ -51,36 +55,60 @@ def film(scene: str, shots: list[Shot]) -> Iterator[Filmed]:
 
 
 def run() -> dict[str, dict[str, object]]:
-    """Frames a CPU second of this process over whole shots of the kitchen, failed attempts included. The baseline are
-    frames of the benchmark room without light, motion and facts; both take turns, for processors vary in speed."""
-    from synth4d.run import bounds, stages, work
+    """Frames a CPU second of one process over whole shots of the kitchen, failed attempts included. The baseline are
+    frames of the benchmark room without light, motion and facts; both take turns, for processors vary in speed.
 
-    run_config = config.load(None, {"scenes": ["kitchen"], "shots": 4 * SHOTS}, ("cache.max_gb=0",))
-    (kitchen,) = stages.scenes(["kitchen"])
-    clock, frames, spent, bare = work.Clock(None), 0, 0.0, _Bare()
-    with bounds.seldom_collected():
-        for n, shot in enumerate(planned("kitchen", SHOTS + WARM_UP)):
-            if n == WARM_UP:
-                clock.seconds.clear()
-                bare.seconds, frames, spent = 0.0, 0, 0.0
-            bare.clip()
-            start = process_time()
-            for attempt in range(run_config.max_attempts):
-                try:
-                    frames += stages.make(shot, run_config, kitchen, attempt, clock).frames
-                    break
-                except CannotHappen:
-                    continue
-            spent += process_time() - start
-    rate, ratio = frames / spent, frames / spent * bare.seconds / (SHOTS * BARE_FRAMES)
+    Of each the least time of PASSES counts, each pass in a new process: what else the machine does only ever adds."""
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as fresh:
+        passes = [fresh.submit(_pass).result() for _ in range(PASSES)]
+    frames, spent, bare = passes[0].frames, _least(p.shots for p in passes), _least(p.bare for p in passes)
+    rate, ratio = frames / spent, frames / spent * bare / (SHOTS * BARE_FRAMES)
     row = {"unit": "frames/s", "against": "500k Gaussians at 512×512, splatted and encoded alone"}
     results: dict[str, dict[str, object]] = {
         "labelled_frames": {"value": round(rate, 2), **row, "ratio": round(ratio, 3)}
     }
-    for stage, seconds in clock.seconds.items():
-        share = 100 * seconds / sum(clock.seconds.values())
+    stages = min(passes, key=lambda p: sum(p.shots)).stages
+    for stage, seconds in stages.items():
+        share = 100 * seconds / sum(stages.values())
         results[f"share_{stage}"] = {"value": round(share, 1), "unit": "%", "against": "of a shot", "ratio": None}
     return results
+
+
+def _least(passes: Iterable[list[float]]) -> float:
+    """The seconds of all shots, of each those of its fastest pass."""
+    return sum(map(min, zip(*passes, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """CPU seconds of each shot and of a clip of the bare room beside it; of each stage, all shots together."""
+
+    frames: int
+    shots: list[float]
+    bare: list[float]
+    stages: dict[str, float]
+
+
+def _pass() -> _Pass:
+    from synth4d.run import bounds, stages, work
+
+    run_config = config.load(None, {"scenes": ["kitchen"], "shots": 4 * SHOTS}, ("cache.max_gb=0",))
+    (kitchen,) = stages.scenes(["kitchen"])
+    clock, frames, spent, bare, room = work.Clock(None), list[int](), list[float](), list[float](), _Bare()
+    with bounds.seldom_collected():
+        for n, shot in enumerate(planned("kitchen", SHOTS + WARM_UP)):
+            if n == WARM_UP:
+                clock.seconds.clear()
+            bare.append(room.clip())
+            start = process_time()
+            for attempt in range(run_config.max_attempts):
+                try:
+                    frames.append(stages.make(shot, run_config, kitchen, attempt, clock).frames)
+                    break
+                except CannotHappen:
+                    continue
+            spent.append(process_time() - start)
+    return _Pass(sum(frames[WARM_UP:]), spent[WARM_UP:], bare[WARM_UP:], clock.seconds)
 
 
 class _Bare:
@@ -89,12 +117,13 @@ class _Bare:
     def __init__(self) -> None:
         from synth4d.render.splat import Rasteriser
 
-        self.rasteriser, self.seconds = Rasteriser(), 0.0
+        self.rasteriser = Rasteriser()
         self.rasteriser.load(room(500_000, np.random.Generator(np.random.Philox(0))))
         K, poses = orbit(512, 512, views=64)
         self.camera = CameraPath(512, 512, K, np.stack(poses[:BARE_FRAMES]), 24.0)
 
-    def clip(self) -> None:
+    def clip(self) -> float:
+        """CPU seconds of one."""
         from synth4d import codec
         from synth4d.render import clip
 
@@ -103,4 +132,4 @@ class _Bare:
             p = self.rasteriser.render(camera.K, T_world_cam, camera.width, camera.height)
             clip.take(p, out, frame, covered=1.0)
         codec.encode(out)
-        self.seconds += process_time() - start
+        return process_time() - start

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from synth4d.run.work import Clock
 
 ROOMS = frozenset({
-    "_packing", "_tracer", "annotate", "codec", "geometry", "machine", "motion", "nerf", "packing", "physics", "rays",
-    "records", "render", "scene", "seeds", "splats", "tracer", "types", "vessel", "vocabulary",
+    "_packing", "_tracer", "annotate", "codec", "geometry", "machine", "motion", "nerf", "npz", "packing", "physics",
+    "rays", "records", "render", "scene", "seeds", "splats", "tracer", "types", "vessel", "vocabulary",
 })  # fmt: skip
 """What shapes a clip, with film.py; a test holds this against what film.py imports."""
 OF_NO_CLIP = ("split", "field")
