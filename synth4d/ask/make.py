@@ -37,13 +37,12 @@ def packs(kind: Kind, stock: Stock) -> Iterator[list[Question]]:
 
 def _different(kind: Kind, stock: Stock) -> Iterator[Answered]:
     """What can be answered, without what was there already."""
-    done: set[str] = set()
+    done = set[object]()
     for one in answered(kind, stock):
         draft, value = one.draft, one.value
         # Two questions are alike when they are about the same things, and where states change, say the same.
         said = word(value, stock.facts).en if kind.paired or kind.family in CHANGE else ""
-        alike = dump([sorted(draft.objects), said]).decode()
-        same = dump(draft.program).decode()
+        alike, same = (tuple(sorted(draft.objects)), said), dump(draft.program)
         if same in done or (alike in done and draft.objects):
             continue
         done |= {same, alike}

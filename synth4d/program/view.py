@@ -196,7 +196,7 @@ def _check(facts: Facts, camera: CameraRecord) -> None:
         tracks: list[Any] = [o.box, o.pose, o.box2d, o.visible2d, o.pixels, o.occluded, o.support, o.inside]
         tracks += [o.inner, o.hidden_by]
         tracks += [t for t in (o.openness, o.on, o.fill) if t is not None]
-        if any(len(t) not in (1, facts.frames) for t in tracks):
+        if not {1, facts.frames}.issuperset(map(len, tracks)):
             wrong = f"a track of {o.name} has neither 1 nor {facts.frames} entries"
             raise SynthError(f"facts of {facts.key}: {wrong}; read them again or make them anew")
     if len(camera.T_world_cam) not in (1, facts.frames) or any(len(T) != 4 for T in camera.T_world_cam):
