@@ -189,7 +189,7 @@ _SIGNS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]
 def box_corners(box: ArrayLike, size: ArrayLike) -> F64:
     """(...,7) centre + wxyz, (3,) extents → (...,8,3) world corners."""
     box = np.asarray(box, float)
-    return apply_pose(box[..., None, :], _SIGNS * (np.asarray(size, float) / 2))
+    return apply_pose(box if box.ndim == 1 else box[..., None, :], _SIGNS * (np.asarray(size, float) / 2))
 
 
 _EDGES = np.array([(i, i | 1 << k) for k in range(3) for i in range(8) if not i >> k & 1])
@@ -204,10 +204,11 @@ def box_distance(box_a: ArrayLike, size_a: ArrayLike, box_b: ArrayLike, size_b: 
     """
     a, b = ((np.asarray(b, float), np.asarray(s, float)) for b, s in ((box_a, size_a), (box_b, size_b)))
     corners, axes = [box_corners(*x) for x in (a, b)], [rotmat(x[0][3:]).T for x in (a, b)]
-    across = np.cross(axes[0][:, None], axes[1][None]).reshape(-1, 3)
+    x, y = axes[0][:, None], axes[1][None]
+    across = (x[..., [1, 2, 0]] * y[..., [2, 0, 1]] - x[..., [2, 0, 1]] * y[..., [1, 2, 0]]).reshape(-1, 3)
     normals = np.concatenate([*axes, across[np.abs(across).max(1) > 1e-9]])
-    low, high = ([f((c[:, None] * normals).sum(2), 0) for c in corners] for f in (np.min, np.max))
-    if not ((low[0] > high[1]) | (low[1] > high[0])).any():
+    along = [(c[:, None] * normals).sum(2) for c in corners]
+    if not ((along[0].min(0) > along[1].max(0)) | (along[1].min(0) > along[0].max(0))).any():
         return 0.0
     least = min(_from_box(corners[0], *b), _from_box(corners[1], *a), _between_edges(*corners))
     return 0.0 if least < 1e-6 else least
@@ -225,8 +226,13 @@ def _between_edges(a: F64, b: F64) -> float:
     u, v, r = a[_EDGES[:, 1], None] - p, b[None, _EDGES[:, 1]] - q, p - q
     uu, vv, uv, ur, vr = ((x * y).sum(2) for x, y in ((u, u), (v, v), (u, v), (u, r), (v, r)))
     area = uu * vv - uv * uv
-    s = np.clip(np.where(area > 1e-12 * uu * vv, (uv * vr - ur * vv) / np.maximum(area, 1e-300), 0.0), 0, 1)
-    t = np.clip((uv * s + vr) / vv, 0, 1)
-    s = np.clip((uv * t - ur) / uu, 0, 1)
+    s = _share(np.where(area > 1e-12 * uu * vv, (uv * vr - ur * vv) / np.maximum(area, 1e-300), 0.0))
+    t = _share((uv * s + vr) / vv)
+    s = _share((uv * t - ur) / uu)
     away = r + s[..., None] * u - t[..., None] * v
     return float(np.sqrt((away * away).sum(2).min()))
+
+
+def _share(x: F64) -> F64:
+    """Cut to 0..1; `np.clip` takes four times as long over few numbers."""
+    return np.minimum(np.maximum(x, 0.0), 1.0)

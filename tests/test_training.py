@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from synth4d import proof
 from synth4d.ask import KINDS, ask
-from synth4d.ask.make import answered, packs
+from synth4d.ask.make import answered, finished, packs
 from synth4d.ask.shake import SHAKES, shaken
 from synth4d.ask.stock import Stock
 from synth4d.ask.template import load
@@ -143,7 +143,7 @@ def test_many_negatives_are_true_of_another_moment_or_thing() -> None:
     for seed in range(8):
         stock = Stock(View(*clip(seed)[:2]), np.random.default_rng(seed), load())
         packed = (islice(packs(KINDS[name], stock), 6) for name in ("space.distance", "space.camera_distance"))
-        found += [q.turns[0] for some in packed for pack in some for q in pack]
+        found += [finished(worded, stock).turns[0] for some in packed for pack in some for worded in pack]
     factors = [n.answer.value / t.answer.value for t in found if t.choices is None for n in t.negatives]
     fixed = sum(min(abs(f - x) for x in (1.25, 0.8, 1.5, 0.65, 2, 0.5, 3)) < 0.01 for f in factors)
     assert len(factors) > 40 and fixed < 2 / 3 * len(factors)

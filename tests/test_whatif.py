@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import json
 from functools import lru_cache
 from typing import Any
 
@@ -97,6 +99,20 @@ def test_without_its_move_a_thing_is_where_it_was_and_the_rest_as_it_is() -> Non
         # The mug was put through the open drawer: without its opening that hangs in the air.
         opening = {"op": "without", "event": event("open", "drawer"), "of": state}
         assert reason(on(witness, opening)) in ("undefined", "ambiguous")
+
+
+def test_a_clip_that_has_been_asked_about_is_let_go_of_at_once() -> None:
+    """Nothing of it holds itself, so that none is left to the garbage collector."""
+    facts, camera, pixels = clip(0)
+    gc.collect()
+    gc.disable()
+    try:
+        kept, _ = sift(ask(facts, camera, rng=np.random.default_rng(0), total=60), facts, pixels, camera)
+        assert any('"without"' in json.dumps(q.turns[0].program) for q in kept)
+        del kept
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_what_lies_in_a_drawer_that_stays_shut_could_not_be_seen() -> None:

@@ -30,7 +30,7 @@ from synth4d.ask import (  # noqa: F401  (declare the kinds)
 )
 from synth4d.ask.choose import CHANGE, Pick
 from synth4d.ask.kinds import KINDS
-from synth4d.ask.make import packs
+from synth4d.ask.make import finished, packs
 from synth4d.ask.stock import Stock
 from synth4d.ask.template import load
 from synth4d.program import View
@@ -63,4 +63,4 @@ def ask(
     most = max(2, math.ceil(total / SPREAD))
     limits = {name: (quotas or {}).get(name, most) for name in KINDS}
     once = {name: k.once for name, k in KINDS.items() if k.once and name not in (quotas or {})}
-    return Pick(supply, total, limits, stock.moving, once).all()
+    return [finished(worded, stock) for worded in Pick(supply, total, limits, stock.moving, once).all()]

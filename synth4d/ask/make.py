@@ -13,7 +13,7 @@ from synth4d.ask.stock import Stock
 from synth4d.ask.training import difficulty, negatives, signs
 from synth4d.program import Program, Refusal, Value, answer, parse, run, word
 from synth4d.program.reward import reward_of
-from synth4d.records import Evidence, Question, Turn, dump
+from synth4d.records import Evidence, Question, Text, Turn, dump
 
 CHOICES_SHARE = 0.5
 """Of the questions that can have options, this share gets them."""
@@ -26,24 +26,35 @@ class Answered:
     value: Value
 
 
-def packs(kind: Kind, stock: Stock) -> Iterator[list[Question]]:
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """A question with all that chance decides. The rest takes seven times as long, and one in six is never taken."""
+
+    kind: Kind
+    turns: tuple[Answered, ...]
+    texts: list[Text]
+    """What is asked, turn by turn,"""
+    offered: list[tuple[list[Value], int] | None]
+    """and the options, with the place of the right one."""
+
+
+def packs(kind: Kind, stock: Stock) -> Iterator[list[Worded]]:
     """Questions of a kind, no two alike; of a paired or even kind several at a time, with different answers."""
     if kind.talks is not None:
         return _talks(kind, kind.talks, stock)
     drafts = _different(kind, stock)
     groups = _even(drafts, stock) if kind.even else _pairs(drafts, stock) if kind.paired else ([a] for a in drafts)
-    return ([_question(kind, stock, a) for a in group] for group in groups)
+    return ([_worded(kind, stock, a) for a in group] for group in groups)
 
 
 def _different(kind: Kind, stock: Stock) -> Iterator[Answered]:
     """What can be answered, without what was there already."""
-    done: set[str] = set()
+    done = set[object]()
     for one in answered(kind, stock):
         draft, value = one.draft, one.value
         # Two questions are alike when they are about the same things, and where states change, say the same.
         said = word(value, stock.facts).en if kind.paired or kind.family in CHANGE else ""
-        alike = dump([sorted(draft.objects), said]).decode()
-        same = dump(draft.program).decode()
+        alike, same = (tuple(sorted(draft.objects)), said), dump(draft.program)
         if same in done or (alike in done and draft.objects):
             continue
         done |= {same, alike}
@@ -100,22 +111,36 @@ def worth_asking(value: Value, draft: Draft, stock: Stock) -> bool:
     return True
 
 
-def _talks(kind: Kind, talks: Talks, stock: Stock) -> Iterator[list[Question]]:
+def _talks(kind: Kind, talks: Talks, stock: Stock) -> Iterator[list[Worded]]:
     """Questions of several turns, of those whose every turn the world's facts answer."""
     for _, draft in zip(range(kind.tries), talks(stock), strict=False):
         parsed = [(d, parse(d.program)) for d in draft.turns]
         found = [(d, program, run(program, stock.view)) for d, program in parsed]
         turns = [Answered(d, program, value) for d, program, value in found if isinstance(value, Value)]
         if len(turns) == len(found):
-            yield [_question(kind, stock, *turns)]
+            yield [_worded(kind, stock, *turns)]
 
 
-def _question(kind: Kind, stock: Stock, *turns: Answered) -> Question:
+def _worded(kind: Kind, stock: Stock, *turns: Answered) -> Worded:
+    texts, options = list[Text](), list[tuple[list[Value], int] | None]()
+    family, _, name = kind.name.partition(".")
+    for draft, value in ((a.draft, a.value) for a in turns):
+        texts.append(stock.prompts.say(family, draft.block or name, draft.slots, stock.rng))
+        found = None
+        if draft.pool is not None and stock.chance(CHOICES_SHARE):
+            found = offered(value, draft.pool, stock.facts, stock.rng)
+        options.append(found)
+    return Worded(kind, turns, texts, options)
+
+
+def finished(worded: Worded, stock: Stock) -> Question:
+    """The question with answers, options, wrong answers and difficulty."""
+    kind, turns = worded.kind, worded.turns
     programs = [a.draft.program for a in turns]
     digest = hashlib.sha256(dump([stock.facts.key, kind.name, *programs])).hexdigest()
     frames = {f for a in turns for f in a.draft.frames}
     objects = set[int]().union(*(named(a.value, a.draft) for a in turns))
-    said = [_turn(kind, stock, a) for a in turns]
+    said = [_turn(stock, *turn) for turn in zip(turns, worded.texts, worded.offered, strict=True)]
     return Question(
         id=digest[:16],
         kind=kind.name,
@@ -130,13 +155,8 @@ def _question(kind: Kind, stock: Stock, *turns: Answered) -> Question:
     )
 
 
-def _turn(kind: Kind, stock: Stock, answered: Answered) -> Turn:
+def _turn(stock: Stock, answered: Answered, said: Text, found: tuple[list[Value], int] | None) -> Turn:
     draft, value = answered.draft, answered.value
-    family, _, name = kind.name.partition(".")
-    said = stock.prompts.say(family, draft.block or name, draft.slots, stock.rng)
-    found = None
-    if draft.pool is not None and stock.chance(CHOICES_SHARE):
-        found = offered(value, draft.pool, stock.facts, stock.rng)
     return Turn(
         question=said,
         answer=answer(value, stock.facts),

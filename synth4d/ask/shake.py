@@ -42,7 +42,7 @@ def _thing(o: ObjectFact, shake: Shake, rng: np.random.Generator) -> ObjectFact:
     steps = np.linspace(0, 1, len(o.box)) if len(o.box) > 1 else np.zeros(1)
     centres = np.array([box[:3] if box else [np.nan] * 3 for box in o.box]) + start + (end - start) * steps[:, None]
     moved = [box and [*centre, *box[3:]] for box, centre in zip(o.box, centres.tolist(), strict=True)]
-    more = 1 + float(rng.choice([-1, 1])) * shake.share
+    more = 1 + (-1, 1)[rng.integers(2)] * shake.share
     changed = {
         "openness": o.openness and [v and v * more for v in o.openness],
         "fill": o.fill and [v and min(v * more, 1.0) for v in o.fill],

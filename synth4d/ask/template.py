@@ -51,7 +51,7 @@ class Prompts:
         template = self.env.get_template(f"{family}.{language}.j2")
         if kind not in template.blocks:
             raise ConfigError(f"prompts/{family}.{language}.j2 has no block {kind}; add one, a wording a line")
-        text = "".join(template.blocks[kind](template.new_context(dict(slots))))
+        text = "".join(template.blocks[kind](template.new_context({k: " ".join(v.split()) for k, v in slots})))
         return tuple(line.strip() for line in text.splitlines() if line.strip())
 
     def block(self, family: str, language: str, name: str, **slots: object) -> str:
@@ -64,7 +64,7 @@ class Prompts:
         said = {}
         for language in LANGUAGES:
             filled = {k: v if isinstance(v, str) else getattr(v, language) for k, v in slots.items()}
-            lines = self.wordings(family, language, kind, {k: " ".join(v.split()) for k, v in filled.items()})
+            lines = self.wordings(family, language, kind, filled)
             said[language] = lines[int(rng.integers(len(lines)))]
         return Text(**said)
 

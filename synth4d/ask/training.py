@@ -116,12 +116,13 @@ def _apart(v: Value, value: Value) -> float:
 
 def _neighbours(stock: Stock, draft: Draft, value: Value) -> Iterator[Value]:
     """Right answers to questions that are easily taken for this one."""
-    seen = {dump(draft.program)}
+    seen = [draft.program]
     for program in _programs(stock, draft):
-        raw = dump(program)
-        if raw in seen or len(seen) > TRIES:
+        if program in seen:
             continue
-        seen.add(raw)
+        if len(seen) > TRIES:
+            return
+        seen.append(program)
         other = run(parse(program), stock.view)
         if not isinstance(other, Refusal) and _fits(stock, other, value):
             yield other
@@ -149,9 +150,9 @@ def _programs(stock: Stock, draft: Draft) -> Iterator[JSON]:
         yield _replaced(draft.program, lambda n, m=moment: m if n["op"] in MOMENTS else None)
     yield _replaced(draft.program, lambda n: {**n, "op": OPPOSITE[n["op"]]} if n["op"] in OPPOSITE else None)
     rng = seeds.rng(stock.facts.key, "negatives", dump(draft.program).decode())
+    beside = [r for r in stock.refs(stock.seen) if r.id not in draft.objects]
     for id in draft.objects:
-        ref = stock.ref(id)
-        others = [r for r in stock.refs(stock.seen) if r.id not in draft.objects and _alike(stock, id, r.id)]
+        ref, others = stock.ref(id), [r for r in beside if _alike(stock, id, r.id)]
         for i in rng.permutation(len(others))[:2]:
             if ref is not None:
                 yield _replaced(draft.program, lambda n, a=ref.program, b=others[i].program: b if n == a else None)

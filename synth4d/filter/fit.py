@@ -8,7 +8,7 @@ and rejected, as it was asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from synth4d.program import ProgramError, Value, View, answer, compare, parse, run
 from synth4d.records import JSON, Question, Turn
@@ -17,26 +17,26 @@ LEAST_CLAIMS = {"caption": 4, "narrate": 1}
 LEAST_TURNS = 4
 
 
-def fit(question: Question, world: View, pixels: View, agrees: Callable[[Turn], bool]) -> Question:
-    """The question, or the part of it that the witnesses agree on."""
+def fit(question: Question, world: View, pixels: View, agree: Sequence[bool]) -> Question:
+    """The question, or the part of it that the witnesses agree on; `agree`: whether they do on each turn."""
     if question.family == "dialogue":
-        return _cut(question, agrees)
+        return _cut(question, agree)
     if question.family == "caption" and len(question.turns) == 1:
-        return _pruned(question, world, pixels, agrees)
+        return _pruned(question, world, pixels, agree[0])
     return question
 
 
-def _cut(question: Question, agrees: Callable[[Turn], bool]) -> Question:
-    fails = next((i for i, turn in enumerate(question.turns) if not agrees(turn)), len(question.turns))
-    if fails < LEAST_TURNS:
+def _cut(question: Question, agree: Sequence[bool]) -> Question:
+    fails = next((i for i, agrees in enumerate(agree) if not agrees), len(agree))
+    if not LEAST_TURNS <= fails < len(agree):
         return question
     return question.model_copy(update={"turns": question.turns[:fails]})
 
 
-def _pruned(question: Question, world: View, pixels: View, agrees: Callable[[Turn], bool]) -> Question:
+def _pruned(question: Question, world: View, pixels: View, agrees: bool) -> Question:
     turn = question.turns[0]
     least = LEAST_CLAIMS.get(str(turn.program.get("op")))
-    if least is None or agrees(turn) or not _stands(turn, world):
+    if least is None or agrees or not _stands(turn, world):
         return question
     claims: list[JSON] = turn.program["claims"]
     kept = [c for c in claims if _confirmed(c, world, pixels)]

@@ -14,7 +14,6 @@ REFUSAL is one of: ambiguous, not visible, undefined.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from synth4d.filter.fit import fit
@@ -49,8 +48,7 @@ def sift(
     `votes` are a model's, by the question's id; a question without any is judged by the other witnesses.
     """
     bench = Bench(world, pixels, camera, absent)
-    fitted = [fit(q, bench.world, bench.pixels, partial(bench.agrees, q)) for q in questions]
-    judged = [q.model_copy(update={"verdict": bench.verdict(q, (votes or {}).get(q.id, ()), agree)}) for q in fitted]
+    judged = [bench.judged(q, (votes or {}).get(q.id, ()), agree) for q in questions]
     return [surely_wrong(q, bench.pixels) for q in judged if q.verdict and q.verdict.keep], [
         q for q in judged if not (q.verdict and q.verdict.keep)
     ]
@@ -71,27 +69,34 @@ class Bench:
         self.world, self.pixels = View(world, camera), View(pixels, camera)
         self.names = Names(world, absent)
 
+    def judged(self, question: Question, votes: Sequence[Vote], agree: float) -> Question:
+        """What is left of a question where only a part is confirmed, with its verdict."""
+        said = self._said(question)
+        fitted = fit(question, self.world, self.pixels, [reason == "agree" for *_, reason in said])
+        if fitted.turns != question.turns[: len(fitted.turns)]:
+            said = self._said(fitted)
+        verdict = self._verdict(fitted, said[: len(fitted.turns)], votes, agree)
+        return fitted.model_copy(update={"verdict": verdict})
+
     def verdict(self, question: Question, votes: Sequence[Vote] = (), agree: float = 0.6) -> Verdict:
         """The first turn that fails decides; every turn's answers are on record."""
-        said, reasons = [], []
-        for i, turn in enumerate(question.turns):
-            *answers, reason = self._judge(question, turn, i)
-            said.append(answers)
-            reasons.append(reason)
-        reason = next((r for r in reasons if r != "agree"), "agree") if reasons else "malformed"
+        return self._verdict(question, self._said(question), votes, agree)
+
+    def _said(self, question: Question) -> list[tuple[Said, Said, str]]:
+        return [self._judge(question, turn, i) for i, turn in enumerate(question.turns)]
+
+    def _verdict(
+        self, question: Question, said: Sequence[tuple[Said, Said, str]], votes: Sequence[Vote], agree: float
+    ) -> Verdict:
+        reason = next((r for *_, r in said if r != "agree"), "agree") if said else "malformed"
         if reason == "agree" and votes:
             reason = tally(votes, question.turns, agree)
         witnesses = {
-            "world": _on_record([w for w, _ in said]),
-            "pixels": _on_record([p for _, p in said]),
+            "world": _on_record([w for w, *_ in said]),
+            "pixels": _on_record([p for _, p, _ in said]),
             "model": [_on_record([NOT_ASKED if s is None else s for s in vote.said]) for vote in votes],
         }
         return Verdict(keep=reason == "agree", reason=reason, witnesses=witnesses)
-
-    def agrees(self, question: Question, turn: Turn) -> bool:
-        """Whether the witnesses agree on a turn of a question, by itself."""
-        place = next((i for i, t in enumerate(question.turns) if t is turn), 0)
-        return self._judge(question, turn, place)[2] == "agree"
 
     def _judge(self, question: Question, turn: Turn, place: int) -> tuple[Said, Said, str]:
         """What world and pixels say to the turn at a place, and the verdict's reason."""

@@ -7,6 +7,7 @@ refuse.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,10 +35,10 @@ class Program:
     op: Op
     fields: dict[str, Any]
     """Program, list of Programs, literal, or None for a field left out."""
+    result: Type = dataclasses.field(init=False)
 
-    @property
-    def result(self) -> Type:
-        return self.fields["of"].result if self.op.elsewhere else self.op.result
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "result", self.fields["of"].result if self.op.elsewhere else self.op.result)
 
     def walk(self) -> Iterator[Program]:
         """It and all programs within it, from the outside in."""
@@ -53,15 +54,19 @@ class Program:
         return sum(1 for _ in self.walk())
 
 
+Where = str | tuple["Where", str | int]
+"""Where in a program: `program`, or a field, or a place in a list, of what lies outside of it."""
 _PARSED: dict[tuple[object, ...], Program] = {}
 """Programs by what they are made of."""
 _MOST = 20000
 
 
 def _made_of(field: Any) -> object:
-    if isinstance(field, list):
-        return tuple(map(_made_of, field))
-    return field if isinstance(field, Program) else repr(field)  # True, 1 and 1.0 are not alike
+    if isinstance(field, Program):
+        return field
+    if isinstance(field, list) and isinstance(field[0], Program):
+        return tuple(field)
+    return repr(field)  # True, 1 and 1.0 are not alike
 
 
 def parse(program: object) -> Program:
@@ -74,67 +79,75 @@ def parse(program: object) -> Program:
     return parsed
 
 
-def _parse(node: object, where: str, depth: int, budget: list[int]) -> Program:
+def _parse(node: object, where: Where, depth: int, budget: list[int]) -> Program:
     if not isinstance(node, dict):
-        raise ProgramError(f"{where}: expected {{'op': …}}, got {_short(node)}")
+        raise _wrong(where, f"expected {{'op': …}}, got {_short(node)}")
     budget[0] -= 1
     if depth > DEPTH or budget[0] < 0:
-        raise ProgramError(f"{where}: too large; at most {DEPTH} levels and {NODES} operations")
+        raise _wrong(where, f"too large; at most {DEPTH} levels and {NODES} operations")
     name = node.get("op")
     if not isinstance(name, str) or name not in OPS:
         near = difflib.get_close_matches(name[:TEXT], OPS, 3) if isinstance(name, str) else []
         hint = f"did you mean {', '.join(near)}" if near else "synth4d.program.grammar() lists them"
-        raise ProgramError(f"{where}.op: no operation {_short(name)}; {hint}")
+        raise _wrong((where, "op"), f"no operation {_short(name)}; {hint}")
     declared = OPS[name]
     for key in node:
         if key != "op" and key not in declared.fields:
             known = ", ".join(declared.fields) or "none"
-            raise ProgramError(f"{where}: {name} has no field {_short(key)}; its fields: {known}")
-    fields: dict[str, Any] = {}
+            raise _wrong(where, f"{name} has no field {_short(key)}; its fields: {known}")
+    fields: dict[str, Any] = dict.fromkeys(declared.fields)
+    made: list[object] = [name]
     for key, field in declared.fields.items():
-        if node.get(key) is None:
-            if not field.optional:
-                raise ProgramError(f"{where}: {name} needs the field {key!r}")
-            fields[key] = None
-        else:
-            fields[key] = _field(field, node[key], f"{where}.{key}", depth, budget)
+        if (value := node.get(key)) is not None:
+            fields[key] = checked = _field(field, value, (where, key), depth, budget)
+            made += key, _made_of(checked)
+        elif not field.optional:
+            raise _wrong(where, f"{name} needs the field {key!r}")
     if len(_PARSED) > _MOST:
         _PARSED.clear()
-    made = (name, *map(_made_of, fields.values()))
-    return _PARSED.get(made) or _PARSED.setdefault(made, Program(declared, fields))
+    like = tuple(made)
+    return _PARSED.get(like) or _PARSED.setdefault(like, Program(declared, fields))
 
 
-def _field(field: Field, value: object, where: str, depth: int, budget: list[int]) -> Any:
+def _field(field: Field, value: object, where: Where, depth: int, budget: list[int]) -> Any:
     if isinstance(field, Sub):
         if field.many is None:
             return _typed(field.type, value, where, depth, budget)
         low, high = field.many
         if not isinstance(value, list) or not low <= len(value) <= high:
-            raise ProgramError(f"{where}: expected a list of {low} to {high} programs, got {_short(value)}")
-        return [_typed(field.type, v, f"{where}[{i}]", depth, budget) for i, v in enumerate(value)]
+            raise _wrong(where, f"expected a list of {low} to {high} programs, got {_short(value)}")
+        return [_typed(field.type, v, (where, i), depth, budget) for i, v in enumerate(value)]
     if isinstance(field, Num):
         return _number(value, field, where)
     if isinstance(field, Nums):
         if not isinstance(value, list) or len(value) != field.count:
-            raise ProgramError(f"{where}: expected a list of {field.count} numbers, got {_short(value)}")
-        return tuple(_number(v, field, f"{where}[{i}]") for i, v in enumerate(value))
+            raise _wrong(where, f"expected a list of {field.count} numbers, got {_short(value)}")
+        return tuple(_number(v, field, (where, i)) for i, v in enumerate(value))
     if isinstance(field, Said):
         parts = value if isinstance(value, list) else [value]
         if not 0 < len(parts) <= 8 or not all(map(_plain, parts)):
-            raise ProgramError(f"{where}: expected a truth, a number, a word, or up to 8 of them, got {_short(value)}")
+            raise _wrong(where, f"expected a truth, a number, a word, or up to 8 of them, got {_short(value)}")
         return value
     if not isinstance(value, str) or not 0 < len(value) <= TEXT:
-        raise ProgramError(f"{where}: expected a word of at most {TEXT} characters, got {_short(value)}")
+        raise _wrong(where, f"expected a word of at most {TEXT} characters, got {_short(value)}")
     if isinstance(field, Word) and value not in field.among:
-        raise ProgramError(f"{where}: {value!r} is not one of: {', '.join(field.among)}")
+        raise _wrong(where, f"{value!r} is not one of: {', '.join(field.among)}")
     return value
 
 
-def _number(value: object, field: Num | Nums, where: str) -> float:
+def _wrong(where: Where, what: str) -> ProgramError:
+    path = ""
+    while isinstance(where, tuple):  # written out only here: nearly all programs are right
+        where, step = where
+        path = (f".{step}" if isinstance(step, str) else f"[{step}]") + path
+    return ProgramError(f"{where}{path}: {what}")
+
+
+def _number(value: object, field: Num | Nums, where: Where) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not field.low <= value <= field.high:  # type: ignore[operator]
         wanted = f"a number {field.low:g}..{field.high:g}"
-        raise ProgramError(f"{where}: expected {wanted}, got {_short(value)}")
+        raise _wrong(where, f"expected {wanted}, got {_short(value)}")
     return float(value)  # type: ignore[arg-type]
 
 
@@ -144,16 +157,16 @@ def _plain(value: object) -> bool:
     return isinstance(value, int | float) and abs(value) < 1e6
 
 
-def _typed(type: Type, value: object, where: str, depth: int, budget: list[int]) -> Program:
+def _typed(type: Type, value: object, where: Where, depth: int, budget: list[int]) -> Program:
     sub = _parse(value, where, depth + 1, budget)
     if type == "claim":
         if sub.op.name not in CLAIMS:
             wanted = ", ".join(sorted(CLAIMS))
-            raise ProgramError(f"{where}: {sub.op.name} can't be said as a claim; one of: {wanted}")
+            raise _wrong(where, f"{sub.op.name} can't be said as a claim; one of: {wanted}")
         return sub
-    fits = sub.result in ANSWERS if type == "answer" else type in (sub.result, WIDER.get(sub.result))
-    if not fits:
-        raise ProgramError(f"{where}: expected {type}, but {sub.op.name} gives {sub.result}")
+    given = sub.result
+    if type != given and type != WIDER.get(given) and not (type == "answer" and given in ANSWERS):
+        raise _wrong(where, f"expected {type}, but {sub.op.name} gives {given}")
     return sub
 
 
@@ -171,32 +184,28 @@ def _short(value: object) -> str:
 
 def evaluate(program: Program, view: View) -> Any:
     """The value of a checked program; raises Refused."""
-    if program not in view.found:
+    if program in view.found:
+        found = view.found[program]
+    else:
         try:
-            view.found[program] = _evaluated(program, view)
+            found = _evaluated(program, view)
         except Refused as refused:
-            view.found[program] = refused.refusal
-    found = view.found[program]
+            found = refused.refusal
+        view.found[program] = found
     if isinstance(found, Refusal):
         refuse(found.reason, found.detail)
     return found
 
 
 def _evaluated(program: Program, view: View) -> Any:
-    if view.knows is not None and program.op.name not in view.knows:
-        refuse("undefined", f"{program.op.name} says nothing of a video that was not made")
-    declared = program.op.fields
-    later = {"of"} if program.op.elsewhere else set()
-    now = {k: _value(declared[k], v, view) for k, v in program.fields.items() if k not in later}
-    found = program.op.run(view, **now)
-    return evaluate(program.fields["of"], found) if later else found
-
-
-def _value(declared: Field, field: Any, view: View) -> Any:
-    if not isinstance(declared, Sub) or declared.type == "claim":
-        return field
-    if isinstance(field, Program):
-        return evaluate(field, view)
-    if isinstance(field, list):
-        return [evaluate(f, view) for f in field]
-    return field
+    op = program.op
+    if view.knows is not None and op.name not in view.knows:
+        refuse("undefined", f"{op.name} says nothing of a video that was not made")
+    fields = dict(program.fields)
+    later = fields.pop("of") if op.elsewhere else None
+    for key in op.first:
+        field = fields[key]
+        if field is not None:
+            fields[key] = [evaluate(f, view) for f in field] if isinstance(field, list) else evaluate(field, view)
+    found = op.run(view, **fields)
+    return found if later is None else evaluate(later, found)

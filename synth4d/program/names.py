@@ -21,6 +21,11 @@ SIDES = {
     "top": (r"topmost|uppermost|highest", "最上|最高"),
     "bottom": (r"bottommost|lowest", "最下|最低"),
 }
+_SAYS = {
+    side: (re.compile(f"{en}|{zh}"), re.compile(rf"(?:(?:{en}) |(?:{zh})[边侧面]?的?)$"))
+    for side, (en, zh) in SIDES.items()
+}
+"""A side in brackets behind a name, and right before it."""
 BESIDE = re.compile(r"\s*[(（][^()（）⟦⟧]{0,60}[)）]")
 """What stands in brackets behind a name and may say its side."""
 
@@ -130,9 +135,9 @@ def _colours() -> dict[str, str]:
 def _side(before: str, after: str) -> tuple[str | None, str, str]:
     """The side said right before or in brackets behind a name; it is taken out of both."""
     bracket = BESIDE.match(after)
-    for side, (en, zh) in SIDES.items():
-        if bracket and re.search(f"{en}|{zh}", bracket.group()):
+    for side, (behind, ahead) in _SAYS.items():
+        if bracket and behind.search(bracket.group()):
             return side, before, after[bracket.end() :]
-        if said := re.search(rf"(?:(?:{en}) |(?:{zh})[边侧面]?的?)$", before):
+        if said := ahead.search(before):
             return side, before[: said.start()], after
     return None, before, after

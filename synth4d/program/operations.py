@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 Run = TypeVar("Run", bound=Callable[..., Any])
@@ -84,10 +84,16 @@ class Op:
     run: Callable[..., Any]
     doc: str
 
-    @property
-    def elsewhere(self) -> bool:
-        """It gives another View, in which its field `of` is then answered: what would be, the video backwards."""
-        return self.result == "answer"
+    elsewhere: bool = field(init=False)
+    """It gives another View, in which its field `of` is then answered: what would be, the video backwards."""
+    first: tuple[str, ...] = field(init=False)
+    """Fields whose programs are run before it: all but claims, and but `of` where that is answered elsewhere."""
+
+    def __post_init__(self) -> None:
+        elsewhere = self.result == "answer"
+        subs = [key for key, field in self.fields.items() if isinstance(field, Sub) and field.type != "claim"]
+        object.__setattr__(self, "elsewhere", elsewhere)
+        object.__setattr__(self, "first", tuple(key for key in subs if not (elsewhere and key == "of")))
 
 
 OPS: dict[str, Op] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NoReturn, TypeVar
@@ -93,8 +94,9 @@ class View:
         """Operations that may look at it; None = all. What was not filmed can't be asked everything."""
         self.others: dict[object, View] = {}
         """Views of what would be, once made."""
-        self.filmed: View | None = None
-        """What was filmed, where this is not it;"""
+        self.filmed: weakref.ref[View] | None = None
+        """What was filmed, where this is not it. It holds this one in its `others`: what holds itself would be left
+        to the garbage collector, five thousand objects a shot;"""
         self.unlike: frozenset[int] = frozenset()
         """and the things that are otherwise here."""
         self.found: dict[object, Any] = {}
@@ -104,8 +106,10 @@ class View:
 
     @property
     def film(self) -> View:
-        """What was filmed; no attribute, since what holds itself is left to the garbage collector."""
-        return self if self.filmed is None else self.filmed
+        """What was filmed."""
+        film = self if self.filmed is None else self.filmed()
+        assert film is not None
+        return film
 
     # ---- Objects ---------------------------------------------------------------------------------
 
@@ -196,7 +200,7 @@ def _check(facts: Facts, camera: CameraRecord) -> None:
         tracks: list[Any] = [o.box, o.pose, o.box2d, o.visible2d, o.pixels, o.occluded, o.support, o.inside]
         tracks += [o.inner, o.hidden_by]
         tracks += [t for t in (o.openness, o.on, o.fill) if t is not None]
-        if any(len(t) not in (1, facts.frames) for t in tracks):
+        if not {1, facts.frames}.issuperset(map(len, tracks)):
             wrong = f"a track of {o.name} has neither 1 nor {facts.frames} entries"
             raise SynthError(f"facts of {facts.key}: {wrong}; read them again or make them anew")
     if len(camera.T_world_cam) not in (1, facts.frames) or any(len(T) != 4 for T in camera.T_world_cam):

@@ -6,6 +6,7 @@ event changed is as before it, the rest as it is. Where another event hangs on t
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from synth4d.program.operations import Sub, op
@@ -38,7 +39,7 @@ def without(view: View, event: EventFact) -> View:
     if event.id not in view.others:
         ends = _simulated(view, event) if view.facts.witness == "world" else _persisting(view, event)
         view.others[event.id] = still = _still(view, ends)
-        still.filmed, still.unlike = view, frozenset(ends)
+        still.filmed, still.unlike = weakref.ref(view), frozenset(ends)
     return view.others[event.id]
 
 

@@ -82,7 +82,24 @@ def coloured(thing: ObjectFact) -> Text:
 
 def thing_text(facts: Facts, id: int) -> Text:
     """How a thing is called in this clip: the mug, the red mug, or a red mug where there are more."""
-    thing = next(o for o in facts.objects if o.id == id)
+    called = _called(facts)
+    if id not in called:
+        called[id] = _name(facts, next(o for o in facts.objects if o.id == id))
+    return called[id]
+
+
+_CALLED: dict[int, tuple[Facts, dict[int, Text]]] = {}
+"""How things are called, by the identity of their facts, which are kept beside so that it stays theirs."""
+_CLIPS = 16
+
+
+def _called(facts: Facts) -> dict[int, Text]:
+    if len(_CALLED) > _CLIPS:
+        _CALLED.clear()
+    return _CALLED.setdefault(id(facts), (facts, {}))[1]
+
+
+def _name(facts: Facts, thing: ObjectFact) -> Text:
     if alone(facts, thing):
         return Text(en=f"the {thing.label.en}", zh=thing.label.zh)
     name = coloured(thing)
