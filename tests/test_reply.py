@@ -171,6 +171,8 @@ NUMBERS: list[tuple[str, str | None, Any]] = [
     ("35 percent", "%", 35.0),
     ("half", "%", 50.0),
     ("一半", "%", 50.0),
+    ("百分之三点五", "%", 3.5),
+    ("三点十分", "s", "no answer"),
     ("三分之一", "%", 33.333333),
     ("three quarters", "%", 75.0),
     ("2.5秒", "s", 2.5),
@@ -346,8 +348,8 @@ def test_boxes_points_and_poses() -> None:
     assert said('{"size": [1,2,3], "quat_wxyz": [1,0,0,0], "center": [0.1,0.2,0.3]}', stored) == box3d
 
 
-@given(text=st.text(max_size=60))
-@settings(deadline=None, max_examples=200)
+@given(text=st.text(max_size=60) | st.text("零两三十百万点半分之负度米秒 3.", max_size=9))
+@settings(deadline=None, max_examples=300)
 def test_no_text_breaks_the_reader(text: str) -> None:
     facts, names, asked = clip(0)
     for q in asked[:12]:

@@ -41,14 +41,15 @@ _DIGITS = (
 )
 """`2.5.5` is no number, nor part of it."""
 _HAN = "零〇一二两俩三四五六七八九十百千万"
+_DECIMAL = rf"[{_HAN}]+(?:点[零〇一二三四五六七八九]+)?"
 _NUMBER = re.compile(
     rf"(?=[\d.mn负百半{_HAN}−-]|\b[a-z])"  # the rest is tried in few places
     rf"(?:(?P<clock>\b\d{{1,2}}:\d{{2}}(?:\.\d+)?)"
-    rf"|(?P<parts>百分之|[{_HAN}]{{1,3}}分之)(?P<of>{_DIGITS}|[{_HAN}点]+)"
+    rf"|(?P<parts>百分之|[{_HAN}]{{1,3}}分之)(?P<of>{_DIGITS}|{_DECIMAL})"
     rf"|(?P<fraction>(?<![\d/])[1-9]/[1-9]\d?(?![\d/]))"
     rf"|(?P<sign>(?<![a-z0-9.)\]秒米度%°])[-−](?=[\d.])|(?:minus|negative) |负)?(?:(?P<digits>{_DIGITS})"
     rf"|(?P<words>\b(?:(?:an? )?(?:{_WORD})\b(?:(?:[- ]and an?|[- ]and|[- ]of an?| an?)?[- ](?={_WORD}|point))?"
-    rf"(?:point(?: (?:{_WORD})\b)+)?)+)|(?P<han>一?半|[{_HAN}]+(?:点[{_HAN}]+)?)))",
+    rf"(?:point(?: (?:{_WORD})\b)+)?)+)|(?P<han>一?半|{_DECIMAL})))",
 )
 _AFTER_UNIT = re.compile(rf"[- ]?(?:an? |of an? )?(?:{_UNIT})")
 _NO_ONE = re.compile(r"\b(?:(?:the|this|that|other)(?: \w+){0,2}|which|no|any|some|every|\w+most) $")
