@@ -18,6 +18,8 @@ Hider = tuple[int, int, float]
 NEAR_M = 0.02
 RAYS = 240
 """About so many rays an object and frame."""
+MOST_KEPT = 5000
+"""Triangles of a body up to which its scene is kept for the clips to come."""
 BEHIND_M = 0.015
 """A silhouette pixel where the picture shows something this much farther is an edge pixel: not counted."""
 
@@ -98,7 +100,8 @@ def hidden_shares(body_id: int, mesh: Mesh, clip: Clip, T: F64, boxes: F64) -> t
     out: F64 = np.full(len(T), np.nan)
     if not np.isfinite(boxes[:, 0]).any():
         return out, []
-    scene = _scene(mesh.vertices.astype(np.float32)[mesh.faces].tobytes())
+    triangles = mesh.vertices.astype(np.float32)[mesh.faces]
+    scene = _kept(triangles.tobytes()) if len(triangles) <= MOST_KEPT else RayScene(triangles)
     eyes = -(T[:, :3, :3] * T[:, :3, 3, None]).sum(axis=1)
     rows = scene.shown(eyes, T, _lens(clip.camera), boxes, clip.ids, clip.depth_z_m, body_id, BEHIND_M, RAYS)
     frames, ids, pixels = rows.T
@@ -110,5 +113,5 @@ def hidden_shares(body_id: int, mesh: Mesh, clip: Clip, T: F64, boxes: F64) -> t
 
 
 @lru_cache(maxsize=64)  # a scene's own bodies are the same in every layout
-def _scene(triangles: bytes) -> RayScene:
+def _kept(triangles: bytes) -> RayScene:
     return RayScene(np.frombuffer(triangles, np.float32).reshape(-1, 3, 3))

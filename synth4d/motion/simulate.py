@@ -152,6 +152,7 @@ class Run:
             setattr(fork, name, copy.copy(getattr(self, name)))
         fork.stage.sim = fork.sim
         fork.forking = fork.follows = False
+        fork.forks = {}  # its own: with this run's it would hold itself, and its state wait for the garbage collector
         fork.next_s = fork._next_start()
         return fork
 

@@ -24,13 +24,7 @@ def write_model(bodies: list[RawBody]) -> bytes:
     for body in bodies:
         moves = body.joint is not None and body.joint.type in ("free", "mocap")
         free_below[body.name] = free_below[body.parent] or moves
-
-    def emit(body: RawBody) -> str:
-        own, meshes = _body_xml(body, free_below[body.name])
-        assets.append(meshes)
-        return own + "".join(emit(c) for c in children.get(body.name, [])) + "</body>"
-
-    tree = "".join(emit(b) for b in children.get("", []))
+    tree = _children_xml("", children, free_below, assets)
     # Sleep: what lies still costs nothing; a kitchen steps ten times faster, with the same outcome.
     option = (
         f'<option timestep="{TIMESTEP_S}" integrator="implicitfast" cone="elliptic" impratio="5" iterations="30">'
@@ -42,6 +36,16 @@ def write_model(bodies: list[RawBody]) -> bytes:
         f"<asset>{''.join(assets)}</asset><worldbody>{tree}</worldbody>{_equality(bodies)}</mujoco>"
     )
     return xml.encode()
+
+
+def _children_xml(name: str, children: dict[str, list[RawBody]], free_below: dict[str, bool], assets: list[str]) -> str:
+    """The elements below a body; their meshes go to `assets`."""
+    tree = ""
+    for body in children.get(name, []):
+        own, meshes = _body_xml(body, free_below[body.name])
+        assets.append(meshes)
+        tree += own + _children_xml(body.name, children, free_below, assets) + "</body>"
+    return tree
 
 
 @lru_cache(maxsize=512)  # a scene's own bodies are the same in every layout

@@ -99,7 +99,7 @@ void Fluid::pair_up() {
   grad.resize(count), steps.resize(count), rate.resize(count), kernel.resize(count);
 }
 
-// Puts those of `about` from one on that are nearer than the root of h2 to a place into `to` from `count`; their number.
+// Puts those of `about` from one on that are nearer than the root of h2 to a place into `to` from `count`; how many.
 size_t Fluid::reached(Four place, int from, int end, float h2, size_t count) {
   const float *__restrict x = ax.data(), *__restrict y = ay.data(), *__restrict z = az.data();
   int *__restrict hit = near.data(), *__restrict out = to.data() + count;
