@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -337,9 +338,10 @@ def look(driver: int, found: set[str]) -> None:
             ours = f"s4d-{driver}-".encode() in read(folder / "environ") + read(folder / "cmdline")
             if CANARY.encode() in text and (name == "cmdline" or (ours and int(folder.name) != driver)):
                 found.add(str(folder / name))
-    for path in Path("/tmp").glob(f"s4d-{driver}-*/**/*"):
-        if path.is_file() and CANARY.encode() in read(path):
-            found.add(str(path))
+    for session in Path("/tmp").glob(f"s4d-{driver}-*"):
+        for folder, _, names in os.walk(session):  # which goes on where a folder has gone meanwhile
+            paths = (Path(folder) / name for name in names)
+            found.update(str(p) for p in paths if p.is_file() and CANARY.encode() in read(p))
 
 
 def read(path: Path) -> bytes:
