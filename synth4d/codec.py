@@ -191,14 +191,13 @@ def decode_video(data: bytes) -> U8:
                 raise ValueError(f"{stream.frames} frames of {stream.width}×{stream.height} are too many")
             stream.thread_count = 1
             graph = _to_rgb(stream)
-            out = np.empty((stream.frames, stream.height, stream.width, 3), np.uint8)
-            count = 0
-            for count, frame in enumerate(container.decode(stream), 1):
+            frames = []  # room for as many as the header says is made only once they are there
+            for frame in container.decode(stream):
                 graph.push(frame)
-                out[count - 1] = graph.pull().to_ndarray()
-        if not 0 < count == stream.frames:
-            raise ValueError(f"{count} of {stream.frames} frames can be decoded")
-        return out
+                frames.append(graph.pull().to_ndarray())
+        if len(frames) != stream.frames:
+            raise ValueError(f"{len(frames)} of {stream.frames} frames can be decoded")
+        return np.stack(frames)
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise ShardError(f"mp4 is no whole video: {error}") from None
 

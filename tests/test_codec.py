@@ -113,7 +113,7 @@ SCRIPT = """
 import hashlib, sys
 sys.path.insert(0, "tests")
 import clips
-from synth4d import codec, npz
+from synth4d import codec
 members = codec.encode(clips.clip(frames=5, width=64, height=48))
 print(hashlib.sha256(b"".join(members[k] for k in sorted(members))).hexdigest())
 """
@@ -149,7 +149,7 @@ sys.path.insert(0, "tests")
 import av
 maps = open("/proc/self/maps").read()
 ctypes.CDLL(re.search(r"\\S*libavutil\\S*", maps)[0]).av_force_cpu_flags(0)
-from synth4d import codec, npz
+from synth4d import codec
 print(hashlib.sha256(codec.decode_video(sys.stdin.buffer.read())).hexdigest())
 """
 

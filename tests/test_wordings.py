@@ -6,12 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_ask import ABSENT, CLIPS, asked, clip
 
 from synth4d.ask import KINDS, ask
 from synth4d.program import View, parse
 from synth4d.program.faults import fault
 from synth4d.program.names import Names
+from synth4d.program.numerals import numbers
+from synth4d.program.said import taken_apart
 from synth4d.records import Answer, Facts, Label, Text, Turn
 
 # ---- Good ones -----------------------------------------------------------------------------------
@@ -272,3 +276,47 @@ def test_statements_are_those_that_the_program_checks() -> None:
                     assert fault(turn, parse(other), view, names, free=False) == "statement"
                     seen += 1
     assert seen > 20
+
+
+PIECES = [
+    "two",
+    "half",
+    "a",
+    "3",
+    "1.5",
+    "０",
+    "0:05",
+    "三",
+    "半",
+    "两",
+    "十五",
+    "百分之",
+    "点",
+    "-",
+    ",",
+    "m",
+    "ms",
+    "s",
+    "sec",
+    "seconds",
+    "min",
+    "minutes",
+    "mins",
+    "cm",
+    "秒",
+    "秒钟",
+    "毫秒",
+    "分钟",
+    "度",
+    "米",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=6), st.sampled_from(["", " "]))
+@settings(deadline=None, max_examples=500)
+def test_a_text_that_tells_a_number_is_seen_to(pieces: list[str], between: str) -> None:
+    """Numbers are read only in texts that look as if they told one: none may be passed over."""
+    text, names = between.join(pieces), Names(clip(0)[0])
+    told = {n.value for n in numbers(text) if n.unit == "s"}
+    for language in ("en", "zh"):
+        assert taken_apart(text, language, names).seconds >= told

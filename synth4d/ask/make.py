@@ -28,7 +28,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Worded:
-    """A question with all that chance decides. The rest takes seven times as long, and one in six is never taken."""
+    """A question with all that chance decides. The rest takes longer, and some are never taken."""
 
     kind: Kind
     turns: tuple[Answered, ...]

@@ -13,7 +13,8 @@ from synth4d.records import Text
 LANGUAGES = ("en", "zh")
 _MARK = re.compile(r"⟦(\d+)⟧")
 _TOLD = re.compile(r"\d|sec|min|(?<![a-z])m?s\b|秒|分钟")
-"""What a text has at least that tells a number in digits, or a time: to read all numbers takes ten times as long."""
+"""What a text has at least that tells a number in digits, or a time: to read all its numbers takes far longer
+(test_wordings.py::test_a_text_that_tells_a_number_is_seen_to)."""
 
 
 @dataclass(frozen=True, slots=True)

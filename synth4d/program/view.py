@@ -96,7 +96,7 @@ class View:
         """Views of what would be, once made."""
         self.filmed: weakref.ref[View] | None = None
         """What was filmed, where this is not it. It holds this one in its `others`: what holds itself would be left
-        to the garbage collector, five thousand objects a shot;"""
+        to the garbage collector;"""
         self.unlike: frozenset[int] = frozenset()
         """and the things that are otherwise here."""
         self.found: dict[object, Any] = {}

@@ -90,7 +90,7 @@ def thing_text(facts: Facts, id: int) -> Text:
 
 _CALLED: dict[int, tuple[Facts, dict[int, Text]]] = {}
 """How things are called, by the identity of their facts, which are kept beside so that it stays theirs."""
-_CLIPS = 16
+_CLIPS = 4
 
 
 def _called(facts: Facts) -> dict[int, Text]:

@@ -202,7 +202,7 @@ def still_scenes(world: World, timeline: Timeline, moves: Bool) -> tuple[RayScen
     drawn = [(i, s) for i, s in shading if s.drawn]
     hiding = [(i, s) for i, s in drawn if s.material.opacity >= OPACITY]
     scenes = dict[int, RayScene]()
-    for some in (shading, drawn, hiding):
+    for some in (shading, drawn, hiding):  # each a part of the one before, so as many are the same
         if len(some) not in scenes:
             scenes[len(some)] = RayScene(placed(some, timeline.poses[0]))
     return scenes[len(shading)], scenes[len(drawn)], scenes[len(hiding)]

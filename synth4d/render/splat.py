@@ -49,7 +49,7 @@ class Picture:
 
     @classmethod
     def empty(cls, width: int, height: int, *, expected: bool = True) -> Picture:
-        """Uninitialised memory to render into. Without the expected depth a frame takes 4 % less."""
+        """Uninitialised memory to render into. A frame without the expected depth takes less time."""
         depth, alpha = (np.empty((height, width), np.float32) for _ in range(2))
         rgb, ids = np.empty((height, width, 3), np.float32), np.empty((height, width), np.uint16)
         return cls(rgb, depth, np.empty((height, width) if expected else (0, 0), np.float32), alpha, ids)

@@ -24,8 +24,8 @@ NB_MODULE(_tracer, m) {
       .def("shadows", &shadows, nb::arg("points"), nb::arg("targets"), nb::arg("motion"), nb::arg("bounds"),
            nb::arg("known"), nb::arg("first"),
            "Rows of points that lose targets, and a bit of each for each target whose way is blocked.")
-      .def("shown", &shown, nb::arg("bounds"), nb::arg("eyes"), nb::arg("motions"), nb::arg("lens"), nb::arg("boxes"), nb::arg("ids"),
-           nb::arg("depth"), nb::arg("own"), nb::arg("behind"), nb::arg("most"),
+      .def("shown", &shown, nb::arg("bounds"), nb::arg("eyes"), nb::arg("motions"), nb::arg("lens"),
+           nb::arg("boxes"), nb::arg("ids"), nb::arg("depth"), nb::arg("own"), nb::arg("behind"), nb::arg("most"),
            "Frame, id and count of the pixels that show what stands at a body's silhouette.");
   m.def("extents", &extents, nb::arg("vertices"), nb::arg("faces"), nb::arg("motions"), nb::arg("lens"),
         nb::arg("near"), nb::arg("boxes"), Release(), "Boxes in the picture of a body in each frame, in place.");

@@ -55,7 +55,8 @@ SYNTH4D_BUILDS static void bound(const Columns &points, const double *lens, doub
     }
   }
   for (size_t k = 0; k < 2; ++k) {
-    const double least = *std::min_element(low[k], low[k] + kLanes), most = *std::max_element(high[k], high[k] + kLanes);
+    const double least = *std::min_element(low[k], low[k] + kLanes);
+    const double most = *std::max_element(high[k], high[k] + kLanes);
     if (least <= most) box[k] = least, box[k + 2] = most;
   }
 }
@@ -88,8 +89,9 @@ inline std::pair<double, double> depths_of(Array<float, 2> bounds, const double 
 }
 
 // Rows (M,3) of frame, id and pixels: what a clip shows at pixels where the tracer's body, within `bounds`, would be if
-// nothing stood before it. They are on a regular grid over each of the boxes (T,4), about `most` a frame; where the clip
-// shows another thing more than `behind` farther, or nothing, they are not counted. `eyes` (T,3) and `motions` T_cam_body.
+// nothing stood before it. They are on a regular grid over each of the boxes (T,4), about `most` a frame; where the
+// clip shows another thing more than `behind` farther, or nothing, they are not counted. `eyes` (T,3) and `motions`
+// T_cam_body.
 inline nb::object shown(const Tracer &tracer, Array<float, 2> bounds, Array<float, 2> eyes, Array<double, 3> motions,
                         Array<double, 1> lens, Array<double, 2> boxes, Array<uint16_t, 3> ids, Array<float, 3> depth,
                         uint16_t own, double behind, double most) {

@@ -23,7 +23,8 @@ inline F exp2(F x) {
 template <bool EXPECTED, bool LAST>
 inline M blend_pixels(const Splat *const *batch, const uint32_t *entries, uint64_t bits, F px, F py, M live, int o,
                       float done, Tile &tile) {
-  F t = load(tile.t + o), r = load(tile.r + o), g = load(tile.g + o), b = load(tile.b + o), wz = load(tile.wz + o);
+  F t = load(tile.t + o), r = load(tile.r + o), g = load(tile.g + o), b = load(tile.b + o), wz{};
+  if (EXPECTED) wz = load(tile.wz + o);
   I median = load(tile.median + o);
   const auto next = [&] {
     const int e = __builtin_ctzll(bits);
@@ -46,7 +47,8 @@ inline M blend_pixels(const Splat *const *batch, const uint32_t *entries, uint64
     next();
     if (bits) next();  // looking every other time whether the block is done takes 2 % off a frame
   } while (bits && any(live));
-  store(tile.t + o, t), store(tile.r + o, r), store(tile.g + o, g), store(tile.b + o, b), store(tile.wz + o, wz);
+  store(tile.t + o, t), store(tile.r + o, r), store(tile.g + o, g), store(tile.b + o, b);
+  if (EXPECTED) store(tile.wz + o, wz);
   store(tile.median + o, median);
   return live;
 }
@@ -199,7 +201,7 @@ void finish(const Tile &tile, const Splat *splats, int left, int top, const Imag
       const size_t to = (size_t)(top + y) * (size_t)image.width + (size_t)(left + x);
       const int o = y / SIDE * SIDE * TILE + y % SIDE * SIDE + x * SIDE;  // in the tile's order
       const float px = (float)(left + x) + 0.5f, py = (float)(top + y) + 0.5f;
-      if (width - x >= SIDE)
+      if (width - x >= SIDE)  // nearly always, and with a count known beforehand
         finish(tile, splats, o, px, py, to, SIDE, image);
       else
         finish(tile, splats, o, px, py, to, width - x, image);

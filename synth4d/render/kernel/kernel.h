@@ -57,8 +57,8 @@ struct View {
   int width, height;
 };
 
-// How splats become light: `expected`, whether Image::expected is asked for; `done`, the transmittance at which a splat is
-// its pixel's last, or 0 for the rule of 3DGS, by which the last is the one before MIN_TRANSMITTANCE would be reached.
+// How splats become light: `expected`, whether Image::expected is asked for; `done`, the transmittance at which a splat
+// is its pixel's last, or 0 for the rule of 3DGS, by which the last is the one before it would fall to MIN_TRANSMITTANCE.
 struct Rule {
   bool expected;
   float done;

@@ -49,7 +49,7 @@ NB_MODULE(_kernel, m) {
               Out<float, nb::ndim<2>> alpha, Out<uint16_t, nb::ndim<2>> ids) {
              View v{{}, {}, fx, fy, cx, cy, (int)rgb.shape(1), (int)rgb.shape(0)};
              std::memcpy(v.m, view.data(), sizeof v.m), std::memcpy(v.eye, eye.data(), sizeof v.eye);
-             self.render(v, done, Image{v.width, v.height, rgb.data(), depth.data(), expected.size() ? expected.data() : nullptr,
-                                  alpha.data(), ids.data()});
+             self.render(v, done, Image{v.width, v.height, rgb.data(), depth.data(),
+                                        expected.size() ? expected.data() : nullptr, alpha.data(), ids.data()});
            }, Free());
 }

@@ -198,6 +198,7 @@ void Rasteriser::bound(size_t block) {
 void Rasteriser::render(const View &view, float done, const Image &image) {
   for (size_t block = 0; block < blocks(); block++)
     if (stale_[block]) bound(block), stale_[block] = 0;
+  const Rule rule{image.expected != nullptr, done};
   const Model model{count_, gaussians_.data.get(), filtered_, sh_count_, sh_.data()};
   const Bounds bounds{{centre_[0].data(), centre_[1].data(), centre_[2].data()},
                       {half_[0].data(), half_[1].data(), half_[2].data()}, sigma_.data()};
@@ -215,7 +216,7 @@ void Rasteriser::render(const View &view, float done, const Image &image) {
       const int x = k % columns, y = k / columns;
       const Region region{edge(x, columns, view.width), edge(y, rows, view.height),
                           edge(x + 1, columns, view.width), edge(y + 1, rows, view.height), {}, false};
-      painters_[(size_t)worker].paint(*stages_, model, bounds, blocks(), view, {image.expected != nullptr, done}, region, image);
+      painters_[(size_t)worker].paint(*stages_, model, bounds, blocks(), view, rule, region, image);
     }
   });
 }
